@@ -1,0 +1,1 @@
+"""Numerics: arrays in, arrays out, with neither files nor settings."""

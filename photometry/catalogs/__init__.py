@@ -1,0 +1,1 @@
+"""Where stars come from: sources of rows for the catalogue of a CCD."""

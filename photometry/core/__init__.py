@@ -1,0 +1,1 @@
+"""The words every other room uses: statuses, errors, stamps, tasks, flags, coordinates."""

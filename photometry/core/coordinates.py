@@ -1,0 +1,53 @@
+"""Places on the CCD: the two systems of counting, the silicon and its areas."""
+
+import numpy as np
+
+from photometry.core.stamp import Stamp
+
+SCIENCE = Stamp(0, 2048, 44, 2092)
+"""Pixels of an FFI that see the sky; what surrounds them is collateral."""
+
+FFI_SHAPE = (2078, 2136)
+"""Rows and columns of a whole FFI."""
+
+PIXEL_SCALE = 21.1
+"""Mean pixel scale, arcsec (TESS Instrument Handbook)."""
+
+CAMERA_RADIUS = 16.97
+"""Distance from the camera centre to its corner, deg (12 deg times sqrt 2)."""
+
+
+def to_one_based(index):
+    """Row or column as FITS files and the database count it."""
+    return index + 1
+
+
+def to_zero_based(index):
+    """Row or column as memory counts it."""
+    return index - 1
+
+
+def ccd_output(column):
+    """Amplifier output 0..3 (A..D) that reads a zero-based column.
+
+    Each output reads 512 science columns.
+    """
+    return np.clip((np.asarray(column) - SCIENCE.col_min) // 512, 0, 3).astype(int)
+
+
+def angular_distance(ra1, dec1, ra2, dec2):
+    """Angle between two directions, all in degrees (haversine, exact when small)."""
+    ra1, dec1, ra2, dec2 = map(np.deg2rad, (ra1, dec1, ra2, dec2))
+    chord = (np.sin((dec2 - dec1) / 2) ** 2
+             + np.cos(dec1) * np.cos(dec2) * np.sin((ra2 - ra1) / 2) ** 2)
+    return np.rad2deg(2 * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))
+
+
+def cbv_area(camera, ccd, distance):
+    """Area for co-trending: 100 camera + 10 ccd + 1..4.
+
+    The last digit counts quarters of the camera's radius, ``distance`` being
+    that of the star from the camera centre in degrees.
+    """
+    ring = np.clip(np.asarray(distance) // (CAMERA_RADIUS / 4), 0, 3).astype(int) + 1
+    return 100 * camera + 10 * ccd + ring

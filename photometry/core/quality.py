@@ -1,0 +1,67 @@
+"""Flags of cadences, of pixels and of apertures.
+
+Cadence bits are those of the TESS Archive Manual (TESS Science Data Products
+Description Document, EXP-TESS-ARC-ICD-0014, table 28).
+"""
+
+import enum
+
+import numpy as np
+
+
+class CadenceFlag(enum.IntFlag):
+    """Bits of QUALITY of a light curve and DQUALITY of an FFI."""
+
+    ATTITUDE_TWEAK = 1
+    SAFE_MODE = 2
+    COARSE_POINT = 4
+    EARTH_POINT = 8
+    ARGABRIGHTENING = 16
+    DESATURATION = 32
+    APERTURE_COSMIC = 64
+    MANUAL_EXCLUDE = 128
+    DISCONTINUITY = 256
+    IMPULSIVE_OUTLIER = 512
+    COLLATERAL_COSMIC = 1024
+    STRAYLIGHT = 2048
+    SCATTERED_LIGHT = 4096
+    PLANET_SEARCH_EXCLUDE = 8192
+    BAD_CALIBRATION = 16384
+    INSUFFICIENT_TARGETS = 32768
+
+
+BAD_BITS = 1 | 2 | 4 | 8 | 32 | 128 | 512 | 4096 | 16384
+"""Cadences with any of these bits are left out of every mean and every metric."""
+
+
+def good(quality) -> np.ndarray:
+    """True for the cadences without a bad bit."""
+    return (np.asarray(quality) & BAD_BITS) == 0
+
+
+class PixelFlag(enum.IntFlag):
+    """Bits of ``pixel_flags`` in the cube and of PIXEL_QUALITY in a light curve."""
+
+    NOT_USED_FOR_BACKGROUND = 1
+    """The pixel did not enter the background of its frame (starlight or worse)."""
+    EXCLUDED = 2
+    """Left out by rule: known bad region or time, or no uncertainty given."""
+    ARTEFACT = 4
+    """Time-variable structure that the background model does not follow."""
+    NOT_FINITE = 8
+    """No number came from the detector."""
+    SATURATED = 16
+    """At full well in a 2-s read, or in the bleed column of such a pixel."""
+
+
+class ApertureFlag(enum.IntFlag):
+    """Bits of the APERTURE image of a light-curve file."""
+
+    COLLECTED = 1
+    PHOTOMETRY = 2
+    BACKGROUND = 4
+    CENTROID = 8
+    OUTPUT_A = 32
+    OUTPUT_B = 64
+    OUTPUT_C = 128
+    OUTPUT_D = 256

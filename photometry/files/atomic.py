@@ -1,0 +1,84 @@
+"""Files appear whole under their final name or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from photometry.core.errors import OutputError
+
+_CAUSES = {
+    errno.ENOSPC: 'the disk is full; free some space',
+    errno.EDQUOT: 'the quota is used up; free some space',
+    errno.EFBIG: 'the file would be larger than the limit of this process',
+    errno.EROFS: 'the file system is read-only; choose another output directory',
+    errno.EACCES: 'permission is denied; choose another output directory',
+    errno.EPERM: 'permission is denied; choose another output directory',
+    errno.ENOTDIR: 'a part of the path is a file, not a directory',
+}
+
+
+def output_error(path, error):
+    """An `OutputError` that names the file and the cure for an `OSError`."""
+    cause = _CAUSES.get(error.errno, error.strerror or str(error))
+    return OutputError(f'Cannot write {path}: {cause}.')
+
+
+@contextlib.contextmanager
+def explained_output(path):
+    """Turn an `OSError` about ``path`` into an `OutputError` with the cure."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def make_directory(path):
+    """Create a directory and its parents, saying why when that fails."""
+    with explained_output(path):
+        Path(path).mkdir(parents=True, exist_ok=True)
+    return Path(path)
+
+
+def fsync_directory(path):
+    """Make the names in a directory durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def replaced(path):
+    """Give a temporary name to write to, which becomes ``path`` when all went well.
+
+    The file is synced, renamed and its directory synced; after an exception
+    nothing is left behind and an older ``path`` is untouched.
+
+    Yields
+    ------
+    pathlib.Path
+        In the directory of ``path``, ending in ``.tmp``.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
+    try:
+        with explained_output(path):
+            yield temporary
+            handle = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.replace(temporary, path)
+            fsync_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path, content: bytes):
+    """Write a small file atomically."""
+    with replaced(path) as temporary:
+        temporary.write_bytes(content)

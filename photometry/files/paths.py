@@ -1,0 +1,125 @@
+"""The names of files: how they are made, how they are found, what they tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from photometry.core.errors import InputMissingError
+
+_FFI = re.compile(r'tess(?P<stamp>\d+)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])-'
+                  r'\d{4}-[a-z]_ffic\.fits(\.gz)?$')
+_TESSCUT = re.compile(r'tess-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])_.*_astrocut\.fits(\.gz)?$')
+_CUBE = re.compile(r'sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])'
+                   r'(_c(?P<column>\d+)r(?P<row>\d+)_(?P<width>\d+)x(?P<height>\d+))?\.hdf5$')
+_CATALOG = re.compile(r'catalog_sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])\.sqlite$')
+
+
+@dataclass(frozen=True, order=True)
+class Found:
+    """A file together with what its name says about it."""
+
+    sector: int
+    camera: int
+    ccd: int
+    path: Path
+    is_cutout: bool = False
+    """Whether a cube covers only a part of its CCD."""
+
+    @property
+    def ccd_key(self) -> tuple[int, int, int]:
+        """(sector, camera, ccd)."""
+        return self.sector, self.camera, self.ccd
+
+
+def _find(directory, pattern, glob, sector=None, camera=None, ccd=None) -> list[Found]:
+    directory = Path(directory)
+    found = []
+    for path in directory.rglob(glob):
+        match = pattern.match(path.name)
+        if not match:
+            continue
+        item = Found(int(match['sector']), int(match['camera']), int(match['ccd']), path,
+                     match.groupdict().get('width') is not None)
+        wanted = zip(item.ccd_key, (sector, camera, ccd))
+        if all(_selected(value, choice) for value, choice in wanted):
+            found.append(item)
+    return sorted(found)
+
+
+def _selected(value, choice):
+    """Whether a value passes a filter: nothing, one number or several."""
+    if choice is None or (not isinstance(choice, int) and not choice):
+        return True
+    return value == choice if isinstance(choice, int) else value in choice
+
+
+def find_ffis(directory, sector=None, camera=None, ccd=None):
+    """Calibrated FFIs anywhere below a directory, as a sorted list of `Found`.
+
+    Filters are None, a number or several numbers.
+    """
+    return _find(directory, _FFI, 'tess*_ffic.fits*', sector, camera, ccd)
+
+
+def find_tesscuts(directory, sector=None, camera=None, ccd=None):
+    """TESSCut files anywhere below a directory, as a sorted list of `Found`."""
+    return _find(directory, _TESSCUT, 'tess-s*_astrocut.fits*', sector, camera, ccd)
+
+
+def find_cubes(directory, sector=None, camera=None, ccd=None):
+    """Finished cubes anywhere below a directory, as a sorted list of `Found`."""
+    return _find(directory, _CUBE, 'sector*.hdf5', sector, camera, ccd)
+
+
+def find_catalogs(directory, sector=None, camera=None, ccd=None):
+    """Catalogues anywhere below a directory, as a sorted list of `Found`."""
+    return _find(directory, _CATALOG, 'catalog_sector*.sqlite', sector, camera, ccd)
+
+
+def catalog_name(sector, camera, ccd):
+    """Name of the catalogue of a CCD."""
+    return f'catalog_sector{sector:03d}_camera{camera}_ccd{ccd}.sqlite'
+
+
+def cube_name(sector, camera, ccd, stamp=None):
+    """Name of the cube of a CCD or, with a stamp, of a cutout of it."""
+    name = f'sector{sector:03d}_camera{camera}_ccd{ccd}'
+    if stamp is not None:
+        name += f'_c{stamp.col_min}r{stamp.row_min}_{stamp.width}x{stamp.height}'
+    return name + '.hdf5'
+
+
+def lightcurve_name(starid, sector, camera, ccd, cadence, data_rel, version,
+                    layout='tessphot', compress=False):
+    """Path of a light-curve file below the output directory."""
+    folder = Path(f'c{cadence:04d}') / f'{starid:011d}'[:5]
+    name = (f'tess{starid:011d}-s{sector:03d}-{camera}-{ccd}-c{cadence:04d}'
+            f'-dr{data_rel:02d}-v{version:02d}-{layout}_lc.fits')
+    return folder / (name + ('.gz' if compress else ''))
+
+
+def input_directory(argument, environment):
+    """The input directory: the argument, else TESSPHOT_INPUT.
+
+    Raises
+    ------
+    InputMissingError
+        When neither is given or the directory does not exist.
+    """
+    chosen = argument or environment.get('TESSPHOT_INPUT')
+    if not chosen:
+        raise InputMissingError('No input directory: name it on the command line or in '
+                                'the environment variable TESSPHOT_INPUT.')
+    path = Path(chosen)
+    if not path.is_dir():
+        raise InputMissingError(f'The input directory {path} does not exist; '
+                                'name an existing one or set TESSPHOT_INPUT.')
+    return path
+
+
+def output_directory(argument, environment, input_path):
+    """The directory of light curves: argument, TESSPHOT_OUTPUT or INPUT/lightcurves."""
+    return Path(argument or environment.get('TESSPHOT_OUTPUT')
+                or Path(input_path) / 'lightcurves')

@@ -1,0 +1,1 @@
+"""Photometric methods: the base class and what derives from it."""

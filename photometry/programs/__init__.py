@@ -1,0 +1,1 @@
+"""Command lines: parse, configure and call one stage."""

@@ -1,0 +1,164 @@
+"""Typed settings, read from TOML over the defaults in settings.toml."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from photometry.core.errors import InputMissingError, UsageError
+
+_MAX_BYTES = 1 << 20
+_DEFAULTS = Path(__file__).with_name('settings.toml')
+
+
+@dataclass(frozen=True)
+class CatalogSettings:
+    """Section [catalog]."""
+
+    source: str
+    faint_limit: float
+    buffer: float
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """Section [prepare]."""
+
+    block: int
+    mesh: int
+    motion: str
+
+
+@dataclass(frozen=True)
+class TodoSettings:
+    """Section [todo]."""
+
+    faint_limit: float
+    method: str
+    skip: bool
+
+
+@dataclass(frozen=True)
+class PhotometrySettings:
+    """Section [photometry]."""
+
+    prf: str
+    good_fraction: float
+
+
+@dataclass(frozen=True)
+class ApertureSettings:
+    """Section [aperture]."""
+
+    mask: str
+    pointing_jitter: float
+    stamp_growth: int
+    stamp_growths: int
+
+
+@dataclass(frozen=True)
+class LightcurveSettings:
+    """Section [lightcurve]."""
+
+    layout: str
+    compress: bool
+    plots: bool
+
+
+@dataclass(frozen=True)
+class LimitsSettings:
+    """Section [limits]."""
+
+    timeout: float
+    memory: float
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All sections; comments in settings.toml say what each key means."""
+
+    catalog: CatalogSettings
+    prepare: PrepareSettings
+    todo: TodoSettings
+    photometry: PhotometrySettings
+    aperture: ApertureSettings
+    lightcurve: LightcurveSettings
+    limits: LimitsSettings
+
+    def sections(self, *names) -> dict:
+        """The named sections as plain dictionaries."""
+        return {name: dataclasses.asdict(getattr(self, name)) for name in names}
+
+
+def load(path=None) -> Settings:
+    """Defaults, overridden by the keys of a TOML file.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        File with any of the sections and keys of settings.toml.
+
+    Raises
+    ------
+    InputMissingError
+        When the file does not exist.
+    UsageError
+        When it is no TOML, larger than 1 MB, or holds an unknown key or a
+        value of another type.
+    """
+    values = tomllib.loads(_DEFAULTS.read_text())
+    if path is not None:
+        _override(values, _read(Path(path)), path)
+    hints = {field.name: _SECTIONS[field.name] for field in dataclasses.fields(Settings)}
+    return Settings(**{name: kind(**values[name]) for name, kind in hints.items()})
+
+
+_SECTIONS = {
+    'catalog': CatalogSettings,
+    'prepare': PrepareSettings,
+    'todo': TodoSettings,
+    'photometry': PhotometrySettings,
+    'aperture': ApertureSettings,
+    'lightcurve': LightcurveSettings,
+    'limits': LimitsSettings,
+}
+
+
+def _read(path):
+    if not path.is_file():
+        raise InputMissingError(f'The settings file {path} does not exist.')
+    if path.stat().st_size > _MAX_BYTES:
+        raise UsageError(f'The settings file {path} is larger than 1 MB.')
+    try:
+        return tomllib.loads(path.read_text(encoding='utf-8'))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f'The settings file {path} is not valid TOML: {error}.') from error
+
+
+def _override(values, given, path):
+    for section, keys in given.items():
+        _known(section, values, f'section [{section}]', path)
+        if not isinstance(keys, dict):
+            raise UsageError(f'{path}: {section} is a section; write [{section}] above its keys.')
+        for key, value in keys.items():
+            _known(key, values[section], f'key {section}.{key}', path)
+            values[section][key] = _typed(value, values[section][key], f'{section}.{key}', path)
+
+
+def _known(name, known, what, path):
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, cutoff=0)
+        raise UsageError(f'{path}: unknown {what}; the nearest known one is {near[0]!r}.')
+
+
+def _typed(value, default, name, path):
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default):
+        raise UsageError(f'{path}: {name} must be of type {type(default).__name__}, '
+                         f'not {type(value).__name__}.')
+    return value

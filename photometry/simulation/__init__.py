@@ -1,0 +1,1 @@
+"""Simulated sectors with known truth, rendered and made noisy by code of their own."""

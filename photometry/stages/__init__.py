@@ -1,0 +1,1 @@
+"""The stages of the pipeline: each one a short shell around the rooms below."""
