@@ -42,7 +42,7 @@ def _find(directory, pattern, glob, sector=None, camera=None, ccd=None) -> list[
             continue
         item = Found(int(match['sector']), int(match['camera']), int(match['ccd']), path,
                      match.groupdict().get('width') is not None)
-        wanted = zip(item.ccd_key, (sector, camera, ccd))
+        wanted = zip(item.ccd_key, (sector, camera, ccd), strict=True)
         if all(_selected(value, choice) for value, choice in wanted):
             found.append(item)
     return sorted(found)
