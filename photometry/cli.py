@@ -111,6 +111,8 @@ def configure_logging(debug=False, quiet=False, log_file=None):
             raise SystemExit(f'Cannot open the log file {log_file}: {error.strerror}.') from error
     root = logging.getLogger('photometry')
     root.setLevel(level)
+    for old in root.handlers:
+        old.close()
     root.handlers[:] = handlers
     root.propagate = False
     pattern = '%(asctime)s %(levelname)-7s %(name)s: %(message)s' if debug else '%(levelname)s: %(message)s'
