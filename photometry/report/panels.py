@@ -1,0 +1,67 @@
+"""Single panels: a light curve, a stamp with its mask, noise against magnitude."""
+
+import numpy as np
+
+from photometry.algorithms import noise
+from photometry.core import quality, units
+from photometry.report.style import ACCENT, INK, MODEL, PALE
+
+
+def light_curve(axes, curve, title=''):
+    """Relative flux of the good cadences against time, in parts per thousand.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    curve : photometry.files.lightcurve.LightCurveFile
+    title : str
+    """
+    flux = np.asarray(curve.table['FLUX'], dtype='float64')
+    good = quality.good(curve.table['QUALITY']) & np.isfinite(flux)
+    level = np.median(flux[good]) if good.any() else 1.0
+    relative = 1e3 * (flux / level - 1)
+    axes.plot(curve.table['TIME'][good], relative[good], '.', ms=2, color=INK, rasterized=True)
+    if good.sum() > 20:
+        low, high = np.percentile(relative[good], [0.5, 99.5])
+        axes.set_ylim(low - 0.3 * (high - low), high + 0.3 * (high - low))
+    axes.set_title(title, loc='left')
+    axes.set_ylabel('flux (ppt)')
+
+
+def stamp(axes, curve, title=''):
+    """Mean image on a logarithmic scale with the photometry mask outlined."""
+    from matplotlib.colors import LogNorm
+    image = np.ma.masked_invalid(curve.sumimage)
+    mask = (curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0
+    top = max(float(image.max()), 1.0)
+    axes.imshow(np.ma.maximum(image, top * 1e-3), norm=LogNorm(top * 1e-3, top), cmap='bone_r')
+    outline(axes, mask)
+    axes.set(title=title, xticks=[], yticks=[])
+
+
+def outline(axes, mask):
+    """Draw the border of a boolean mask."""
+    padded = np.pad(mask, 1)
+    for row, column in np.argwhere(padded[1:, :] != padded[:-1, :]):
+        axes.plot([column - 1.5, column - 0.5], [row - 0.5] * 2, color=MODEL, lw=1.2)
+    for row, column in np.argwhere(padded[:, 1:] != padded[:, :-1]):
+        axes.plot([column - 0.5] * 2, [row - 1.5, row - 0.5], color=MODEL, lw=1.2)
+
+
+def noise_against_magnitude(axes, tmag, rms_hour, floor, sky=100.0, readnoise=10.0):
+    """Scatter of one hour against TESS magnitude, beside the floors.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    tmag, rms_hour, floor : array_like
+        Magnitude, measured scatter and floor of each star's own aperture, ppm.
+    """
+    axes.semilogy(tmag, rms_hour, '.', ms=4, color=INK, label='measured')
+    axes.semilogy(tmag, floor, '.', ms=2, color=ACCENT, label="floor of the star's own aperture")
+    grid = np.linspace(min(tmag, default=6) - 0.3, max(tmag, default=15) + 0.3, 100)
+    axes.semilogy(grid, noise.stassun_floor(grid), color=MODEL, lw=1, label='Stassun et al. 2018')
+    flux = units.magnitude_to_flux(grid)
+    axes.semilogy(grid, noise.star_floor(flux, flux, 0, 0, readnoise), color=PALE, lw=1, label='photons alone')
+    axes.set(xlabel='TESS magnitude', ylabel='scatter in one hour (ppm)')
+    axes.legend(loc='upper left')
