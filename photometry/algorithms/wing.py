@@ -77,7 +77,9 @@ def _bright_stars(row, column, tmag, limits):
 
 
 def _has_rival(star, row, column, tmag):
-    return bool((tmag[_within(prf_model.CORE, star, row, column)] < tmag[star] + 2.5).any())
+    """Whether another star's core, known to some per cent only, stands in the way."""
+    rivals = _within(9, star, row, column)
+    return bool((10 ** (-0.4 * (tmag[rivals] - tmag[star]))).sum() > 0.5)
 
 
 def _zero_point(image, row, column, tmag, chosen, prf, limits):

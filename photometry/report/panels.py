@@ -62,6 +62,7 @@ def noise_against_magnitude(axes, tmag, rms_hour, floor, sky=100.0, readnoise=10
     grid = np.linspace(min(tmag, default=6) - 0.3, max(tmag, default=15) + 0.3, 100)
     axes.semilogy(grid, noise.stassun_floor(grid), color=MODEL, lw=1, label='Stassun et al. 2018')
     flux = units.magnitude_to_flux(grid)
-    axes.semilogy(grid, noise.star_floor(flux, flux, 0, 0, readnoise), color=PALE, lw=1, label='photons alone')
+    axes.semilogy(grid, noise.star_floor(flux, flux, 0, 0, readnoise), color=PALE, lw=1,
+                  label='photons alone')
     axes.set(xlabel='TESS magnitude', ylabel='scatter in one hour (ppm)')
     axes.legend(loc='upper left')

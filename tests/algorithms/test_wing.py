@@ -41,6 +41,12 @@ def test_magnitudes_with_errors_and_missing_pixels_do_no_harm():
     assert found.fraction == pytest.approx(0.04, abs=0.008)
 
 
+def test_fraction_is_found_in_a_crowd():
+    image, row, column, tmag, prf = field(0.03, 2.5, 1100, seed=7, brightest=9)
+    found = wing.fit_wing(image, row, column, tmag, prf, origin=(500, 500))
+    assert found.fraction == pytest.approx(0.03, abs=0.006)
+
+
 def test_no_wing_is_nearly_none():
     image, row, column, tmag, prf = field(0.0, 2.5, 150, seed=4)
     found = wing.fit_wing(image, row, column, tmag, prf, origin=(500, 500))
