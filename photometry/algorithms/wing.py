@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from photometry.algorithms import prf as prf_model
@@ -68,12 +70,13 @@ def fit_wing(sumimage, row, column, tmag, prf, origin=(0, 0), readnoise_variance
 
 def _bright_stars(row, column, tmag, limits):
     """Indices of the brightest stars that are neither saturated nor cut by the edge."""
-    inner = limits.grown(*[-prf_model.CORE] * 4)
-    inside = np.array([inner.contains(*place) for place in zip(row, column, strict=True)], dtype=bool)
-    usable = np.flatnonzero(inside & (tmag > SATURATED))
+    edge = prf_model.CORE
+    usable = np.flatnonzero((row > limits.row_min + edge) & (row < limits.row_max - edge)
+                            & (column > limits.col_min + edge) & (column < limits.col_max - edge)
+                            & (tmag > SATURATED))
     usable = usable[np.argsort(tmag[usable], kind='stable')]
-    alone = [star for star in usable if not _has_rival(star, row, column, tmag)]
-    return np.array(alone[:MAX_STARS], dtype=int)
+    alone = (star for star in usable if not _has_rival(star, row, column, tmag))
+    return np.fromiter(itertools.islice(alone, MAX_STARS), dtype=int)
 
 
 def _has_rival(star, row, column, tmag):

@@ -13,14 +13,14 @@ def light_curve(axes, curve, title=''):
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    curve : photometry.files.lightcurve.LightCurveFile
+    curve : photometry.files.lightcurve.LightcurveFile
     title : str
     """
-    flux = np.asarray(curve.table['FLUX'], dtype='float64')
-    good = quality.good(curve.table['QUALITY']) & np.isfinite(flux)
+    flux = np.asarray(curve.columns['FLUX'], dtype='float64')
+    good = quality.good(curve.columns['QUALITY']) & np.isfinite(flux)
     level = np.median(flux[good]) if good.any() else 1.0
     relative = 1e3 * (flux / level - 1)
-    axes.plot(curve.table['TIME'][good], relative[good], '.', ms=2, color=INK, rasterized=True)
+    axes.plot(curve.columns['TIME'][good], relative[good], '.', ms=2, color=INK, rasterized=True)
     if good.sum() > 20:
         low, high = np.percentile(relative[good], [0.5, 99.5])
         axes.set_ylim(low - 0.3 * (high - low), high + 0.3 * (high - low))
@@ -65,4 +65,16 @@ def noise_against_magnitude(axes, tmag, rms_hour, floor, sky=100.0, readnoise=10
     axes.semilogy(grid, noise.star_floor(flux, flux, 0, 0, readnoise), color=PALE, lw=1,
                   label='photons alone')
     axes.set(xlabel='TESS magnitude', ylabel='scatter in one hour (ppm)')
+    axes.legend(loc='upper left')
+
+
+def zero_points(axes, rows):
+    """Magnitude of 1 e-/s from the plain sum and from the corrected flux of each star."""
+    tmag = [row.tmag for row in rows]
+    axes.plot(tmag, [row.zero_point_raw for row in rows], '.', ms=3, color=PALE, label='plain sum')
+    axes.plot(tmag, [row.zero_point for row in rows], '.', ms=3, color=INK, label='FLUX')
+    axes.axhline(units.ZERO_POINT, color=MODEL, lw=1, label='nominal')
+    axes.set(xlabel='TESS magnitude', ylabel='zero point (mag)',
+             ylim=(units.ZERO_POINT - 0.5, units.ZERO_POINT + 0.5))
+    axes.set_title('Neighbours and lost light are corrected', loc='left')
     axes.legend(loc='upper left')
