@@ -1,0 +1,353 @@
+"""The sky of a frame: a mesh, a glow towards the camera's corner and straps, as one vector of numbers."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from photometry.algorithms import boxes, splines, straps
+from photometry.core.stamp import Stamp
+
+logger = logging.getLogger(__name__)
+
+GLOW_RADIUS = 2400.0
+"""Distance from the camera centre beyond which the corner glow begins, px."""
+
+GLOW_STEP = 75.0
+"""Distance between the nodes of the corner glow, px."""
+
+
+@dataclass(frozen=True)
+class BackgroundLayout:
+    """What the numbers of a frame's background stand for.
+
+    It is given by five plain values, so that a file can keep it.
+
+    Parameters
+    ----------
+    limits : Stamp
+        The pixels that the background covers.
+    mesh : int
+        Wanted size of a box, px.
+    camera_centre : (row, column) or None
+        Zero-based place of the camera's axis on this CCD, generally outside
+        the pixels; from the WCS. Without it there is no corner glow.
+    strap_columns : tuple of int
+        Zero-based CCD columns with a response of their own to the background.
+    """
+
+    limits: Stamp
+    mesh: int = 64
+    camera_centre: tuple[float, float] | None = None
+    strap_columns: tuple[int, ...] = ()
+
+    @cached_property
+    def rows(self) -> splines.SplineAxis:
+        """Mesh along the rows."""
+        return splines.SplineAxis(self.limits.row_min, self.limits.height, self.mesh)
+
+    @cached_property
+    def columns(self) -> splines.SplineAxis:
+        """Mesh along the columns."""
+        return splines.SplineAxis(self.limits.col_min, self.limits.width, self.mesh)
+
+    @property
+    def mesh_size(self) -> int:
+        """Number of mesh coefficients."""
+        return self.rows.count * self.columns.count
+
+    @cached_property
+    def glow_size(self) -> int:
+        """Number of coefficients of the corner glow."""
+        if self.camera_centre is None:
+            return 0
+        row, column = self.camera_centre
+        stamp = self.limits
+        farthest = np.hypot(max(abs(stamp.row_min - row), abs(stamp.row_max - 1 - row)),
+                            max(abs(stamp.col_min - column), abs(stamp.col_max - 1 - column)))
+        steps = (farthest - GLOW_RADIUS) / GLOW_STEP
+        return int(steps) + 1 if steps > 1 else 0
+
+    @property
+    def mesh_slice(self) -> slice:
+        """Place of the mesh in the vector, rows first."""
+        return slice(0, self.mesh_size)
+
+    @property
+    def glow_slice(self) -> slice:
+        """Place of the corner glow in the vector."""
+        return slice(self.mesh_size, self.mesh_size + self.glow_size)
+
+    @property
+    def strap_slice(self) -> slice:
+        """Place of the straps in the vector."""
+        return slice(self.mesh_size + self.glow_size, self.size)
+
+    @property
+    def size(self) -> int:
+        """Length of the vector of a frame."""
+        return self.mesh_size + self.glow_size + len(self.strap_columns)
+
+    @cached_property
+    def strap_index(self) -> np.ndarray:
+        """Strap columns counted from the first column of the limits."""
+        return np.asarray(self.strap_columns, dtype=int) - self.limits.col_min
+
+
+class BackgroundFit(NamedTuple):
+    """Numbers of one frame and their standard errors, float32 (layout.size,)."""
+
+    parameters: np.ndarray
+    errors: np.ndarray
+
+
+def evaluate(layout, parameters, stamp=None):
+    """Background on the pixels of a stamp.
+
+    A pixel gets the same float32 bits whatever stamp and whichever frames are
+    asked for together: the weights are local and the order of the operations
+    is fixed.
+
+    Parameters
+    ----------
+    layout : BackgroundLayout
+    parameters : array (layout.size,) or (times, layout.size)
+    stamp : Stamp, optional
+        Part of the layout's limits; all of them by default.
+
+    Returns
+    -------
+    float32 array (height, width) or (height, width, times), e-/s
+    """
+    stamp = layout.limits if stamp is None else stamp
+    values = np.moveaxis(np.asarray(parameters, dtype='f4'), -1, 0)
+    sky = _mesh(layout, values[layout.mesh_slice], stamp)
+    if layout.glow_size:
+        _add_glow(layout, values[layout.glow_slice], stamp, sky)
+    inside = np.flatnonzero((layout.strap_index >= stamp.col_min - layout.limits.col_min)
+                            & (layout.strap_index < stamp.col_max - layout.limits.col_min))
+    if len(inside):
+        response = np.float32(1) + values[layout.strap_slice][inside]
+        sky[:, layout.strap_index[inside] + layout.limits.col_min - stamp.col_min] *= response
+    return sky
+
+
+def _mesh(layout, coefficients, stamp):
+    """Tensor product of the two spline axes, columns in runs with common taps."""
+    times = coefficients.shape[1:]
+    grid = coefficients.reshape(layout.rows.count, layout.columns.count, *times)
+    grid = splines.extend(splines.extend(grid).swapaxes(0, 1)).swapaxes(0, 1)
+    low, weights = layout.rows.taps(stamp.row_min, stamp.row_max)
+    lines = _four_taps(grid, low, weights)
+    low, weights = layout.columns.taps(stamp.col_min, stamp.col_max)
+    sky = np.empty((stamp.height, stamp.width, *times), dtype='f4')
+    for start, stop in _runs(low):
+        weight = weights[start:stop].reshape(1, stop - start, 4, *[1] * len(times))
+        part = sky[:, start:stop]
+        node = low[start]
+        np.multiply(lines[:, node, None], weight[:, :, 0], out=part)
+        for tap in range(1, 4):
+            part += lines[:, node + tap, None] * weight[:, :, tap]
+    return sky
+
+
+def _four_taps(values, low, weights):
+    """Sum of four neighbouring entries of the first axis, in fixed order."""
+    weights = weights.reshape(*weights.shape, *[1] * (values.ndim - 1))
+    total = values[low] * weights[:, 0]
+    for tap in range(1, 4):
+        total += values[low + tap] * weights[:, tap]
+    return total
+
+
+def _runs(low):
+    """Half-open ranges of equal entries."""
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(low)) + 1, [len(low)]])
+    return zip(edges[:-1], edges[1:], strict=True)
+
+
+def _glow_taps(layout, stamp):
+    """Pixels beyond the glow's radius with the taps of their four splines."""
+    row, column = layout.camera_centre
+    rows = np.arange(stamp.row_min, stamp.row_max)[:, None] - row
+    columns = np.arange(stamp.col_min, stamp.col_max)[None, :] - column
+    # the square root is exact to the last bit on every machine; hypot and exp are not
+    steps = (np.sqrt(rows * rows + columns * columns) - GLOW_RADIUS) / GLOW_STEP
+    pixels = np.nonzero(steps > 0)
+    steps = steps[pixels]
+    node = np.floor(steps)
+    return pixels, node.astype(int), splines.cubic_weights(steps - node).astype('f4')
+
+
+def _extended_glow(coefficients):
+    """Zeros before the first spline, so that the glow starts smoothly."""
+    none = np.zeros_like(coefficients[:1])
+    return np.concatenate([none, none, none, coefficients])
+
+
+def _add_glow(layout, coefficients, stamp, sky):
+    pixels, low, weights = _glow_taps(layout, stamp)
+    if len(low):
+        sky[pixels] += _four_taps(_extended_glow(coefficients), low, weights)
+
+
+def fit_frame(image, mask, layout, starlight=None) -> BackgroundFit:
+    """Background of one frame from the pixels without starlight.
+
+    Parameters
+    ----------
+    image : array (height, width)
+        Frame on the layout's limits, e-/s.
+    mask : bool array of the same shape
+        True where starlight, a defect or saturation spoils the pixel.
+    layout : BackgroundLayout
+    starlight : array of the same shape, optional
+        Expected light of the catalogue's stars, e-/s; it is subtracted, so
+        that far wings do not count as sky.
+
+    Returns
+    -------
+    BackgroundFit
+        NaN throughout if no pixel is finite.
+    """
+    data = np.array(image, dtype='f4')
+    if starlight is not None:
+        data -= starlight
+    data[~np.isfinite(data)] = np.nan
+    usable = ~np.asarray(mask) & np.isfinite(data)
+    if not usable.any():
+        usable = np.isfinite(data)
+    if not usable.any():
+        nothing = np.full(layout.size, np.nan, dtype='f4')
+        return BackgroundFit(nothing, nothing)
+    data[~usable] = np.nan
+    if layout.mesh_size <= 4:
+        return _fit_plane(data, layout)
+    return _fit_mesh(data, layout)
+
+
+def _fit_plane(data, layout, rounds=6):
+    """Robust plane through few pixels, held level where they do not tell."""
+    row, column = np.nonzero(np.isfinite(data))
+    values = data[row, column].astype('f8')
+    basis = (layout.rows.basis[row][:, :, None] * layout.columns.basis[column][:, None, :])
+    basis = basis.reshape(len(values), -1)
+    level = np.median(values)
+    solution = np.full(layout.mesh_size, level)
+    sigma = max(1.4826 * np.median(np.abs(values - level)), 1e-3)
+    pull = _pull(layout, 0.3 + 0.02 * abs(level))
+    for _ in range(rounds):
+        residual = values - basis @ solution
+        sigma = max(1.4826 * np.median(np.abs(residual)), 1e-3)
+        # starlight only adds, so the upper limit is the tighter one
+        kept = (residual < 2.5 * sigma) & (residual > -4 * sigma)
+        normal = basis[kept].T @ basis[kept] + sigma**2 * pull
+        solution = solution + np.linalg.solve(normal + 1e-9 * np.eye(len(normal)),
+                                              basis[kept].T @ residual[kept] - sigma**2 * (pull @ solution))
+    errors = sigma * np.sqrt(np.diag(np.linalg.inv(normal + 1e-9 * np.eye(len(normal)))))
+    return _whole(layout, solution, errors)
+
+
+def _pull(layout, slope):
+    """Prior precision of the differences between the coefficients of a plane."""
+    grid = np.eye(layout.mesh_size).reshape(layout.rows.count, layout.columns.count, -1)
+    along_rows = np.diff(grid, axis=0).reshape(-1, layout.mesh_size)
+    along_columns = np.diff(grid, axis=1).reshape(-1, layout.mesh_size)
+    twist = np.diff(np.diff(grid, axis=0), axis=1).reshape(-1, layout.mesh_size)
+    return ((along_rows.T @ along_rows + along_columns.T @ along_columns) / slope**2
+            + twist.T @ twist / (0.05 * slope)**2)
+
+
+def _whole(layout, mesh, errors, glow=None, strap=None, strap_errors=None):
+    """Vector of a frame from its parts; parts that are not given are zero."""
+    parameters, deviations = np.zeros((2, layout.size), dtype='f4')
+    parameters[layout.mesh_slice], deviations[layout.mesh_slice] = np.ravel(mesh), np.ravel(errors)
+    if glow is not None:
+        parameters[layout.glow_slice] = glow
+    if strap is not None:
+        parameters[layout.strap_slice], deviations[layout.strap_slice] = strap, strap_errors
+    return BackgroundFit(parameters, deviations)
+
+
+def _fit_mesh(data, layout):
+    """Glow first, then the mesh on coarse and on all pixels, with the straps in between."""
+    glow = _fit_glow(data, layout) if layout.glow_size else None
+    unstrapped = data
+    if layout.strap_columns:
+        unstrapped = data.copy()
+        unstrapped[:, layout.strap_index] = np.nan
+    fit = _whole(layout, np.zeros(layout.mesh_size), 0, glow)
+    for step in (2, 1):
+        mesh, errors = _update_mesh(unstrapped, layout, fit.parameters, step)
+        fit = _whole(layout, mesh, errors, glow)
+    if layout.strap_columns:
+        smooth = evaluate(layout, fit.parameters)
+        response, deviation = straps.responses(data, smooth, layout.strap_index)
+        fit = _whole(layout, mesh, errors, glow, response, deviation)
+    return fit
+
+
+def _update_mesh(data, layout, parameters, step):
+    """Coefficients that bring the mode of the residuals to zero in every box."""
+    rows, columns = layout.rows, layout.columns
+    shape = rows.count, columns.count
+    found = boxes.statistics(boxes.split(data - evaluate(layout, parameters), rows, columns, step))
+    size = rows.size * columns.size / step**2
+    known = (found.count >= max(8, 0.02 * size)).reshape(shape)
+    if not known.any():
+        known = (found.count > 0).reshape(shape)
+    old = parameters[layout.mesh_slice].reshape(shape).astype('f8')
+    means = rows.average @ old @ columns.average.T + found.mode.reshape(shape)
+    mesh = rows.inverse @ boxes.fill(means, known) @ columns.inverse.T
+    errors = found.sigma * np.sqrt(boxes.MODE_VARIANCE / np.maximum(found.count, 1))
+    errors = boxes.fill(errors.reshape(shape), known) * rows.gain * columns.gain
+    return mesh, np.abs(errors)
+
+
+def _fit_glow(data, layout, inner=600.0, box=32):
+    """Radial profile on top of a quadratic, from the modes of small boxes near the corner."""
+    stamp = layout.limits
+    rows = splines.SplineAxis(stamp.row_min, stamp.height, box)
+    columns = splines.SplineAxis(stamp.col_min, stamp.width, box)
+    row = stamp.row_min + (np.arange(rows.count) + 0.5) * rows.size - 0.5 - layout.camera_centre[0]
+    column = stamp.col_min + (np.arange(columns.count) + 0.5) * columns.size - 0.5 - layout.camera_centre[1]
+    row, column = (grid.ravel() for grid in np.meshgrid(row, column, indexing='ij'))
+    radius = np.hypot(row, column)
+    near = radius > GLOW_RADIUS - inner
+    found = boxes.statistics(boxes.split(data, rows, columns, 2)[near])
+    used = found.count >= 8
+    radius, row, column = radius[near][used], row[near][used], column[near][used]
+    if np.count_nonzero(radius > GLOW_RADIUS) < 2 * layout.glow_size:
+        return np.zeros(layout.glow_size)
+    profile = _glow_basis(layout, radius)
+    scale = 1000.0
+    row, column = row / scale, column / scale
+    plane = np.stack([np.ones_like(row), row, column, row**2, row * column, column**2], axis=1)
+    return _robust(np.hstack([profile, plane]), found.mode[used], layout.glow_size)
+
+
+def _glow_basis(layout, radius):
+    steps = np.maximum((radius - GLOW_RADIUS) / GLOW_STEP, 0)
+    node = np.minimum(np.floor(steps), layout.glow_size - 1)
+    table = _extended_glow(np.eye(layout.glow_size))
+    weights = splines.cubic_weights(steps - node)
+    return np.einsum('nj,njp->np', weights, table[node.astype(int)[:, None] + np.arange(4)])
+
+
+def _robust(basis, values, smooth, rounds=5):
+    """First ``smooth`` coefficients of a Huber fit, with a trace of smoothness among them."""
+    weights = np.ones(len(values))
+    rough = np.zeros((smooth, basis.shape[1]))
+    rough[:, :smooth] = np.diff(np.eye(smooth + 2)[:, 2:], n=2, axis=0)
+    for _ in range(rounds):
+        normal = basis.T @ (weights[:, None] * basis)
+        penalty = 1e-3 * (rough.T @ rough) + 1e-6 * np.eye(len(normal))
+        solution = np.linalg.solve(normal + penalty, basis.T @ (weights * values))
+        residual = np.abs(values - basis @ solution)
+        sigma = max(1.4826 * np.median(residual), 1e-6)
+        weights = 1 / np.maximum(1, residual / (2 * sigma))
+    return solution[:smooth]

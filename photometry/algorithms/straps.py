@@ -1,0 +1,49 @@
+"""Columns that answer more strongly to the sky than their neighbours: straps behind the CCD."""
+
+from __future__ import annotations
+
+import numpy as np
+
+PRIOR = 0.2
+"""Scatter of the response expected before any data, as a fraction of the sky."""
+
+
+def responses(data, smooth, columns):
+    """Extra response of columns to the smooth background of a frame.
+
+    Parameters
+    ----------
+    data : array (height, width)
+        Frame, e-/s; NaN where a pixel is not to be used.
+    smooth : array (height, width)
+        Background without straps, e-/s.
+    columns : int array (n,)
+        Columns of the arrays.
+
+    Returns
+    -------
+    response, error : float64 arrays (n,)
+        The data are smooth * (1 + response); zero where no pixel is usable.
+    """
+    import bottleneck as bn
+    sky = np.where(np.isfinite(data[:, columns]), smooth[:, columns], np.nan).astype('f8')
+    excess = data[:, columns] - sky
+    count = np.isfinite(excess).sum(axis=0)
+    empty = count == 0
+    sky[:, empty], excess[:, empty] = 1.0, 0.0
+    level = bn.nanmedian(np.abs(sky), axis=0)
+    # median of ratios, weighted towards bright sky by leaving out the dark half of each column
+    dark = np.abs(sky) < 0.5 * level
+    ratio = np.where(dark, np.nan, excess / np.where(dark, 1.0, sky))
+    ratio[:, level < 1e-6] = 0.0
+    first = bn.nanmedian(ratio, axis=0)
+    rest = excess - first * sky
+    sigma = np.maximum(1.4826 * bn.nanmedian(np.abs(rest), axis=0), 1e-6)
+    kept = np.abs(rest) < 3 * sigma
+    sky = np.where(kept, sky, 0.0)
+    power = np.einsum('ij,ij->j', sky, sky)
+    mean = np.einsum('ij,ij->j', sky, np.where(kept, rest, 0.0)) / np.maximum(power, 1e-12)
+    trust = power / (power + 4.57 * sigma**2 / PRIOR**2)
+    crowded = np.abs(mean) > 0.3 * sigma / level.clip(1e-6)
+    response = np.where(empty, 0.0, trust * (first - np.where(crowded, 0.0, 1.5 * mean)))
+    return response, np.where(empty, PRIOR, np.sqrt(trust) * 2.14 * sigma / np.sqrt(np.maximum(power, 1e-12)))
