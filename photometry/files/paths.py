@@ -83,6 +83,12 @@ def catalog_name(sector, camera, ccd):
     return f'catalog_sector{sector:03d}_camera{camera}_ccd{ccd}.sqlite'
 
 
+def ccd_of(path) -> tuple[int, int, int] | None:
+    """(sector, camera, ccd) as the name of an FFI or TESSCut file tells it, else None."""
+    match = _FFI.match(Path(path).name) or _TESSCUT.match(Path(path).name)
+    return match and (int(match['sector']), int(match['camera']), int(match['ccd']))
+
+
 def cube_name(sector, camera, ccd, stamp=None):
     """Name of the cube of a CCD or, with a stamp, of a cutout of it."""
     name = f'sector{sector:03d}_camera{camera}_ccd{ccd}'

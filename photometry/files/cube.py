@@ -1,0 +1,411 @@
+"""The cube: the pixels of a CCD or cutout through time, in HDF5 (docs/formats/cube.md); its schema and reader."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from photometry.core import quality
+from photometry.core.errors import InputBadError, InputMissingError, OffSiliconError
+from photometry.core.quality import PixelFlag
+from photometry.core.stamp import Stamp
+from photometry.files import schema
+from photometry.files.schema import Column
+
+SCHEMA = '1.0'
+
+SPATIAL_CHUNK = 16
+"""Pixels of a chunk along a row and along a column; tiles of 64 px are whole chunks."""
+
+TIME_CHUNK = 32
+"""Most cadences of a chunk; fewer where that wastes no space at the end."""
+
+LAYERS = (
+    Column('images', '<f4', 'e-/s', 'flux with the background subtracted'),
+    Column('images_err', '<f4', 'e-/s', 'uncertainty of the flux; NaN where the FFI gives none'),
+    Column('pixel_flags', '|u1', '', 'bits of core.quality.PixelFlag'),
+)
+"""Datasets of shape (rows, columns, times)."""
+
+TABLES = (
+    Column('time_start', '<f8', 'BTJD', 'start of the exposure at the centre of the CCD'),
+    Column('time', '<f8', 'BTJD', 'middle of the exposure at the centre of the CCD'),
+    Column('time_stop', '<f8', 'BTJD', 'end of the exposure at the centre of the CCD'),
+    Column('timecorr', '<f8', 'd', 'barycentric correction contained in the times'),
+    Column('cadenceno', '<i8', '', 'number of the cadence; gaps kept'),
+    Column('quality', '<i4', '', 'TESS bits of the frame'),
+    Column('wcs', 'str', '', 'WCS cards for pixels of the whole FFI; empty where bad'),
+    Column('imagespaths', 'str', '', 'file of the frame, relative to the input directory'),
+    Column('movement_kernel', '<f8', 'px', 'row, column, and four affine terms of the motion of the stars'),
+    Column('background_parameters', '<f4', '', 'numbers of the background model of the frame'),
+)
+"""Datasets whose first axis is time."""
+
+SUMIMAGE = Column('sumimage', '<f8', 'e-/s', 'mean of images over the good cadences')
+BLOCKS = (
+    Column('blocks_done', '|u1', '', 'whether a block of cadences is complete'),
+    Column('blocks_checksum', '<u4', '', 'CRC-32 of the block in each layer'),
+)
+
+
+@dataclass(frozen=True)
+class CubeInfo:
+    """Facts of a cube, kept as attributes of the file."""
+
+    sector: int
+    camera: int
+    ccd: int
+    cadence: int
+    """Seconds from frame to frame."""
+    rows: int
+    columns: int
+    times: int
+    row_offset: int
+    """Zero-based row of the whole FFI of the first pixel."""
+    column_offset: int
+    is_cutout: bool
+    ref_frame: int
+    """Frame whose WCS is the reference."""
+    block: int
+    """Cadences written at once."""
+    data_rel: int = 0
+    readnoise: tuple = (10.,) * 4
+    """Of outputs A..D, electrons a read."""
+    gain: tuple = (5.2,) * 4
+    n_readout: int = 0
+    """Reads that enter a frame after cosmic-ray mitigation."""
+    num_frm: int = 0
+    """Reads of a frame."""
+    int_time: float = 1.98
+    frame_time: float = 2.
+    exposure: float = 0.
+    """Live time of one frame, s."""
+    deadc: float = 0.
+    crmiten: bool = False
+    crblksz: int = 10
+    crspoc: bool = False
+    procver: str = ''
+    background_mesh: int = 64
+    background_centre: tuple = ()
+    """Zero-based (row, column) of the camera's axis; empty without a corner glow."""
+    background_straps: tuple = ()
+    """Zero-based columns with a term of their own."""
+
+    @property
+    def limits(self) -> Stamp:
+        """The pixels of the cube."""
+        return Stamp(self.row_offset, self.row_offset + self.rows,
+                     self.column_offset, self.column_offset + self.columns)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(row, column) to which the affine terms of the motion refer: the middle of the cube."""
+        return self.row_offset + (self.rows - 1) / 2, self.column_offset + (self.columns - 1) / 2
+
+    @property
+    def chunks(self) -> tuple[int, int, int]:
+        """Shape of the chunks of a layer."""
+        return (even(self.rows, SPATIAL_CHUNK), even(self.columns, SPATIAL_CHUNK),
+                even(self.times, TIME_CHUNK))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return -(-self.times // self.block)
+
+    def block_range(self, index) -> slice:
+        """Cadences of a block."""
+        return slice(index * self.block, min((index + 1) * self.block, self.times))
+
+    def shape_of(self, column: Column) -> tuple[int, ...]:
+        """Shape of a dataset of the schema; -1 stands for any length."""
+        if column in LAYERS:
+            return self.rows, self.columns, self.times
+        widths = {'movement_kernel': (self.times, 6), 'background_parameters': (self.times, -1),
+                  'sumimage': (self.rows, self.columns), 'blocks_done': (self.blocks,),
+                  'blocks_checksum': (self.blocks, len(LAYERS))}
+        return widths.get(column.name, (self.times,))
+
+
+def even(length, most) -> int:
+    """Largest chunk up to ``most`` that splits a length into nearly equal parts."""
+    return -(-length // -(-length // most))
+
+
+@dataclass(frozen=True)
+class BackgroundModel:
+    """What is stored of the background: plain values for ``algorithms.backgrounds``.
+
+    ``BackgroundLayout(limits, mesh, camera_centre, strap_columns)`` and
+    ``evaluate(layout, parameters, stamp)`` make pixels of it.
+    """
+
+    limits: Stamp
+    mesh: int
+    camera_centre: tuple[float, float] | None
+    strap_columns: tuple[int, ...]
+    parameters: np.ndarray
+    """(times, numbers) float32."""
+
+
+class CubeFile:
+    """A finished cube, open for reading.
+
+    Parameters
+    ----------
+    path : path-like
+    evaluate : callable, optional
+        Called with (BackgroundModel, stamp) for the layer ``backgrounds``.
+
+    Raises
+    ------
+    InputMissingError
+        When there is no such file.
+    InputBadError
+        When it is no cube, unfinished, truncated, or holds anything but plain
+        datasets of the right type and shape.
+    IncompatibleError
+        When it has a schema of another major version.
+    """
+
+    def __init__(self, path, evaluate=None):
+        self.path = Path(path)
+        self._evaluate = evaluate
+        self._file = open_hdf5(self.path)
+        try:
+            with explained(self.path):
+                self.info = read_info(self.path, self._file)
+                check_structure(self._file, self.info)
+                if not self._file.attrs['finished']:
+                    raise ValueError('it is not finished')
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Close the file; arrays that were read stay valid."""
+        self._file.close()
+
+    @property
+    def limits(self) -> Stamp:
+        """Pixels of the cube on the whole FFI."""
+        return self.info.limits
+
+    @property
+    def attributes(self) -> dict:
+        """Provenance: schema, software, settings, settings_sha256, manifest."""
+        return provenance(self._file)
+
+    @cached_property
+    def time_start(self) -> np.ndarray:
+        """(times,) BTJD at the centre of the CCD."""
+        return self._table('time_start')
+
+    @cached_property
+    def time(self) -> np.ndarray:
+        """(times,) mid-exposure, BTJD at the centre of the CCD."""
+        return self._table('time')
+
+    @cached_property
+    def time_stop(self) -> np.ndarray:
+        """(times,) BTJD at the centre of the CCD."""
+        return self._table('time_stop')
+
+    @cached_property
+    def timecorr(self) -> np.ndarray:
+        """(times,) days, contained in the times."""
+        return self._table('timecorr')
+
+    @cached_property
+    def cadenceno(self) -> np.ndarray:
+        """(times,) int64."""
+        return self._table('cadenceno')
+
+    @cached_property
+    def quality(self) -> np.ndarray:
+        """(times,) int32, TESS bits."""
+        return self._table('quality')
+
+    @cached_property
+    def good(self) -> np.ndarray:
+        """(times,) bool: no bad bit."""
+        return quality.good(self.quality)
+
+    @cached_property
+    def wcs_texts(self) -> list[str]:
+        """WCS cards of every frame; empty where bad."""
+        return self._strings('wcs')
+
+    @property
+    def wcs_text(self) -> str:
+        """WCS cards of the reference frame; empty when no frame has a WCS."""
+        return self.wcs_texts[self.info.ref_frame]
+
+    @cached_property
+    def imagespaths(self) -> list[str]:
+        """File of every frame, relative to the input directory."""
+        return self._strings('imagespaths')
+
+    @cached_property
+    def movement_kernel(self) -> np.ndarray:
+        """(times, 6) drow, dcolumn, a_rr, a_rc, a_cr, a_cc; NaN without a measurement."""
+        return self._table('movement_kernel')
+
+    @property
+    def warpmode(self) -> str:
+        """'translation', 'affine' or 'unchanged'."""
+        return as_text(self._file.attrs['warpmode'])
+
+    @cached_property
+    def background(self) -> BackgroundModel:
+        """The model of the background that was subtracted."""
+        info = self.info
+        return BackgroundModel(info.limits, info.background_mesh, info.background_centre or None,
+                               info.background_straps, self._table('background_parameters'))
+
+    def read(self, layer, stamp=None) -> np.ndarray:
+        """One layer on a stamp for all times.
+
+        Parameters
+        ----------
+        layer : str
+            images, images_err, pixel_flags, backgrounds or backgrounds_pixels_used.
+        stamp : Stamp, optional
+            Inside the limits; everything by default.
+
+        Returns
+        -------
+        (rows, columns, times) float32, uint8 or bool
+
+        Raises
+        ------
+        OffSiliconError
+            When the stamp reaches beyond the pixels of the cube.
+        """
+        stamp = self.limits if stamp is None else Stamp(*stamp)
+        if stamp.clipped(self.limits) != stamp:
+            raise OffSiliconError(f'The stamp {tuple(stamp)} reaches beyond the pixels of {self.path.name}.')
+        if layer == 'backgrounds':
+            return self._evaluate(self.background, stamp)
+        if layer == 'backgrounds_pixels_used':
+            return (self.read('pixel_flags', stamp) & PixelFlag.NOT_USED_FOR_BACKGROUND) == 0
+        if layer not in {column.name for column in LAYERS}:
+            raise KeyError(layer)
+        with explained(self.path):
+            return self._file[layer][stamp.slices((self.info.row_offset, self.info.column_offset))]
+
+    def sumimage(self, stamp=None) -> np.ndarray:
+        """Mean of images over the good cadences on a stamp, (rows, columns) float64."""
+        stamp = self.limits if stamp is None else Stamp(*stamp)
+        if stamp.clipped(self.limits) != stamp:
+            raise OffSiliconError(f'The stamp {tuple(stamp)} reaches beyond the pixels of {self.path.name}.')
+        with explained(self.path):
+            return self._file['sumimage'][stamp.slices((self.info.row_offset, self.info.column_offset))]
+
+    def verify_blocks(self) -> list[str]:
+        """Sentences about the blocks whose pixels do not fit their checksum; empty when all is well."""
+        with explained(self.path):
+            return damaged_blocks(self._file, self.info)
+
+    def _table(self, name):
+        with explained(self.path):
+            return self._file[name][...]
+
+    def _strings(self, name):
+        with explained(self.path):
+            return list(self._file[name].asstr()[...])
+
+
+def open_hdf5(path, mode='r'):
+    """Open an HDF5 file, explaining what is wrong with it."""
+    import h5py
+    if not Path(path).is_file():
+        raise InputMissingError(f'{path} does not exist; make it with run_prepare_photometry.py.')
+    with explained(path):
+        return h5py.File(path, mode, locking='best-effort')
+
+
+@contextlib.contextmanager
+def explained(path):
+    """Turn what h5py raises for a damaged file into an `InputBadError`."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError,
+            UnicodeDecodeError) as error:
+        text = str(error.args[0] if error.args else error).strip().rstrip('.').replace('\n', ' ')[:200]
+        raise InputBadError(f'{path} is no usable cube: {text}; make it again with '
+                            'run_prepare_photometry.py --overwrite.') from error
+
+
+def read_info(path, file) -> CubeInfo:
+    """The facts in the attributes of an open file, its schema checked first."""
+    if 'schema' not in file.attrs:
+        raise ValueError('it has no schema')
+    schema.check_version(path, as_text(file.attrs['schema']), SCHEMA)
+    values = {field.name: _plain(file.attrs[field.name]) for field in dataclasses.fields(CubeInfo)}
+    info = CubeInfo(**values)
+    if min(info.rows, info.columns, info.times, info.block) < 1 or not 0 <= info.ref_frame < info.times:
+        raise ValueError('its attributes contradict each other')
+    return info
+
+
+def provenance(file) -> dict:
+    """Text attributes about the origin of an open file."""
+    return {name: as_text(file.attrs[name]) for name in
+            ('schema', 'software', 'settings', 'settings_sha256', 'manifest')}
+
+
+def _plain(value):
+    """An attribute as a plain Python value."""
+    if isinstance(value, np.ndarray):
+        return tuple(value.tolist())
+    return as_text(value) if isinstance(value, (bytes, str)) else value.item()
+
+
+def as_text(value) -> str:
+    """An attribute that is text."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def check_structure(file, info):
+    """Refuse anything but plain datasets of the right type and shape in this very file."""
+    import h5py
+    for column in (*LAYERS, *TABLES, SUMIMAGE, *BLOCKS):
+        if not isinstance(file.get(column.name, getlink=True), h5py.HardLink):
+            raise ValueError(f'{column.name} is missing or a link')
+        dataset = file[column.name]
+        if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+            raise ValueError(f'{column.name} is not stored in the file')
+        shape = info.shape_of(column)
+        if len(shape) != dataset.ndim or any(a not in (b, -1) for a, b in zip(shape, dataset.shape,
+                                                                              strict=True)):
+            raise ValueError(f'{column.name} has shape {dataset.shape}, not {shape}')
+        is_text = h5py.check_string_dtype(dataset.dtype) is not None
+        if is_text != (column.dtype == 'str') or not (is_text or dataset.dtype == np.dtype(column.dtype)):
+            raise ValueError(f'{column.name} has type {dataset.dtype}')
+
+
+def damaged_blocks(file, info, blocks=None) -> list[str]:
+    """Compare the checksums of some or all finished blocks of an open file."""
+    wrong = []
+    for index in np.flatnonzero(file['blocks_done'][...]) if blocks is None else blocks:
+        cadences = info.block_range(index)
+        for layer, stated in zip(LAYERS, file['blocks_checksum'][index], strict=True):
+            found = 0
+            for row in range(0, info.rows, SPATIAL_CHUNK):
+                found = zlib.crc32(file[layer.name][row:row + SPATIAL_CHUNK, :, cadences], found)
+            if found != stated:
+                wrong.append(f'{layer.name}, cadences {cadences.start} to {cadences.stop - 1}')
+    return wrong

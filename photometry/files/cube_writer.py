@@ -1,0 +1,292 @@
+"""Write a cube block by block so that a killed run is continued where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import logging
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from photometry.core import quality
+from photometry.core.errors import InputBadError, OutputError
+from photometry.files import atomic
+from photometry.files.cube import (
+    BLOCKS,
+    LAYERS,
+    SCHEMA,
+    SPATIAL_CHUNK,
+    SUMIMAGE,
+    TABLES,
+    CubeInfo,
+    check_structure,
+    damaged_blocks,
+    explained,
+    open_hdf5,
+    provenance,
+    read_info,
+)
+
+logger = logging.getLogger(__name__)
+
+_SUM_COLUMNS = 256
+"""Columns summed at once for the sum image, to bound the memory."""
+
+
+@dataclass(frozen=True)
+class CubeTables:
+    """What is known of every frame before its pixels are written; first axis is time."""
+
+    time_start: np.ndarray
+    time: np.ndarray
+    time_stop: np.ndarray
+    timecorr: np.ndarray
+    cadenceno: np.ndarray
+    quality: np.ndarray
+    wcs: list
+    imagespaths: list
+    background_parameters: np.ndarray
+
+
+def work_path(path) -> Path:
+    """Where a cube lies until it is complete; no search for cubes finds this name."""
+    return Path(f'{path}.work')
+
+
+class CubeWriter:
+    """A cube in work.
+
+    Only one process writes. A block is written, flushed, marked as done and
+    flushed again: after a kill at any moment the blocks marked as done are
+    whole. All space is laid out at the start in the default HDF5 format, so
+    that writing a block changes no structure of the file.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.work = work_path(path)
+        self._file = open_hdf5(self.work, 'r+')
+        try:
+            with explained(self.work):
+                self.info = read_info(self.work, self._file)
+                check_structure(self._file, self.info)
+        except BaseException:
+            self._file.close()
+            raise
+
+    @classmethod
+    def create(cls, path, info: CubeInfo, tables: CubeTables, identity) -> CubeWriter:
+        """Lay out a cube with everything but the pixels and open it.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+        """
+        import h5py
+        work = work_path(path)
+        with atomic.replaced(work) as temporary, _full_disk():
+            with h5py.File(temporary, 'w', locking='best-effort') as file:
+                _write_attributes(file, info, identity)
+                _write_tables(file, info, tables)
+                _lay_out(file, info)
+        return cls(path)
+
+    @classmethod
+    def resume(cls, path, identity, info: CubeInfo, tables: CubeTables) -> CubeWriter | None:
+        """Open a cube in work that the same run began, or None when there is none to use.
+
+        Raises
+        ------
+        IncompatibleError
+            When it was begun with other settings, inputs or software.
+        """
+        if not work_path(path).exists():
+            return None
+        try:
+            made = cls(path)
+        except InputBadError as error:
+            logger.warning('%s Starting it anew.', error)
+            return None
+        try:
+            with explained(made.work):
+                identity.check(made.work, provenance(made._file))
+                same = made.info == info and np.array_equal(
+                    made._file['background_parameters'][...], tables.background_parameters, equal_nan=True)
+                made._discard_damaged()
+        except BaseException:
+            made.close()
+            raise
+        if same:
+            return made
+        logger.warning('%s was begun from other intermediate results; starting it anew.', made.work)
+        made.close()
+        return None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            self.close()
+        except OutputError:
+            if error is None:
+                raise
+
+    def close(self):
+        """Close the file, complete or not."""
+        with atomic.explained_output(self.work), _full_disk():
+            self._file.close()
+
+    @property
+    def pending(self) -> list[int]:
+        """Blocks that are still to be written."""
+        return np.flatnonzero(self._file['blocks_done'][...] == 0).tolist()
+
+    def write_block(self, index, layers: dict):
+        """Write one block durably.
+
+        Parameters
+        ----------
+        index : int
+        layers : dict of arrays, (cadences of the block, rows, columns)
+            Under the names of the layers.
+
+        Raises
+        ------
+        OutputError
+        """
+        cadences = self.info.block_range(index)
+        with atomic.explained_output(self.work), _full_disk():
+            sums = [self._write_layer(column, cadences, layers[column.name]) for column in LAYERS]
+            self._file['blocks_checksum'][index] = sums
+            self._file.flush()
+            self._file['blocks_done'][index] = 1
+            self._file.flush()
+
+    def _write_layer(self, column, cadences, values):
+        """Write a layer of a block in strips of rows; its CRC-32."""
+        dataset, checksum = self._file[column.name], 0
+        for row in range(0, self.info.rows, SPATIAL_CHUNK):
+            strip = values[:, row:row + SPATIAL_CHUNK].transpose(1, 2, 0).astype(column.dtype, order='C')
+            dataset[row:row + SPATIAL_CHUNK, :, cadences] = strip
+            checksum = zlib.crc32(strip, checksum)
+        return checksum
+
+    def _discard_damaged(self):
+        """Mark blocks for writing again whose pixels do not fit their checksum."""
+        for index in np.flatnonzero(self._file['blocks_done'][...]):
+            if damaged_blocks(self._file, self.info, [index]):
+                logger.warning('Block %d of %s is damaged and will be written again.', index, self.work)
+                self._file['blocks_done'][index] = 0
+
+    def sumimage(self) -> np.ndarray:
+        """Mean of images over the good cadences from the blocks, (rows, columns) float64.
+
+        Every pixel is summed along time in one go in float64, so that blocks
+        and workers cannot change a bit. NaN where a pixel has no good value.
+        """
+        info = self.info
+        good = np.flatnonzero(quality.good(self._file['quality'][...]))
+        made = np.full((info.rows, info.columns), np.nan)
+        for row in range(0, info.rows, SPATIAL_CHUNK):
+            for column in range(0, info.columns, _SUM_COLUMNS):
+                part = np.s_[row:row + SPATIAL_CHUNK, column:column + _SUM_COLUMNS]
+                values = self._file['images'][part][:, :, good]
+                finite = np.isfinite(values)
+                number = finite.sum(axis=2)
+                total = values.sum(axis=2, dtype='f8', where=finite)
+                np.divide(total, number, out=made[part], where=number > 0)
+        return made
+
+    def read_images(self, stamp) -> np.ndarray:
+        """Images on a stamp for all times, once the blocks are written."""
+        return self._file['images'][stamp.slices((self.info.row_offset, self.info.column_offset))]
+
+    def finish(self, sumimage, movement_kernel, warpmode):
+        """Write the last products and give the file its final name.
+
+        Raises
+        ------
+        OutputError
+        """
+        if self.pending:
+            raise ValueError('blocks are missing')
+        with atomic.explained_output(self.path), _full_disk():
+            self._file['sumimage'][...] = sumimage
+            self._file['movement_kernel'][...] = movement_kernel
+            self._file.attrs.modify('warpmode', np.bytes_(warpmode))
+            self._file.flush()
+            self._file.attrs.modify('finished', np.uint8(1))
+            self._file.close()
+            handle = os.open(self.work, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.replace(self.work, self.path)
+            atomic.fsync_directory(self.path.parent)
+
+
+class _full_disk:
+    """Give what h5py raises for a failed write the errno that explains it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, (OSError, RuntimeError)):
+            for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
+                if f'errno = {code},' in str(error) or getattr(error, 'errno', None) == code:
+                    raise OSError(code, os.strerror(code)) from error
+
+
+def _write_attributes(file, info, identity):
+    file.attrs['schema'] = SCHEMA
+    for name, text in identity.attributes().items():
+        file.attrs[name] = text
+    for field in dataclasses.fields(CubeInfo):
+        value = getattr(info, field.name)
+        if isinstance(value, tuple):
+            value = np.array(value, dtype='i8' if field.name == 'background_straps' else 'f8')
+        file.attrs[field.name] = value
+    file.attrs['movement_centre'] = np.array(info.centre)
+    file.attrs['warpmode'] = np.bytes_('unchanged'.ljust(12))
+    file.attrs['finished'] = np.uint8(0)
+
+
+def _write_tables(file, info, tables):
+    import h5py
+    for column in TABLES:
+        values = getattr(tables, column.name, None)
+        if column.name == 'movement_kernel':
+            values = np.full((info.times, 6), np.nan)
+        kind = h5py.string_dtype() if column.dtype == 'str' else column.dtype
+        dataset = file.create_dataset(column.name, data=values, dtype=kind)
+        _describe(dataset, column)
+    _describe(file.create_dataset(SUMIMAGE.name, data=np.full((info.rows, info.columns), np.nan)), SUMIMAGE)
+    for column in BLOCKS:
+        _describe(file.create_dataset(column.name, data=np.zeros(info.shape_of(column), column.dtype)), column)
+
+
+def _describe(dataset, column):
+    dataset.attrs['unit'] = column.unit
+    dataset.attrs['description'] = column.description
+
+
+def _lay_out(file, info):
+    """Allot the space of the layers without writing to it."""
+    import h5py
+    for column in LAYERS:
+        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        creation.set_chunk(info.chunks)
+        creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        space = h5py.h5s.create_simple(info.shape_of(column))
+        kind = h5py.h5t.py_create(np.dtype(column.dtype))
+        h5py.h5d.create(file.id, column.name.encode(), kind, space, creation)
+        _describe(file[column.name], column)

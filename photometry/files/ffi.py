@@ -1,0 +1,265 @@
+"""Read calibrated full-frame images of TESS (SPOC, ``*_ffic.fits``)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from photometry.core.coordinates import FFI_SHAPE, SCIENCE
+from photometry.core.stamp import Stamp
+from photometry.files import fits_checks, paths
+from photometry.files.fits_checks import logical, number, whole
+
+ANCHOR_TIME = 1325.32351727
+"""Uncorrected mid-time (TJD) of `ANCHOR_CADENCE`: the FFI tess2018206192942, sector 1."""
+
+ANCHOR_CADENCE = 4697
+"""FFIINDEX of that image, counted in cadences of `ANCHOR_STEP` seconds."""
+
+ANCHOR_STEP = 1800
+
+_WCS_CARD = re.compile(r'WCSAXES|(CTYPE|CRVAL|CRPIX|CUNIT|CDELT)[12]|LONPOLE|LATPOLE|RADESYS|EQUINOX|'
+                       r'(CD|PC)[12]_[12]|[AB]P?_(\d_\d|ORDER)')
+
+_TIME_LIMITS = (-5000., 50000.)
+_MAX_IMAGE = FFI_SHAPE[0] * FFI_SHAPE[1] * 8
+
+
+@dataclass(frozen=True)
+class FrameHeader:
+    """What the header of one frame says, whatever file it comes from."""
+
+    name: str
+    """File name, with the row behind a ``#`` for frames of a TESSCut file."""
+    sector: int
+    camera: int
+    ccd: int
+    time_start: float
+    """Start, middle and end in BTJD (TDB) as in the header, for the CCD's centre."""
+    time: float
+    time_stop: float
+    timecorr: float
+    """Barycentric correction that these times contain, days."""
+    cadenceno: int
+    quality: int
+    cadence: int
+    """Seconds from one frame to the next."""
+    wcs_text: str
+    """WCS cards for one-based pixels of the whole FFI; empty without a usable WCS."""
+    limits: Stamp
+    """Science pixels that exist."""
+    data_rel: int = 0
+    exposure: float = 0.
+    """Live time of one frame, s."""
+    int_time: float = 1.98
+    frame_time: float = 2.
+    num_frm: int = 0
+    n_readout: int = 0
+    deadc: float = 0.
+    readnoise: tuple = (10.,) * 4
+    """Of outputs A..D, electrons a read."""
+    gain: tuple = (5.2,) * 4
+    crmiten: bool = False
+    crblksz: int = 10
+    crspoc: bool = False
+    procver: str = ''
+    size: int = 0
+    """Bytes of the file."""
+    datasum: str = ''
+
+
+def read_ffi_header(path) -> FrameHeader:
+    """The facts in the headers of one FFI.
+
+    Raises
+    ------
+    InputMissingError, InputBadError
+        When there is no such file, or it is no FFI, damaged, or its header
+        contradicts its name.
+    """
+    path = Path(path)
+    units = fits_checks.read_hdus(path, 3, data=False, max_bytes=_MAX_IMAGE, shapes=_check_shape)
+    with fits_checks.explained_input(path):
+        return _frame_header(path, units)
+
+
+def read_ffi(path):
+    """Header, image and uncertainty of one FFI, its sums verified.
+
+    Returns
+    -------
+    header : FrameHeader
+    image, uncertainty : array, (rows, columns) of ``header.limits``
+        Native float32, e-/s; the uncertainty is NaN where the file has none.
+
+    Raises
+    ------
+    InputMissingError, InputBadError
+    """
+    path = Path(path)
+    units = fits_checks.read_hdus(path, 3, max_bytes=_MAX_IMAGE, shapes=_check_shape)
+    with fits_checks.explained_input(path):
+        header = _frame_header(path, units)
+        image = _science(units[1], header.limits)
+        if len(units) > 2:
+            uncertainty = _science(units[2], header.limits)
+        else:
+            uncertainty = np.full(header.limits.shape, np.nan, 'f4')
+        return header, image, uncertainty
+
+
+def cadence_number(mid_time, cadence) -> np.ndarray | int:
+    """Number of a cadence from its mid-time without barycentric correction (TJD).
+
+    Cadences of every length are counted from one zero: the 1800-s cadence 4697
+    covers the 200-s cadences 42273 to 42281. Gaps stay gaps.
+    """
+    start = np.asarray(mid_time) - ANCHOR_TIME + (ANCHOR_STEP - cadence) / 172800
+    numbers = np.rint(start * 86400 / cadence + ANCHOR_CADENCE * ANCHOR_STEP / cadence)
+    return int(numbers) if np.ndim(numbers) == 0 else numbers.astype(int)
+
+
+def _check_shape(index, header):
+    """Refuse a shape that no FFI has, before its data are read."""
+    if index == 0 or 'ZIMAGE' in header:
+        if 'ZIMAGE' in header:
+            raise ValueError('it is a tile-compressed FFI; decompress it with funpack')
+        return
+    if header['NAXIS'] != 2 or header['BITPIX'] not in (-32, -64):
+        raise ValueError(f'HDU {index} is not a float image of two axes')
+    width, height = header['NAXIS1'], header['NAXIS2']
+    if not (0 < height <= FFI_SHAPE[0] and SCIENCE.col_min < width <= FFI_SHAPE[1]):
+        raise ValueError(f'HDU {index} has {height} x {width} pixels; a whole FFI has {FFI_SHAPE[0]} x '
+                         f'{FFI_SHAPE[1]} and a part of one more than its {SCIENCE.col_min} leading columns')
+
+
+def _frame_header(path, units):
+    if len(units) < 2:
+        raise ValueError('it has no image')
+    primary, image = units[0].header, units[1].header
+    sector, camera, ccd = identify(path, primary, image)
+    start, stop = (number(image, name, None, *_TIME_LIMITS) for name in ('TSTART', 'TSTOP'))
+    if not start < stop:
+        raise ValueError(f'TSTART {start} is not before TSTOP {stop}')
+    timecorr = number(image, 'BARYCORR', None, -0.02, 0.02)
+    cadence = cadence_seconds(image, stop - start)
+    middle = (start + stop) / 2
+    if primary.get('FFIINDEX', image.get('FFIINDEX')) is None:
+        cadenceno = cadence_number(middle - timecorr, cadence)
+    else:
+        cadenceno = whole(primary if 'FFIINDEX' in primary else image, 'FFIINDEX')
+    height = min(image['NAXIS2'], SCIENCE.row_max)
+    width = min(image['NAXIS1'], SCIENCE.col_max)
+    return FrameHeader(
+        name=path.name, sector=sector, camera=camera, ccd=ccd, time_start=start, time=middle,
+        time_stop=stop, timecorr=timecorr, cadenceno=cadenceno, quality=whole(image, 'DQUALITY', 0),
+        cadence=cadence, wcs_text=wcs_cards(image), limits=Stamp(0, height, SCIENCE.col_min, width),
+        exposure=number(image, 'EXPOSURE', 0, 0, 1) * 86400, size=path.stat().st_size,
+        datasum=fits_checks.datasums(units), **instrument_facts(primary, image))
+
+
+def identify(path, *headers):
+    """(sector, camera, ccd) from the file's name and its headers, which must agree.
+
+    Early releases have no SECTOR keyword; a file whose name follows no
+    convention must have all three.
+
+    Raises
+    ------
+    ValueError
+        When name and header disagree, or neither speaks.
+    """
+    said = [next((whole(header, name, None, 1, 10000) for header in headers if name in header), None)
+            for name in ('SECTOR', 'CAMERA', 'CCD')]
+    named = paths.ccd_of(path)
+    for index, name in enumerate(('SECTOR', 'CAMERA', 'CCD')):
+        if said[index] is not None and named and said[index] != named[index]:
+            raise ValueError(f'its header says {name} {said[index]}, its name says {named[index]}')
+        if said[index] is None:
+            if not named:
+                raise ValueError(f'the header has no {name} and the name does not tell it')
+            said[index] = named[index]
+    if said[1] > 4 or said[2] > 4:
+        raise ValueError(f'there is no camera {said[1]} with a CCD {said[2]}')
+    return tuple(said)
+
+
+def cadence_seconds(header, duration) -> int:
+    """Cadence in whole seconds from TIMEDEL, else from the length of a frame in days.
+
+    EXPOSURE is never used: it is days a frame in FFIs, a total in pixel files.
+    """
+    seconds = number(header, 'TIMEDEL', duration, 0, 1) * 86400
+    if not 1 <= round(seconds) <= 7200:
+        raise ValueError(f'TIMEDEL gives a cadence of {seconds:g} s')
+    return round(seconds)
+
+
+def instrument_facts(primary, image) -> dict:
+    """Fields of `FrameHeader` about the detector and the processing."""
+    outputs = 'ABCD'
+    return {
+        'data_rel': whole(primary, 'DATA_REL', 0, 0, 9999),
+        'int_time': number(image, 'INT_TIME', 1.98, 0, 100),
+        'frame_time': number(image, 'FRAMETIM', 2., 0, 100),
+        'num_frm': whole(image, 'NUM_FRM', 0, 0, 10 ** 6),
+        'n_readout': whole(image, 'NREADOUT', 0, 0, 10 ** 6),
+        'deadc': number(image, 'DEADC', 0, 0, 1),
+        'readnoise': tuple(map(partial(_positive, image, 'READNOI', 10.), outputs)),
+        'gain': tuple(map(partial(_positive, image, 'GAIN', 5.2), outputs)),
+        'crmiten': logical(primary, 'CRMITEN'),
+        'crblksz': whole(primary, 'CRBLKSZ', 10, 0, 10000),
+        'crspoc': logical(primary, 'CRSPOC'),
+        'procver': str(primary.get('PROCVER', '')).strip(),
+    }
+
+
+def _positive(header, name, default, output):
+    return number(header, name + output, default, 0, 1000) or default
+
+
+def wcs_cards(header) -> str:
+    """The celestial WCS of a header as text, or '' where it has none that can be used.
+
+    Cards of 80 characters in their original wording, so that no digit is lost;
+    ``astropy.io.fits.Header.fromstring`` reads them.
+    """
+    from astropy.io.fits import Header
+    chosen = Header()
+    for card in header.cards:
+        if _WCS_CARD.fullmatch(card.keyword):
+            if isinstance(card.value, float) and not np.isfinite(card.value):
+                return ''
+            chosen.append(card, end=True)
+    return chosen.tostring(padding=False) if usable_wcs(chosen) else ''
+
+
+def usable_wcs(header) -> bool:
+    """Whether the cards of a WCS are all there and its matrix can be inverted."""
+    types = str(header.get('CTYPE1', '')), str(header.get('CTYPE2', ''))
+    if not (types[0].startswith('RA---') and types[1].startswith('DEC--')):
+        return False
+    cards = [header.get(name) for name in ('CRVAL1', 'CRVAL2', 'CRPIX1', 'CRPIX2')]
+    if not all(isinstance(value, (int, float)) and abs(value) < 1e5 for value in cards):
+        return False
+    kind = 'CD' if 'CD1_1' in header else 'PC'
+    matrix = [header.get(f'{kind}{axes}', default) for axes, default in
+              (('1_1', 1), ('1_2', 0), ('2_1', 0), ('2_2', 1))]
+    if not all(isinstance(value, (int, float)) for value in matrix):
+        return False
+    return abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) > 1e-12
+
+
+def _science(unit, limits):
+    """The science pixels of an HDU in native float32, NaN where it does not reach."""
+    values = unit.image()[limits.row_min:limits.row_max, limits.col_min:limits.col_max]
+    made = np.empty(limits.shape, 'f4')
+    if values.shape != limits.shape:
+        made[:] = np.nan
+    with np.errstate(over='ignore', invalid='ignore'):
+        made[:values.shape[0], :values.shape[1]] = values
+    return made
