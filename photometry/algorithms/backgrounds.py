@@ -281,8 +281,9 @@ def _fit_mesh(data, layout):
         unstrapped = data.copy()
         unstrapped[:, layout.strap_index] = np.nan
     fit = _whole(layout, np.zeros(layout.mesh_size), 0, glow)
+    sigma = None
     for step in (2, 1):
-        mesh, errors = _update_mesh(unstrapped, layout, fit.parameters, step)
+        mesh, errors, sigma = _update_mesh(unstrapped, layout, fit.parameters, step, sigma)
         fit = _whole(layout, mesh, errors, glow)
     if layout.strap_columns:
         smooth = evaluate(layout, fit.parameters)
@@ -291,11 +292,12 @@ def _fit_mesh(data, layout):
     return fit
 
 
-def _update_mesh(data, layout, parameters, step):
-    """Coefficients that bring the mode of the residuals to zero in every box."""
+def _update_mesh(data, layout, parameters, step, sigma):
+    """Coefficients that bring the mode of the residuals to zero in every box, errors, scatter."""
     rows, columns = layout.rows, layout.columns
     shape = rows.count, columns.count
-    found = boxes.statistics(boxes.split(data - evaluate(layout, parameters), rows, columns, step))
+    residual = boxes.split(data - evaluate(layout, parameters), rows, columns, step)
+    found = boxes.statistics(residual, scatter=sigma)
     size = rows.size * columns.size / step**2
     known = (found.count >= max(8, 0.02 * size)).reshape(shape)
     if not known.any():
@@ -305,7 +307,7 @@ def _update_mesh(data, layout, parameters, step):
     mesh = rows.inverse @ boxes.fill(means, known) @ columns.inverse.T
     errors = found.sigma * np.sqrt(boxes.MODE_VARIANCE / np.maximum(found.count, 1))
     errors = boxes.fill(errors.reshape(shape), known) * rows.gain * columns.gain
-    return mesh, np.abs(errors)
+    return mesh, np.abs(errors), found.sigma
 
 
 def _fit_glow(data, layout, inner=600.0, box=32):

@@ -41,7 +41,7 @@ def split(image, rows, columns, step=1):
     return parts.transpose(0, 2, 1, 3).reshape(rows.count * columns.count, -1)
 
 
-def statistics(values, clip=3.0, rounds=2) -> BoxStatistics:
+def statistics(values, clip=3.0, scatter=None) -> BoxStatistics:
     """Mode after SExtractor (Bertin & Arnouts 1996): 2.5 median - 1.5 mean after clipping.
 
     Where mean and median differ by more than 0.3 of the scatter the box is
@@ -53,27 +53,35 @@ def statistics(values, clip=3.0, rounds=2) -> BoxStatistics:
         NaN marks what is not to be used. The array is overwritten.
     clip : float
         Limit in units of the scatter.
-    rounds : int
-        How often the limits are moved.
+    scatter : array (boxes,), optional
+        Known scatter of values that lie around zero; the limits are then
+        moved once only.
     """
     import bottleneck as bn
     with np.errstate(invalid='ignore'):
-        median = bn.nanmedian(values, axis=1).astype('f4')
-        sigma = 1.4826 * bn.nanmedian(np.abs(values - median[:, None]), axis=1).astype('f4')
-        for _ in range(rounds):
-            values[np.abs(values - median[:, None]) > (clip * sigma)[:, None]] = np.nan
-            median = bn.nanmedian(values, axis=1).astype('f4')
+        if scatter is not None:
+            limit = (clip * np.where(np.isfinite(scatter), scatter, np.inf)).astype('f4')
+            values[np.abs(values) > limit[:, None]] = np.nan
+            return _mode(values, bn.nanmedian(values, axis=1))
+        median = bn.nanmedian(values, axis=1)
+        limit = clip * 1.4826 * bn.nanmedian(np.abs(values - median[:, None]), axis=1)
+        for _ in range(2):
+            values[np.abs(values - median[:, None]) > limit[:, None]] = np.nan
+            median = bn.nanmedian(values, axis=1)
     return _mode(values, median)
 
 
 def _mode(values, median):
-    finite = np.isfinite(values)
-    count = finite.sum(axis=1)
+    median = median.astype('f4')
+    deviation = values - median[:, None]
+    finite = deviation == deviation
+    count = np.count_nonzero(finite, axis=1)
     divisor = np.maximum(count, 1)
-    # deviations are small, so float32 squares lose nothing; sums run in float64
-    deviation = np.where(finite, values - median[:, None], np.float32(0))
-    shift = deviation.sum(axis=1, dtype='f8') / divisor
-    variance = np.einsum('ij,ij->i', deviation, deviation, dtype='f8') / divisor - shift**2
+    deviation[~finite] = 0
+    # deviations are small, so pairwise float32 sums lose nothing
+    shift = deviation.sum(axis=1) / divisor
+    deviation *= deviation
+    variance = deviation.sum(axis=1) / divisor - shift**2
     sigma = np.sqrt(np.maximum(variance, 0))
     crowded = np.abs(shift) > 0.3 * sigma
     mode = median - np.where(crowded, 0, 1.5 * shift)

@@ -4,123 +4,97 @@ from __future__ import annotations
 
 import numpy as np
 
+from photometry.algorithms import prf as prf_model
+from photometry.core import units
 from photometry.core.stamp import Stamp
 
-ZERO_POINT = 20.44
-"""TESS magnitude of 1 e-/s (TESS Instrument Handbook)."""
+TYPICAL_WING = prf_model.Wing(0.03, 3.0)
+"""Wing assumed until the bright stars have told."""
 
-FULL_WELL = 2e5
-"""Electrons that a pixel holds in one 2-s read."""
-
-
-def flux(tmag, zero_point=ZERO_POINT):
-    """Electrons a second of a star of TESS magnitude ``tmag``."""
-    return 10 ** (-0.4 * (np.asarray(tmag, dtype='f8') - zero_point))
+_CHUNK = 8192
 
 
-def wing_kernel(fraction=0.03, exponent=2.5, radius=60, core=6.5):
-    """Image of the far wing of a star of unit flux.
+def render(limits, row, column, tmag, prf, wing=None, zero_point=units.ZERO_POINT):
+    """Expected light of the catalogue's stars.
 
-    Parameters
-    ----------
-    fraction : float
-        Part of the light beyond ``core`` px.
-    exponent : float
-        Light per pixel falls with this power of the distance.
-    radius : int
-        The wing ends here, px.
-
-    Returns
-    -------
-    array (2 radius + 1, 2 radius + 1)
-    """
-    step = np.arange(-radius, radius + 1.0)
-    distance = np.hypot(step[:, None], step[None, :])
-    wing = np.where((distance > core) & (distance <= radius), distance.clip(1) ** -exponent, 0.0)
-    return fraction * wing / wing.sum()
-
-
-def core_kernel(radius=10, width=0.72, scale=2.2, exponent=2.6):
-    """Rough image of a star of unit flux: a Gaussian pixel response with Moffat skirts."""
-    step = np.arange(-radius, radius + 1.0)
-    square = step[:, None] ** 2 + step[None, :] ** 2
-    narrow = np.exp(-square / (2 * width**2))
-    broad = (1 + square / scale**2) ** -exponent
-    return 0.75 * narrow / narrow.sum() + 0.25 * broad / broad.sum()
-
-
-def star_map(limits, row, column, light):
-    """Each star's light shared among its four nearest pixels, stars outside left out.
-
-    Parameters
-    ----------
-    limits : Stamp
-    row, column, light : arrays (n,)
-
-    Returns
-    -------
-    float32 array (height, width)
-    """
-    image = np.zeros((limits.height + 1, limits.width + 1))
-    place = np.asarray(row) - limits.row_min, np.asarray(column) - limits.col_min
-    low = [np.floor(axis).astype(int) for axis in place]
-    part = [axis - base for axis, base in zip(place, low, strict=True)]
-    for down in (0, 1):
-        for right in (0, 1):
-            share = (part[0] if down else 1 - part[0]) * (part[1] if right else 1 - part[1])
-            at = low[0] + down, low[1] + right
-            inside = (at[0] >= 0) & (at[0] < limits.height) & (at[1] >= 0) & (at[1] < limits.width)
-            np.add.at(image, (at[0][inside], at[1][inside]), (share * light)[inside])
-    return image[:-1, :-1].astype('f4')
-
-
-def render(limits, row, column, tmag, kernel=None, zero_point=ZERO_POINT):
-    """Expected light of stars on the pixels of a stamp, good outside their cores.
+    Cores are rendered star by star; wings, which change slowly, all at once as a
+    convolution.
 
     Parameters
     ----------
     limits : Stamp
     row, column, tmag : arrays (n,)
         Zero-based CCD positions; stars outside the stamp count too.
-    kernel : array (2 k + 1, 2 k + 1), optional
-        Image of a star of unit flux on the middle of a pixel.
+    prf : photometry.algorithms.prf.PRF
+    wing : photometry.algorithms.prf.Wing, optional
+        That of the PRF by default, else a typical one.
+    zero_point : float
+        Magnitude of 1 e-/s.
 
     Returns
     -------
     float32 array (height, width), e-/s
     """
+    row, column, tmag = (np.asarray(values, dtype='f8') for values in (row, column, tmag))
+    finite = np.isfinite(row) & np.isfinite(column) & np.isfinite(tmag)
+    row, column, light = row[finite], column[finite], units.magnitude_to_flux(tmag[finite], zero_point)
+    wing = wing or prf.wing or TYPICAL_WING
+    image = _wings(limits, row, column, light, wing)
+    near = limits.grown(*[prf_model.CORE] * 4)
+    inside = ((row > near.row_min) & (row < near.row_max) & (column > near.col_min) & (column < near.col_max))
+    _add_cores(image, limits, row[inside], column[inside], light[inside] * (1 - wing.fraction), prf)
+    return image
+
+
+def _add_cores(image, limits, row, column, light, prf):
+    margin = 2 * prf_model.CORE
+    wide = np.zeros((limits.height + 2 * margin) * (limits.width + 2 * margin))
+    step = np.arange(prf_model.CORE)
+    place = step[:, None] * (limits.width + 2 * margin) + step
+    bare = 1.0 if prf.wing is None else 1 - prf.wing.fraction
+    for start in range(0, len(row), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        values, row0, column0 = prf.render_at(row[part], column[part], prf_model.HALF)
+        values *= light[part, None, None] / bare
+        corner = ((row0 - limits.row_min + margin) * (limits.width + 2 * margin)
+                  + column0 - limits.col_min + margin)
+        wide += np.bincount((corner[:, None, None] + place).ravel(), values.ravel(), minlength=wide.size)
+    wide = wide.reshape(limits.height + 2 * margin, -1)
+    image += wide[margin:-margin, margin:-margin]
+
+
+def _wings(limits, row, column, light, wing):
     from scipy import signal
-    kernel = _default_kernel() if kernel is None else np.asarray(kernel)
-    margin = kernel.shape[0] // 2
-    wide = Stamp(limits.row_min - margin, limits.row_max + margin,
-                 limits.col_min - margin, limits.col_max + margin)
-    usable = np.isfinite(tmag) & np.isfinite(row) & np.isfinite(column)
-    row, column, tmag = (np.asarray(a, dtype='f8')[usable] for a in (row, column, tmag))
-    points = star_map(wide, row, column, flux(tmag, zero_point))
-    light = signal.oaconvolve(points, kernel.astype('f4'), mode='valid')
-    return np.maximum(light, 0).astype('f4')
+    reach = int(np.ceil(wing.radius))
+    step = np.arange(-reach, reach + 1)[None]
+    kernel = wing.render(np.zeros(1), np.zeros(1), step, step)[0, 0]
+    points = _points(limits.grown(*[reach] * 4), row, column, light)
+    return np.maximum(signal.oaconvolve(points, kernel, mode='valid'), 0).astype('f4')
 
 
-def _default_kernel():
-    kernel = wing_kernel()
-    core = core_kernel()
-    edge = (kernel.shape[0] - core.shape[0]) // 2
-    kernel[edge:-edge, edge:-edge] += 0.97 * core
-    return kernel
+def _points(limits, row, column, light):
+    """Each star's light shared among its four nearest pixels; stars outside are left out."""
+    image = np.zeros(limits.shape)
+    down, right = row - limits.row_min, column - limits.col_min
+    inside = (down >= 0) & (down < limits.height - 1) & (right >= 0) & (right < limits.width - 1)
+    down, right, light = down[inside], right[inside], light[inside]
+    i, j = np.floor(down).astype(int), np.floor(right).astype(int)
+    down, right = down - i, right - j
+    for k, m, share in ((0, 0, (1 - down) * (1 - right)), (0, 1, (1 - down) * right),
+                        (1, 0, down * (1 - right)), (1, 1, down * right)):
+        np.add.at(image, (i + k, j + m), share * light)
+    return image
 
 
-def star_mask(limits, row, column, tmag, light=None, threshold=0.2, keep=0.25, mesh=64):
+def star_mask(light, threshold=0.2, keep=0.25, mesh=64):
     """Pixels spoilt by starlight.
 
     Where a box would keep too few pixels, its least contaminated ones stay.
 
     Parameters
     ----------
-    limits : Stamp
-    row, column, tmag : arrays (n,)
-        Zero-based CCD positions and magnitudes of the stars.
-    light : array (height, width), optional
-        Expected starlight, e-/s; rendered roughly by default.
+    light : array (height, width)
+        Expected starlight, e-/s.
     threshold : float
         Most starlight that a usable pixel may have, e-/s.
     keep : float
@@ -132,16 +106,17 @@ def star_mask(limits, row, column, tmag, light=None, threshold=0.2, keep=0.25, m
     -------
     bool array (height, width), True where the pixel is spoilt
     """
-    light = render(limits, row, column, tmag) if light is None else np.asarray(light)
-    limit = np.full(light.shape, threshold, dtype='f4')
-    for top in range(0, limits.height, mesh):
-        for left in range(0, limits.width, mesh):
+    light = np.asarray(light)
+    mask = light > threshold
+    for top in range(0, light.shape[0], mesh):
+        for left in range(0, light.shape[1], mesh):
             box = slice(top, top + mesh), slice(left, left + mesh)
-            limit[box] = max(threshold, np.quantile(light[box], keep))
-    return (light > limit) | bleed_mask(limits, row, column, tmag)
+            if mask[box].mean() > 1 - keep:
+                mask[box] = light[box] > max(threshold, np.quantile(light[box], keep))
+    return mask
 
 
-def bleed_mask(limits, row, column, tmag, full_well=FULL_WELL, read=1.98):
+def bleed_mask(limits, row, column, tmag, full_well=units.SATURATION, read=1.98):
     """Columns along which saturated stars bleed, with room to spare.
 
     Parameters
@@ -156,7 +131,7 @@ def bleed_mask(limits, row, column, tmag, full_well=FULL_WELL, read=1.98):
     bool array (height, width)
     """
     mask = np.zeros(limits.shape, dtype=bool)
-    electrons = flux(tmag) * read
+    electrons = units.magnitude_to_flux(tmag) * read
     # a star in the middle of a pixel leaves about 0.3 of its light there
     full = np.isfinite(electrons) & np.isfinite(row) & np.isfinite(column) & (0.3 * electrons > full_well)
     for r, c, charge in zip(np.asarray(row)[full], np.asarray(column)[full], electrons[full], strict=True):

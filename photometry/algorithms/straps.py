@@ -47,3 +47,41 @@ def responses(data, smooth, columns):
     crowded = np.abs(mean) > 0.3 * sigma / level.clip(1e-6)
     response = np.where(empty, 0.0, trust * (first - np.where(crowded, 0.0, 1.5 * mean)))
     return response, np.where(empty, PRIOR, np.sqrt(trust) * 2.14 * sigma / np.sqrt(np.maximum(power, 1e-12)))
+
+
+def find(data, smooth, known=(), significance=5.0, least=0.003, width=129):
+    """Columns whose response stands out from that of their surroundings.
+
+    Parameters
+    ----------
+    data, smooth : arrays (height, width)
+        As for `responses`; best a mean of many frames.
+    known : int sequence
+        Columns found before, left out of the surroundings.
+    significance : float
+        Least excess in standard errors.
+    least : float
+        Least excess as a fraction of the sky.
+    width : int
+        Columns that count as surroundings.
+
+    Returns
+    -------
+    int array
+        Columns of the arrays.
+    """
+    columns = np.arange(data.shape[1])
+    response, error = responses(data, smooth, columns)
+    around = response.copy()
+    around[np.asarray(known, dtype=int)] = np.nan
+    level = _running_median(around, min(width, len(columns) | 1))
+    excess = np.abs(response - level)
+    return np.flatnonzero((excess > significance * error) & (excess > least))
+
+
+def _running_median(values, width):
+    half = width // 2
+    padded = np.pad(values, half, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
+    empty = ~np.isfinite(windows).any(axis=1)
+    return np.where(empty, 0.0, np.nanmedian(np.where(empty[:, None], 0.0, windows), axis=1))
