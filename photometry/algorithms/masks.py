@@ -1,0 +1,124 @@
+"""Which pixels are summed: apertures chosen by signal to noise, columns of bleeding charge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SATURATION = 7.5e4
+"""Mean image above which a pixel counts as saturated, e-/s. Full well is 1e5 e-/s
+(2e5 e- in 2 s); motion blurs the edge of a trail."""
+
+BLEED_REACH = 3
+"""Pixels beyond both ends of a saturated run that may hold part of its charge."""
+
+_NEIGHBOURS = np.ones((3, 3), dtype=int)
+
+
+def connected(mask, start):
+    """The part of a mask that hangs together with a pixel, diagonals included.
+
+    Parameters
+    ----------
+    mask : ndarray (rows, columns) of bool
+    start : tuple of int
+        (row, column); when it lies outside the mask nothing is left.
+    """
+    from scipy import ndimage
+    labels, _ = ndimage.label(mask, structure=_NEIGHBOURS)
+    own = labels[start]
+    return (labels == own) if own else np.zeros_like(mask)
+
+
+def snr_mask(target, variance, gradients=None, jitter=0.0):
+    """Contiguous aperture of the greatest signal to noise.
+
+    Pixels are taken in order of signal over noise until the cumulated ratio is
+    greatest; of these the part around the target's brightest pixel is kept.
+
+    Parameters
+    ----------
+    target : ndarray (rows, columns)
+        Expected light of the target, e-/s.
+    variance : ndarray (rows, columns)
+        Variance of the pixels from all sources, (e-/s)^2; infinite where a
+        pixel cannot be used.
+    gradients : pair of ndarray (rows, columns), optional
+        Derivatives of all starlight by the row and column of the pointing, e-/s a px.
+    jitter : float
+        Pointing noise, px rms, that is not corrected afterwards.
+
+    Returns
+    -------
+    ndarray (rows, columns) of bool
+        Without any pixel where the target has no light on usable ones.
+    """
+    usable = np.isfinite(variance) & (target > 0)
+    if not usable.any():
+        return np.zeros(target.shape, dtype=bool)
+    ratio = np.where(usable, target / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
+    order = np.argsort(-ratio, axis=None, kind='stable')[:usable.sum()]
+    noise = np.cumsum(variance.flat[order])
+    if gradients is not None and jitter > 0:
+        noise = noise + jitter ** 2 * sum(np.cumsum(slope.flat[order]) ** 2 for slope in gradients)
+    cumulated = np.cumsum(target.flat[order]) / np.sqrt(noise)
+    mask = np.zeros(target.shape, dtype=bool)
+    mask.flat[order[:np.argmax(cumulated) + 1]] = True
+    return connected(mask, np.unravel_index(order[0], target.shape))
+
+
+def saturated(image, level=SATURATION):
+    """Saturated pixels of a mean image; what is not finite is none."""
+    return np.nan_to_num(image, nan=0.0) > level
+
+
+def bleeding(full, reach=BLEED_REACH):
+    """Saturated pixels with those along their columns that may hold their charge.
+
+    Parameters
+    ----------
+    full : ndarray (rows, columns) of bool
+        Saturated pixels. Charge bleeds along columns of the image.
+    reach : int
+        Pixels beyond each end of a run.
+    """
+    wide = full.copy()
+    for step in range(1, reach + 1):
+        wide[step:] |= full[:-step]
+        wide[:-step] |= full[step:]
+    return wide
+
+
+def bleed_mask(image, start, level=SATURATION, reach=BLEED_REACH):
+    """Bleed trails that belong to the star on a pixel.
+
+    Parameters
+    ----------
+    image : ndarray (rows, columns)
+        Mean image, e-/s.
+    start : tuple of int
+        (row, column) of the star.
+
+    Returns
+    -------
+    ndarray (rows, columns) of bool
+        Empty when no saturated pixel lies within a pixel of ``start``.
+    """
+    full = saturated(image, level)
+    near = np.zeros_like(full)
+    near[max(start[0] - 1, 0):start[0] + 2, max(start[1] - 1, 0):start[1] + 2] = True
+    seeds = np.argwhere(full & near)
+    if not seeds.size:
+        return np.zeros_like(full)
+    return bleeding(connected(full, tuple(seeds[0])), reach)
+
+
+def touched_sides(mask):
+    """Sides of a stamp that a mask touches: (down, up, left, right)."""
+    return mask[0].any(), mask[-1].any(), mask[:, 0].any(), mask[:, -1].any()
+
+
+def edge_pixels(mask):
+    """The pixels of a mask that lie on the border of its stamp."""
+    inner = np.zeros_like(mask)
+    inner[1:-1, 1:-1] = True
+    return mask & ~inner

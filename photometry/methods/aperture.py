@@ -1,0 +1,157 @@
+"""Aperture photometry: a sum of pixels, less the neighbours, over the part of the light it holds."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+import numpy as np
+
+from photometry.algorithms import apertures, masks, metrics
+from photometry.core.coordinates import ccd_output
+from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
+from photometry.core.quality import PixelFlag
+from photometry.core.status import STATUS
+from photometry.methods.base import BasePhotometry
+
+logger = logging.getLogger(__name__)
+
+LEAST_THROUGHPUT = 0.3
+"""Part of the star's light that a mask cut by the edge of the pixels must still hold."""
+
+NEGLIGIBLE = 1e-5
+"""Part of the light in the mask below which a neighbour is left out."""
+
+
+class AperturePhotometry(BasePhotometry):
+    """Sum over the pixels of greatest signal to noise.
+
+    ``flux`` is the star's total flux: ``(sum - sum_j f_j c_j(t)) / c(t)``, where
+    c are the parts of the light of the star and of its neighbours in the mask
+    at the measured positions, and f_j the neighbours' fluxes in the mean image.
+    """
+
+    method = 'aperture'
+
+    def do_photometry(self):
+        """Choose the mask, growing the stamp while it touches the edge, and sum."""
+        self._grow_stamp()
+        self._fill_sums()
+        self._fill_flux()
+        self._record()
+        return self._verdict()
+
+    def _grow_stamp(self):
+        settings = self.settings.aperture
+        for _ in range(settings.stamp_growths + 1):
+            self._model_stars()
+            self.final_phot_mask = self._make_mask()
+            sides = masks.touched_sides(self.final_phot_mask)
+            growth = {name: settings.stamp_growth for name, touched
+                      in zip(('down', 'up', 'left', 'right'), sides, strict=True) if touched}
+            if not growth or not self.resize_stamp(**growth):
+                break
+        else:
+            raise FluxOnEdgeError(f'TIC {self.starid}: its light still touches the edge of the stamp '
+                                  f'after {settings.stamp_growths} growths; try the method halo.')
+        self.final_position_mask = self.final_phot_mask
+
+    def _model_stars(self):
+        """Templates of the target and its neighbours in the mean image of the stamp."""
+        tile, stamp = self.tile, self.stamp
+        index = tile.stars_on(stamp)
+        row, column = tile.mean_positions(index)
+        templates = self.psf.render(row, column, stamp)
+        flux = tile.flux_of(index)
+        own = index == self.catalog_index
+        self._own_place = float(row[own][0]), float(column[own][0])
+        self._own_template, self._own_flux = templates[own][0], float(flux[own][0])
+        self._neighbours = index[~own]
+        self._neighbour_place = row[~own], column[~own]
+        self._neighbour_flux = flux[~own]
+        self._neighbour_template = templates[~own]
+
+    def _make_mask(self):
+        if self.settings.aperture.mask != 'snr':
+            raise UsageError(f"aperture.mask = {self.settings.aperture.mask!r} is unknown; known is 'snr'.")
+        variance = np.where(self.cutout.collected, self.cutout.variance, np.inf)
+        light = max(self._own_flux, 1.0) * self._own_template
+        every = light + np.tensordot(self._neighbour_flux, self._neighbour_template, 1)
+        mask = masks.snr_mask(light, variance, np.gradient(every), self.settings.aperture.pointing_jitter)
+        if not mask.any():
+            raise NoFluxError(f'TIC {self.starid}: no pixel with data holds light of the star.')
+        start = tuple(np.unravel_index(np.argmax(np.where(mask, light, 0)), mask.shape))
+        return mask | masks.bleed_mask(self.sumimage, start) & self.cutout.collected
+
+    def _fill_sums(self):
+        mask, table = self.final_phot_mask, self.lightcurve
+        table['sap_flux'] = apertures.sum_pixels(self.images_cube, mask)
+        table['sap_flux_err'] = apertures.sum_errors(self.images_err_cube, mask)
+        background = apertures.sum_pixels(self.backgrounds_cube, mask)
+        table['flux_background'] = background
+        table['flux_background_err'] = metrics.mad(np.diff(background)) / np.sqrt(2)
+        flags = apertures.any_flag(self.pixelflags_cube, mask)
+        table['pixel_quality'] = flags & ~np.int32(PixelFlag.NOT_USED_FOR_BACKGROUND)
+        row, column = apertures.centroid(self.images_cube, mask, self.stamp)
+        table['pos_centroid'] = np.stack([column, row], axis=1)
+
+    def _fill_flux(self):
+        mask, table = self.final_phot_mask, self.lightcurve
+        kernel, good = self.MovementKernel, self.source.pixels.good
+        place = np.array([[axis] for axis in self._own_place])
+        fraction = self._moving(place[0], place[1], kernel, good)[0]
+        parts = self._neighbour_flux * self._neighbour_template[:, mask].sum(axis=1)
+        level = max(abs(self._own_flux), 1.0)
+        moving = np.abs(parts) > 1e-3 * level
+        others = parts[~moving & (np.abs(parts) > NEGLIGIBLE * level)].sum() + np.zeros(fraction.size)
+        if moving.any():
+            row, column = (axis[moving] for axis in self._neighbour_place)
+            others = others + self._neighbour_flux[moving] @ self._moving(row, column, kernel, good)
+        table['flux'] = (np.asarray(table['sap_flux']) - others) / fraction
+        table['flux_err'] = np.asarray(table['sap_flux_err']) / fraction
+        self._others = float(np.median(others[good]))
+        self._throughput = float(np.median(fraction[good]))
+
+    def _moving(self, row, column, kernel, good):
+        """Part of stars' light in the mask in every frame, (stars, times)."""
+        rows, columns = kernel.positions(row, column)
+        down = rows - rows[:, good].mean(axis=1, keepdims=True)
+        right = columns - columns[:, good].mean(axis=1, keepdims=True)
+        return apertures.moving_fraction(partial(self.psf.render, stamp=self.stamp),
+                                         row, column, down, right, self.final_phot_mask)
+
+    def _record(self):
+        mask = self.final_phot_mask
+        flux = np.asarray(self.lightcurve['flux'])[self.source.pixels.good]
+        total = self._throughput * float(np.nanmedian(flux)) + self._others
+        self.details |= {
+            'contamination': float(np.clip(self._others / total, 0, 1)) if total > 0 else None,
+            'throughput': self._throughput, 'neighbours': 'scene', 'mask_size': int(mask.sum()),
+            'edge_flux': float(np.nansum(self.sumimage[masks.edge_pixels(mask)]))}
+        settings, info = self.settings.aperture, self.source.pixels.info
+        output = int(ccd_output(self.target_pos_column))
+        self.additional_headers |= {
+            'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (int(mask.sum()), 'pixels in the mask'),
+            'AP_JITT': (settings.pointing_jitter, '[px] pointing noise assumed for the mask'),
+            'READNOIS': (float(info.readnoise[output]), '[e-] read noise'),
+            'AP_SHIFR': (float(self.tile.shift[0]), '[px] stars beside the catalogue, rows'),
+            'AP_SHIFC': (float(self.tile.shift[1]), '[px] the same, columns')}
+
+    def _verdict(self):
+        """OK, or WARNING with a remark when a reader should look."""
+        cut = any(masks.touched_sides(self.final_phot_mask))
+        if cut and self._throughput < LEAST_THROUGHPUT:
+            raise FluxOnEdgeError(f'TIC {self.starid}: the edge of the pixels leaves only '
+                                  f'{100 * self._throughput:.0f} % of its light.')
+        status = STATUS.OK
+        if cut:
+            self.report_details(error='The aperture touches the edge of the pixels.')
+            status = STATUS.WARNING
+        good = self.source.pixels.good
+        if not np.nanmedian(np.asarray(self.lightcurve['flux'])[good]) > 0:
+            self.report_details(error='The median flux is not positive.')
+            status = STATUS.WARNING
+        if self.task.skipped_by is not None:
+            self.report_details(error=f'TIC {self.task.skipped_by}, brighter, delivers this star as well.')
+            status = STATUS.WARNING
+        return status

@@ -1,0 +1,234 @@
+"""What one worker keeps open between stars: cubes, catalogues, PRFs, tiles."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from photometry import settings as settings_module
+from photometry.algorithms import prf as prf_model
+from photometry.algorithms import wing as wing_model
+from photometry.core import plugins
+from photometry.core.errors import InputMissingError, NotInCatalogError
+from photometry.files import ephemeris, paths, prf
+from photometry.files import wcs as wcs_file
+from photometry.methods import tile as tile_module
+from photometry.pixels import movement
+
+logger = logging.getLogger(__name__)
+
+CACHE_SIZES = {'none': 1, 'basic': 16, 'full': 256}
+"""Tiles that stay in memory, by the documented words for ``cache``."""
+
+
+class MissingFileError(InputMissingError, FileNotFoundError):
+    """No cube or no catalogue lies below the input directory for a star."""
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What a worker is told at its start; may be pickled."""
+
+    input_folder: str
+    output_folder: str
+    settings: settings_module.Settings = field(default_factory=settings_module.load)
+    version: int = 6
+    """Data version in the names and headers of light curves."""
+    plot: bool = False
+    overwrite: bool = False
+    source_date_epoch: int | None = None
+    cache: str = 'basic'
+
+
+class OpenSource:
+    """A source of pixels together with what follows from it and its catalogue alone.
+
+    Parameters
+    ----------
+    pixels : photometry.pixels.base.PixelSource
+    catalog : photometry.files.catalog.Catalog
+    """
+
+    def __init__(self, pixels, catalog):
+        self.pixels = pixels
+        self.catalog = catalog
+
+    @cached_property
+    def wcs(self):
+        """`astropy.wcs.WCS` of the reference frame, zero-based on the whole FFI."""
+        return wcs_file.wcs_from_text(self.pixels.wcs_text)
+
+    @cached_property
+    def motion(self):
+        """`~photometry.pixels.movement.MovementKernel`."""
+        time = self.pixels.time - self.pixels.timecorr
+        return movement.MovementKernel(self.pixels.movement_kernel, self.pixels.centre, time,
+                                       self.pixels.warpmode)
+
+    @cached_property
+    def positions(self):
+        """(row, column) of all catalogue stars in the reference frame, zero-based."""
+        stars = self.catalog.stars
+        column, row = self.wcs.all_world2pix(stars['ra'], stars['decl'], 0, quiet=True)
+        return row, column
+
+    @cached_property
+    def mean_positions(self):
+        """(row, column) of all catalogue stars, averaged over the good frames."""
+        kernel = self.motion.filled[self.pixels.good]
+        if not len(kernel):
+            return self.positions
+        mean = replace(self.motion, kernel=kernel.mean(axis=0, keepdims=True), time=np.zeros(1))
+        rows, columns = mean.positions(*self.positions)
+        return rows[:, 0], columns[:, 0]
+
+    def index_of(self, starid):
+        """Row of a star in the catalogue.
+
+        Raises
+        ------
+        NotInCatalogError
+        """
+        index = int(np.searchsorted(self.catalog.stars['starid'], starid))
+        if index == len(self.catalog.stars) or self.catalog.stars['starid'][index] != starid:
+            info = self.pixels.info
+            raise NotInCatalogError(
+                f'TIC {starid} is not in the catalogue of sector {info.sector}, camera {info.camera}, '
+                f'CCD {info.ccd}; make the catalogue again with a fainter limit or a wider buffer.')
+        return index
+
+    @cached_property
+    def prf(self):
+        """`~photometry.algorithms.prf.PRF` of the CCD, with the wing that the mean image shows."""
+        info = self.pixels.info
+        core = prf_model.PRF(prf.load_prf(info.sector, info.camera, info.ccd))
+        limits = self.pixels.limits
+        row, column = self.mean_positions
+        wing = wing_model.fit_wing(self.pixels.sumimage(limits), row, column,
+                                   self.catalog.stars['tmag'], core, limits[::2])
+        logger.debug('Wing of %s: %s', self.pixels.path, wing)
+        return core if wing is None else replace_wing(core, wing)
+
+
+def replace_wing(core, wing):
+    """The same PRF with a wing."""
+    import copy
+    made = copy.copy(core)
+    made.wing = wing
+    return made
+
+
+class WorkerContext:
+    """Everything a worker shares between the stars it measures; a context manager.
+
+    Parameters
+    ----------
+    options : JobOptions
+    """
+
+    def __init__(self, options):
+        self.options = options
+        self._sources = {}
+        self._tiles = OrderedDict()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    @property
+    def settings(self):
+        """`photometry.settings.Settings`."""
+        return self.options.settings
+
+    @cached_property
+    def ephemeris(self):
+        """`photometry.files.ephemeris.Ephemeris` of the spacecraft."""
+        return ephemeris.load_ephemeris()
+
+    def close(self):
+        """Close all files."""
+        self.clear_cache()
+        for source in self._sources.values():
+            source.pixels.close()
+        self._sources.clear()
+
+    def clear_cache(self):
+        """Forget the tiles."""
+        self._tiles.clear()
+
+    def add_source(self, key, pixels, catalog):
+        """Offer a source that is already open, such as one in memory."""
+        self._sources[str(key)] = OpenSource(pixels, catalog)
+        return self._sources[str(key)]
+
+    def source(self, task) -> OpenSource:
+        """The source that holds a star.
+
+        Raises
+        ------
+        MissingFileError
+            When there is no cube or no catalogue for the star's CCD.
+        """
+        candidates = [self._open(path, task) for path in self._cube_paths(task)]
+        if len(candidates) == 1:
+            return candidates[0]
+        return max(candidates, key=lambda source: _preference(source, task.starid))
+
+    def _cube_paths(self, task):
+        folder = Path(self.options.input_folder)
+        if task.cube is not None:
+            if task.cube not in self._sources and not (folder / task.cube).is_file():
+                raise MissingFileError(f'The cube {folder / task.cube} does not exist; '
+                                       'run run_prepare_photometry.py.')
+            return [task.cube]
+        found = paths.find_cubes(folder, task.sector, task.camera, task.ccd)
+        if not found:
+            raise MissingFileError(f'No cube of sector {task.sector}, camera {task.camera}, CCD {task.ccd} '
+                                   f'lies below {folder}; run run_prepare_photometry.py.')
+        return [str(item.path.relative_to(folder)) for item in found]
+
+    def _open(self, path, task):
+        if path not in self._sources:
+            folder = Path(self.options.input_folder)
+            kind = plugins.load(plugins.SOURCES, task.datasource.partition(':')[0])
+            pixels = kind(folder / path)
+            self.add_source(path, pixels, self._catalog(pixels.info))
+        return self._sources[path]
+
+    def _catalog(self, info):
+        from photometry.files import catalog as catalog_file
+        folder = Path(self.options.input_folder)
+        found = paths.find_catalogs(folder, info.sector, info.camera, info.ccd)
+        if not found:
+            raise MissingFileError(
+                f'No catalogue {paths.catalog_name(info.sector, info.camera, info.ccd)} lies below '
+                f'{folder}; run run_make_catalog.py {info.sector}.')
+        return catalog_file.read_catalog(found[0].path)
+
+    def tile(self, source, row, column):
+        """The `~photometry.methods.tile.TileContext` of the cell that holds a position."""
+        cell = tile_module.cell_of(source.pixels.limits, row, column)
+        key = (id(source), cell)
+        if key not in self._tiles:
+            self._tiles[key] = tile_module.TileContext(source, cell, self.settings)
+            while len(self._tiles) > CACHE_SIZES[self.options.cache]:
+                self._tiles.popitem(last=False)
+        self._tiles.move_to_end(key)
+        return self._tiles[key]
+
+
+def _preference(source, starid):
+    """Full CCDs first, then the cutout in which the star lies farthest from an edge."""
+    limits = source.pixels.limits
+    index = source.index_of(starid)
+    row, column = (axis[index] for axis in source.positions)
+    depth = min(row - limits.row_min, limits.row_max - 1 - row,
+                column - limits.col_min, limits.col_max - 1 - column)
+    return (not source.pixels.info.is_cutout and depth >= 0, depth)

@@ -1,0 +1,92 @@
+"""From a finished photometry to its light-curve file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from photometry import cli
+from photometry.core.coordinates import to_one_based
+from photometry.files import lightcurve as lightcurve_file
+from photometry.files import paths, schema
+
+DAY = 86400.0
+
+
+def save(photometry, output_folder, version):
+    """Write the light curve of a photometry and return its path."""
+    settings = photometry.settings.lightcurve
+    name = paths.lightcurve_name(photometry.starid, photometry.sector, photometry.camera, photometry.ccd,
+                                 round(photometry.cadence), photometry.data_rel, version,
+                                 settings.layout, settings.compress)
+    path = Path(output_folder) / name
+    content = lightcurve_file.Lightcurve(
+        columns=_columns(photometry.lightcurve), primary=_primary(photometry, version),
+        table=_table(photometry), sumimage=photometry.sumimage, aperture=photometry.aperture,
+        wcs_text=lightcurve_file.stamp_wcs_text(photometry.source.pixels.wcs_text, photometry.stamp),
+        extra=photometry.additional_headers | _provenance(photometry))
+    lightcurve_file.write_lightcurve(path, content, settings.layout, settings.compress,
+                                     photometry.context.options.source_date_epoch)
+    return path
+
+
+def _columns(table):
+    names = {'TIME': 'time', 'TIMECORR': 'timecorr', 'CADENCENO': 'cadenceno', 'FLUX': 'flux',
+             'FLUX_ERR': 'flux_err', 'SAP_FLUX': 'sap_flux', 'SAP_FLUX_ERR': 'sap_flux_err',
+             'FLUX_BKG': 'flux_background', 'FLUX_BKG_ERR': 'flux_background_err',
+             'QUALITY': 'quality', 'PIXEL_QUALITY': 'pixel_quality'}
+    columns = {name: np.asarray(table[column]) for name, column in names.items()}
+    for axis in (0, 1):
+        columns[f'MOM_CENTR{axis + 1}'] = to_one_based(np.asarray(table['pos_centroid'])[:, axis])
+        columns[f'POS_CORR{axis + 1}'] = np.asarray(table['pos_corr'])[:, axis]
+    return columns
+
+
+def _primary(photometry, version):
+    target, info = photometry.target, photometry.source.pixels.info
+    details = photometry.details
+    software = cli.version()
+    contamination = details.get('contamination')
+    return {
+        'CREATOR': f'tessphot {software} LightCurve', 'OBJECT': object_name(target),
+        'TICID': target['starid'],
+        'SECTOR': info.sector, 'CAMERA': info.camera, 'CCD': info.ccd,
+        'RA_OBJ': target['ra_J2000'], 'DEC_OBJ': target['decl_J2000'],
+        'PMRA': target['pm_ra'], 'PMDEC': target['pm_decl'],
+        'TESSMAG': target['tmag'], 'TEFF': target['teff'],
+        'TICVER': str(photometry.source.catalog.info.ticver), 'DATA_REL': info.data_rel,
+        'PROCVER': software, 'FILEVER': str(version), 'PHOTMET': photometry.method,
+        'AP_CONT': contamination, 'CROWDSAP': None if contamination is None else 1 - contamination,
+        'FLFRCSAP': details.get('throughput'), 'NEIGHSRC': details.get('neighbours'),
+        'CRMITEN': bool(info.crmiten), 'CRBLKSZ': info.crblksz, 'CRSPOC': bool(info.crspoc),
+    }
+
+
+def object_name(target):
+    """Name of a star; one without a TIC number has a negative local number."""
+    if target['starid'] > 0:
+        return f"TIC {target['starid']}"
+    gaia = target.get('gaia')
+    return f'Gaia DR3 {gaia}' if gaia else f"Local {-target['starid']}"
+
+
+def _table(photometry):
+    info, pixels = photometry.source.pixels.info, photometry.source.pixels
+    time = np.asarray(photometry.lightcurve['time'])
+    start = float(time[0] - (pixels.time[0] - pixels.time_start[0]))
+    stop = float(time[-1] + (pixels.time_stop[-1] - pixels.time[-1]))
+    return {
+        'RA_OBJ': photometry.target['ra_J2000'], 'DEC_OBJ': photometry.target['decl_J2000'],
+        'TSTART': start, 'TSTOP': stop, 'TELAPSE': stop - start,
+        'EXPOSURE': info.exposure * time.size / DAY, 'LIVETIME': (stop - start) * info.deadc,
+        'DEADC': info.deadc, 'TIMEDEL': info.cadence / DAY, 'INT_TIME': info.int_time / DAY,
+        'READTIME': (info.frame_time - info.int_time) / DAY, 'FRAMETIM': info.frame_time / DAY,
+        'NUM_FRM': info.num_frm, 'NREADOUT': info.n_readout,
+    }
+
+
+def _provenance(photometry):
+    digest = schema.settings_digest(photometry.settings.sections('photometry', 'aperture', 'lightcurve'))[1]
+    return {'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'),
+            'SETHASH': (digest, 'SHA-256 of settings')}

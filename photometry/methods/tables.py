@@ -1,0 +1,63 @@
+"""Tables that a photometry offers: the stars of a stamp, an empty light curve."""
+
+import numpy as np
+
+from photometry.core.coordinates import ccd_output
+from photometry.core.quality import ApertureFlag
+
+
+def stars_table(source, stamp, row, column):
+    """Stars that fall on a stamp.
+
+    Parameters
+    ----------
+    source : photometry.methods.context.OpenSource
+    stamp : Stamp
+    row, column : ndarray (stars,)
+        Zero-based positions of all stars of the catalogue.
+
+    Returns
+    -------
+    astropy.table.Table
+        starid, tmag, ra, dec (deg), row, column, row_stamp, column_stamp.
+    """
+    from astropy.table import Table
+    inside = np.flatnonzero((row >= stamp.row_min - 0.5) & (row < stamp.row_max - 0.5)
+                            & (column >= stamp.col_min - 0.5) & (column < stamp.col_max - 0.5))
+    stars = source.catalog.stars[inside]
+    return Table({'starid': stars['starid'], 'tmag': stars['tmag'], 'ra': stars['ra'], 'dec': stars['decl'],
+                  'row': row[inside], 'column': column[inside], 'row_stamp': row[inside] - stamp.row_min,
+                  'column_stamp': column[inside] - stamp.col_min})
+
+
+def empty_lightcurve(time, timecorr, pixels, right, down):
+    """A light curve whose fluxes are NaN.
+
+    Parameters
+    ----------
+    time, timecorr : ndarray (times,)
+        The star's own times.
+    pixels : photometry.pixels.base.PixelSource
+    right, down : ndarray (times,)
+        Motion along columns and along rows, px.
+
+    Returns
+    -------
+    astropy.table.Table
+        ``pos_corr`` and ``pos_centroid`` hold (column, row); centroids are zero-based.
+    """
+    from astropy.table import Table
+    size = time.size
+    names = ('flux', 'flux_err', 'sap_flux', 'sap_flux_err', 'flux_background', 'flux_background_err')
+    columns = {'time': time, 'timecorr': timecorr, 'cadenceno': pixels.cadenceno}
+    columns |= {name: np.full(size, np.nan) for name in names}
+    columns |= {'quality': pixels.quality, 'pixel_quality': np.zeros(size, dtype='int32'),
+                'pos_centroid': np.full((size, 2), np.nan), 'pos_corr': np.stack([right, down], axis=1)}
+    return Table(columns, copy=False)
+
+
+def output_bits(stamp):
+    """`ApertureFlag` of the amplifier that reads each pixel, (rows, columns)."""
+    bits = np.array([ApertureFlag.OUTPUT_A, ApertureFlag.OUTPUT_B,
+                     ApertureFlag.OUTPUT_C, ApertureFlag.OUTPUT_D], dtype='int32')
+    return np.broadcast_to(bits[ccd_output(np.arange(stamp.col_min, stamp.col_max))], stamp.shape)

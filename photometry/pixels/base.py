@@ -1,0 +1,66 @@
+"""What the photometry asks of a source of pixels."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from photometry.core.stamp import Stamp
+
+LAYERS = ('images', 'images_err', 'backgrounds', 'pixel_flags')
+"""Layers that every source can be asked for."""
+
+
+@runtime_checkable
+class PixelSource(Protocol):
+    """Pixels of one CCD, sector and cadence, of which stamps can be read.
+
+    Attributes
+    ----------
+    name : str
+        The word registered under ``tessphot.sources``.
+    path : path-like
+        The file behind it, for messages.
+    info : object
+        The facts of `photometry.files.cube.CubeInfo` as attributes: sector, camera, ccd, cadence...
+    limits : Stamp
+        All pixels there are.
+    time, time_start, time_stop, timecorr : ndarray (times,)
+        BTJD at the centre of the CCD and the correction contained in them, days.
+    cadenceno, quality : ndarray (times,) of int
+    good : ndarray (times,) of bool
+    wcs_text : str
+        Header cards of the WCS of the reference frame, whose pixel (1, 1) is the
+        first of the whole FFI.
+    movement_kernel : ndarray (times, 6)
+        Affine motion a frame against the reference frame, NaN where not measured.
+    centre : tuple of float
+        (row, column) about which the affine motion turns.
+    warpmode : str
+    """
+
+    name: str
+    path: object
+    info: object
+    limits: Stamp
+    time: np.ndarray
+    time_start: np.ndarray
+    time_stop: np.ndarray
+    timecorr: np.ndarray
+    cadenceno: np.ndarray
+    quality: np.ndarray
+    good: np.ndarray
+    wcs_text: str
+    movement_kernel: np.ndarray
+    centre: tuple
+    warpmode: str
+
+    def read(self, layer: str, stamp: Stamp) -> np.ndarray:
+        """Pixels of a layer, (rows, columns, times)."""
+
+    def sumimage(self, stamp: Stamp) -> np.ndarray:
+        """Mean of the good images, (rows, columns), e-/s."""
+
+    def close(self) -> None:
+        """Close the file."""

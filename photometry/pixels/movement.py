@@ -1,0 +1,74 @@
+"""Where stars are at any time, from the measured motion of the spacecraft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from photometry.algorithms import motion
+
+
+@dataclass(frozen=True)
+class MovementKernel:
+    """Motion of the stars against the reference frame.
+
+    Attributes
+    ----------
+    kernel : ndarray (times, 6)
+        As in the cube; NaN where no motion was measured.
+    centre : tuple of float
+        (row, column) about which the affine part turns.
+    time : ndarray (times,)
+        Spacecraft BTJD, sorted.
+    warpmode : str
+    """
+
+    kernel: np.ndarray
+    centre: tuple
+    time: np.ndarray
+    warpmode: str = 'affine'
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """The kernel with gaps bridged linearly in time; zeros where nothing was measured."""
+        known = np.isfinite(self.kernel).all(axis=1)
+        if known.all():
+            return self.kernel
+        if not known.any():
+            return np.zeros_like(self.kernel)
+        return np.stack([np.interp(self.time, self.time[known], column[known])
+                         for column in self.kernel.T], axis=1)
+
+    def positions(self, row, column):
+        """Positions of stars in all frames.
+
+        Parameters
+        ----------
+        row, column : array_like (stars,)
+            Zero-based positions in the reference frame.
+
+        Returns
+        -------
+        rows, columns : ndarray (stars, times)
+        """
+        return motion.positions_at(self.filled, self.centre, np.atleast_1d(row), np.atleast_1d(column))
+
+    def interpolate(self, time, row, column):
+        """Positions at one time, linearly between the frames.
+
+        Parameters
+        ----------
+        time : float
+            Spacecraft BTJD.
+        row, column : array_like (stars,)
+            Zero-based positions in the reference frame.
+
+        Returns
+        -------
+        row, column : ndarray (stars,)
+        """
+        kernel = np.array([[np.interp(time, self.time, values) for values in self.filled.T]])
+        rows, columns = motion.positions_at(kernel, self.centre, np.atleast_1d(row), np.atleast_1d(column))
+        return rows[:, 0], columns[:, 0]

@@ -1,0 +1,176 @@
+"""Light-curve files are sound FITS, deterministic, and open in lightkurve without a word."""
+
+import logging
+import warnings
+
+import numpy as np
+import pytest
+import simulated
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from photometry.core.errors import InputBadError, InputMissingError, OutputError
+from photometry.core.stamp import Stamp
+from photometry.files import fits_text, lightcurve
+
+TIMES = 90
+
+
+@pytest.fixture
+def content():
+    rng = np.random.default_rng(7)
+    time = 1440 + np.arange(TIMES) / 48
+    columns = {'TIME': time, 'TIMECORR': np.full(TIMES, 0.003), 'CADENCENO': np.arange(TIMES) + 4697,
+               'FLUX': rng.normal(1000, 3, TIMES), 'FLUX_ERR': np.full(TIMES, 3.0),
+               'SAP_FLUX': rng.normal(900, 3, TIMES), 'SAP_FLUX_ERR': np.full(TIMES, 2.7),
+               'QUALITY': np.where(np.arange(TIMES) % 9 == 4, 128, 0)}
+    stamp = Stamp(300, 307, 500, 509)
+    return lightcurve.Lightcurve(
+        columns, {'CREATOR': 'tessphot 0 LightCurve', 'OBJECT': 'TIC 25155310', 'TICID': 25155310,
+                  'SECTOR': 5, 'CAMERA': 2, 'CCD': 3, 'RA_OBJ': 80.0, 'DEC_OBJ': -45.0, 'TEFF': np.nan},
+        {'TSTART': 1440.0, 'EXPOSURE': 1.5}, rng.normal(10, 1, stamp.shape),
+        np.ones(stamp.shape, dtype=int), lightcurve.stamp_wcs_text(
+            simulated.flat_wcs(Stamp(290, 330, 490, 530)), stamp),
+        extra={'AP_NPIX': (9, 'pixels'), 'NOTE': "it's " * 40})
+
+
+@pytest.fixture
+def path(tmp_path, content):
+    made = tmp_path / 'c1800' / 'tess.fits'
+    lightcurve.write_lightcurve(made, content, source_date_epoch=1700000000)
+    return made
+
+
+def test_astropy_finds_nothing_to_complain_about(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        with fits.open(path, checksum=True) as hdus:
+            hdus.verify('exception')
+            assert [hdu.name for hdu in hdus] == ['PRIMARY', 'LIGHTCURVE', 'SUMIMAGE', 'APERTURE']
+            assert all(hdu.verify_datasum() == hdu.verify_checksum() == 1 for hdu in hdus)
+            head = hdus[0].header
+            assert head['NOTE'] == ("it's " * 40).rstrip() and head['AP_NPIX'] == 9
+            assert head['TEFF'] is None
+
+
+def test_astropy_computes_the_same_checksums(path):
+    with fits.open(path) as hdus:
+        stored = [hdu.header['CHECKSUM'] for hdu in hdus]
+        for hdu in hdus:
+            hdu.add_checksum()
+            assert hdu.verify_checksum() == 1
+    assert all(len(text) == 16 for text in stored)
+
+
+def test_what_is_read_is_what_was_written(path, content):
+    found = lightcurve.read_lightcurve(path)
+    for name in ('TIME', 'CADENCENO', 'QUALITY'):
+        assert np.array_equal(found.columns[name], content.columns[name])
+    assert np.allclose(found.columns['FLUX'], content.columns['FLUX'], rtol=1e-6)
+    assert np.isnan(found.columns['FLUX_BKG']).all()
+    assert np.allclose(found.sumimage, content.sumimage, rtol=1e-6)
+    assert found.primary['TICID'] == 25155310 and found.table['BJDREFI'] == 2457000
+
+
+def test_the_wcs_of_the_stamp_points_where_that_of_the_frame_does(path):
+    whole = WCS(fits.Header.fromstring(simulated.flat_wcs(Stamp(290, 330, 490, 530))))
+    with fits.open(path) as hdus:
+        stamp, physical = WCS(hdus['APERTURE'].header), WCS(hdus['APERTURE'].header, key='P')
+    assert np.allclose(stamp.all_pix2world(2, 3, 0), whole.all_pix2world(502, 303, 0), rtol=1e-12)
+    assert np.allclose(physical.all_pix2world(2, 3, 0), (503, 304))
+
+
+def test_bytes_depend_on_the_content_alone(content, monkeypatch):
+    assert lightcurve.encode(content, source_date_epoch=5) == lightcurve.encode(content, source_date_epoch=5)
+    monkeypatch.setenv('SOURCE_DATE_EPOCH', '5')
+    assert lightcurve.encode(content) == lightcurve.encode(content, source_date_epoch=5)
+
+
+def test_compressed_files_have_no_time_stamp(tmp_path, content):
+    for name in ('a.fits.gz', 'b.fits.gz'):
+        lightcurve.write_lightcurve(tmp_path / name, content, compress=True, source_date_epoch=5)
+    assert (tmp_path / 'a.fits.gz').read_bytes() == (tmp_path / 'b.fits.gz').read_bytes()
+    assert lightcurve.read_lightcurve(tmp_path / 'a.fits.gz').primary['TICID'] == 25155310
+
+
+def test_a_flipped_bit_is_found(path):
+    data = bytearray(path.read_bytes())
+    start = data.index(b"EXTNAME = 'LIGHTCURVE'")
+    data[start + 2880 * 3 + 1000] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(InputBadError, match='DATASUM'):
+        lightcurve.read_lightcurve(path)
+
+
+def test_a_changed_header_is_a_warning(path, caplog):
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"OBJECT  = 'TIC 25155310'", b"OBJECT  = 'TIC 25155311'", 1))
+    with caplog.at_level(logging.WARNING):
+        assert lightcurve.read_lightcurve(path).columns['FLUX'].size == TIMES
+    assert 'CHECKSUM' in caplog.text
+
+
+@pytest.mark.parametrize('damage', [lambda data: b'', lambda data: data[:5000], lambda data: b'x' * 9000])
+def test_damaged_files_are_named(path, damage):
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputBadError, match=path.name):
+        lightcurve.read_lightcurve(path)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(InputMissingError, match='nowhere'):
+        lightcurve.read_lightcurve(tmp_path / 'nowhere.fits')
+
+
+def test_an_output_that_cannot_be_written_is_explained(tmp_path, content):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OutputError, match='not a directory'):
+        lightcurve.write_lightcurve(tmp_path / 'file' / 'c1800' / 'tess.fits', content)
+
+
+def test_the_established_layout(tmp_path, content):
+    path = tmp_path / 'tasoc.fits'
+    lightcurve.write_lightcurve(path, content, layout='tasoc')
+    found = lightcurve.read_lightcurve(path)
+    assert list(found.columns) == [
+        'TIME', 'TIMECORR', 'CADENCENO', 'FLUX_RAW', 'FLUX_RAW_ERR', 'FLUX_BKG', 'FLUX_CORR',
+        'FLUX_CORR_ERR', 'QUALITY', 'PIXEL_QUALITY', 'MOM_CENTR1', 'MOM_CENTR2', 'POS_CORR1', 'POS_CORR2']
+    assert not found.columns['QUALITY'].any()
+    assert np.array_equal(found.columns['PIXEL_QUALITY'], content.columns['QUALITY'])
+    assert abs(np.median(found.columns['FLUX_CORR'])) < 1000
+
+
+@pytest.mark.parametrize(('value', 'text'), [
+    (True, '                   T'), (3, '                   3'), (1.5, '                 1.5'),
+    (1e-05, '             1.0E-05'), (None, ''), (float('nan'), ''), (float('inf'), '')])
+def test_cards_follow_the_standard(value, text):
+    card = fits_text.card('KEY', value)
+    assert len(card) == 80 and card[10:].rstrip() == text.rstrip()
+    fits.Card.fromstring(card).verify('exception')
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')
+def test_lightkurve_reads_our_flux_with_its_mask(path, content):
+    import lightkurve
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        found = lightkurve.read(path)
+    assert type(found).__name__ == 'TessLightCurve'
+    assert found.meta['TARGETID'] == 25155310
+    assert (found.meta['SECTOR'], found.meta['CAMERA'], found.meta['CCD']) == (5, 2, 3)
+    kept = content.columns['QUALITY'] == 0
+    assert np.allclose(found.flux.value, content.columns['FLUX'][kept], rtol=1e-6)
+    assert found.flux.unit == 'electron / s' and found.time.format == 'btjd' and found.time.scale == 'tdb'
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')
+def test_our_own_reader_names_the_author_and_the_column(path, content):
+    import lightkurve
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        from photometry.files import lightkurve_reader
+        lightkurve_reader.register()
+        found = lightkurve.LightCurve.read(path, format='tessphot', flux_column='sap_flux',
+                                           quality_bitmask='none')
+    assert found.meta['AUTHOR'] == 'tessphot' and found.meta['TARGETID'] == 25155310
+    assert np.allclose(found.flux.value, content.columns['SAP_FLUX'], rtol=1e-6)
