@@ -1,0 +1,144 @@
+"""Starlight of many stars, frame after frame, at little cost a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft
+
+from photometry.simulation.render import FAR, NEAR, phase
+
+MARGIN = 28
+"""Px rendered around the wanted pixels, so that light and charge can come in from outside."""
+_CHUNK = 4096
+
+
+class Starlight:
+    """Noiseless starlight on a stamp and a margin around it.
+
+    Parameters
+    ----------
+    renderer : photometry.simulation.render.Renderer
+    stamp : Stamp
+    row, column : arrays, shape (n,)
+        Positions of the stars at rest, zero-based CCD pixels.
+    flux : array, shape (n,)
+        Light of the stars at rest, e-/s.
+    """
+
+    def __init__(self, renderer, stamp, row, column, flux):
+        self.stamp = stamp
+        self.canvas = stamp.grown(MARGIN, MARGIN, MARGIN, MARGIN)
+        self._renderer = renderer
+        row, column, flux = (np.asarray(value, dtype='float64') for value in (row, column, flux))
+        inner = self.canvas.grown(*[-(NEAR + 2)] * 4)
+        self.kept = np.flatnonzero((row >= inner.row_min) & (row <= inner.row_max - 1)
+                                   & (column >= inner.col_min) & (column <= inner.col_max - 1))
+        self._rest = np.stack([row, column], axis=-1)[self.kept]
+        self._flux = flux[self.kept]
+        self._place, self._blend = renderer.places(*self._rest.T)
+        self._amplitude = renderer.wing_amplitude(*self._rest.T)
+        self._far = self._far_images()
+        self._cells = None
+        self._taps = []
+
+    def _far_images(self):
+        """Far wings of all stars at rest and their derivatives by a common shift: (6, canvas)."""
+        shape = [fft.next_fast_len(side + 2 * FAR, real=True) for side in self.canvas.shape]
+        light = fft.rfft2(self._deposit(self._flux * self._amplitude), shape)
+        images = []
+        for kernel in self._renderer.kernels:
+            image = fft.irfft2(light * fft.rfft2(kernel.astype('float32'), shape), shape)
+            images.append(image[FAR:FAR + self.canvas.height, FAR:FAR + self.canvas.width])
+        return np.array(images, dtype='float32')
+
+    def _deposit(self, light):
+        """Stars as points, shared among 4 x 4 px by cubic interpolation."""
+        image = np.zeros(self.canvas.shape, dtype='float32')
+        position = self._rest - (self.canvas.row_min, self.canvas.col_min)
+        low = np.floor(position).astype('int64')
+        weights = _lagrange(position - low)
+        for i in range(4):
+            for j in range(4):
+                np.add.at(image, (low[:, 0] + i - 1, low[:, 1] + j - 1),
+                          light * weights[:, 0, i] * weights[:, 1, j])
+        return image
+
+    def render(self, shift, offsets=None, relative=None):
+        """Starlight of one frame.
+
+        Parameters
+        ----------
+        shift : array, shape (2,)
+            Common motion in rows and columns, px.
+        offsets : array, shape (n, 2), optional
+            Motion of each star, where it differs from the common one.
+        relative : array, shape (n,), optional
+            Light of each star over that at rest; 1 where missing.
+
+        Returns
+        -------
+        array, shape of the canvas, float32
+            e-/s.
+        """
+        moved = self._rest + (shift if offsets is None else offsets[self.kept])
+        flux = self._flux if relative is None else self._flux * relative[self.kept]
+        drow, dcolumn = shift
+        terms = np.array([1, drow, dcolumn, drow ** 2, drow * dcolumn, dcolumn ** 2], dtype='float32')
+        image = np.tensordot(terms, self._far, axes=1)
+        if relative is not None:
+            self._add_variable_wings(image, self._flux * (relative[self.kept] - 1))
+        self._add_stamps(image, moved, flux)
+        return image
+
+    def _add_variable_wings(self, image, change):
+        kernel = self._renderer.kernels[0].astype('float32')
+        for star in np.flatnonzero(change):
+            row, column = np.rint(self._rest[star]).astype(int) - (self.canvas.row_min, self.canvas.col_min)
+            rows, columns = (slice(max(middle - FAR, 0), min(middle + FAR + 1, size))
+                             for middle, size in zip((row, column), image.shape, strict=True))
+            part = kernel[rows.start - row + FAR:rows.stop - row + FAR,
+                          columns.start - column + FAR:columns.stop - column + FAR]
+            image[rows, columns] += np.float32(change[star] * self._amplitude[star]) * part
+
+    def _add_stamps(self, image, moved, flux):
+        pixel, base, weights = phase(moved)
+        weights *= flux[:, None].astype('float32')
+        self._update_taps(base)
+        side = 2 * NEAR + 1
+        corner = pixel - (self.canvas.row_min + NEAR, self.canvas.col_min + NEAR)
+        height, width = image.shape
+        for number, taps in enumerate(self._taps):
+            chunk = slice(number * _CHUNK, number * _CHUNK + len(taps))
+            values = np.matmul(weights[chunk, None], taps).reshape(-1, side, side)
+            for (row, column), value in zip(corner[chunk].tolist(), values, strict=True):
+                if 0 <= row <= height - side and 0 <= column <= width - side:
+                    image[row:row + side, column:column + side] += value
+
+    def _update_taps(self, base):
+        """Look up the coefficients of the stars that left their 1/9 px cell since the last frame."""
+        if self._cells is None:
+            self._cells = base.copy()
+            self._taps = [self._renderer.taps(self._place[low:low + _CHUNK], self._blend[low:low + _CHUNK],
+                                              base[low:low + _CHUNK])
+                          for low in range(0, len(base), _CHUNK)]
+            return
+        stars = np.flatnonzero((base != self._cells).any(axis=1))
+        for number in np.unique(stars // _CHUNK):
+            some = stars[stars // _CHUNK == number]
+            self._taps[number][some - number * _CHUNK] = self._renderer.taps(
+                self._place[some], self._blend[some], base[some])
+        self._cells[stars] = base[stars]
+
+    def crop(self, image):
+        """The wanted pixels of an image of the canvas."""
+        return image[self.stamp.slices((self.canvas.row_min, self.canvas.col_min))]
+
+
+def _lagrange(part):
+    """Weights of four equidistant points for cubic interpolation between the middle two."""
+    before, after = part + 1, part - 1
+    beyond = part - 2
+    return np.stack([-part * after * beyond / 6, before * after * beyond / 2,
+                     -before * part * beyond / 2, before * part * after / 6], axis=-1)
+
+
