@@ -43,6 +43,19 @@ def angular_distance(ra1, dec1, ra2, dec2):
     return np.rad2deg(2 * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))
 
 
+def unit_vectors(ra, dec):
+    """Directions as unit vectors (..., 3), from right ascension and declination in deg."""
+    ra, dec = np.deg2rad(ra), np.deg2rad(dec)
+    return np.stack(np.broadcast_arrays(np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)),
+                    axis=-1)
+
+
+def from_vectors(vectors):
+    """Right ascension (0 to 360) and declination in deg of vectors (..., 3) of any length."""
+    x, y, z = np.moveaxis(np.asarray(vectors, dtype='float64'), -1, 0)
+    return np.rad2deg(np.arctan2(y, x)) % 360, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+
+
 def cbv_area(camera, ccd, distance):
     """Area for co-trending: 100 camera + 10 ccd + 1..4.
 

@@ -84,8 +84,9 @@ def catalog_name(sector, camera, ccd):
 
 
 def ccd_of(path) -> tuple[int, int, int] | None:
-    """(sector, camera, ccd) as the name of an FFI or TESSCut file tells it, else None."""
-    match = _FFI.match(Path(path).name) or _TESSCUT.match(Path(path).name)
+    """(sector, camera, ccd) as the name of an FFI, TESSCut file or catalogue tells it, else None."""
+    name = Path(path).name
+    match = _FFI.match(name) or _TESSCUT.match(name) or _CATALOG.match(name)
     return match and (int(match['sector']), int(match['camera']), int(match['ccd']))
 
 

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from photometry.core.coordinates import unit_vectors
 from photometry.core.errors import InputBadError
 
 _EDGE_POINTS = 9
@@ -70,12 +71,6 @@ def sky_to_pixel(wcs, ra, dec):
     if near.any():
         column[near], row[near] = wcs.all_world2pix(ra[near], dec[near], 0, quiet=True)
     return row, column
-
-
-def unit_vectors(ra, dec):
-    """Directions (..., 3) of right ascensions and declinations in deg."""
-    ra, dec = np.deg2rad(ra), np.deg2rad(dec)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
 def footprint(wcs, stamp):
