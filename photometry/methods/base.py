@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 from dataclasses import asdict, is_dataclass
@@ -71,13 +72,11 @@ class BasePhotometry:
             raise ValueError(f"cache must be 'none', 'basic' or 'full', not {cache!r}.")
         options = context_module.JobOptions(str(input_folder), str(output_folder), version=version,
                                             plot=plot, cache=cache)
-        self._own_context = context_module.WorkerContext(options)
         task = Task(int(starid), sector, camera, ccd, cadence, datasource)
-        try:
+        with contextlib.ExitStack() as opened:
+            self._own_context = opened.enter_context(context_module.WorkerContext(options))
             self._begin(task, self._own_context)
-        except Exception:
-            self.close()
-            raise
+            opened.pop_all()
 
     @classmethod
     def from_task(cls, task, context):
@@ -371,13 +370,9 @@ class BasePhotometry:
         PhotometryError
             By the reason why the star cannot be measured.
         """
-        self._status = STATUS.STARTED
-        try:
-            status = self.do_photometry(*args, **kwargs)
-            self._check_lightcurve()
-        except Exception:
-            self._status = STATUS.ERROR
-            raise
+        self._status = STATUS.ERROR
+        status = self.do_photometry(*args, **kwargs)
+        self._check_lightcurve()
         stamp = self.stamp
         table, good = self.lightcurve, self.source.pixels.good
         self.details.setdefault('stamp_resizes', 0)

@@ -23,7 +23,7 @@ BRIGHT = 9.0
 BRIGHT_REACH = 60
 """Magnitude of stars whose wings are followed, and how far, px."""
 
-MODEL_ERROR = 0.01
+MODEL_ERROR = 0.003
 """Relative error of the PRF that tempers the weights of bright pixels."""
 
 SKY = 100.0
@@ -102,12 +102,13 @@ class TileContext:
         return fit.flux, fit.plane, shift, self._measured_zero_point(fit.flux)
 
     def _variance(self, image):
-        """Weights of the fit: photons, read noise and a part for the errors of the PRF."""
-        info = self.source.pixels.info
-        frames = max(int(self.source.pixels.good.sum()), 1)
+        """Variance that sets the weights: photons of one frame and a part for the errors of the PRF.
+
+        Photons of one frame though the image is the mean of many: with all of them
+        the faint outskirts, where the PRF is known least, would rule the fit.
+        """
         light = np.maximum(np.nan_to_num(image), 0)
-        photons = (light + SKY) / info.exposure / frames
-        variance = photons + (MODEL_ERROR * light) ** 2
+        variance = (light + SKY) / self.source.pixels.info.exposure + (MODEL_ERROR * light) ** 2
         return np.where(masks.bleeding(masks.saturated(image)) | ~np.isfinite(image), np.inf, variance)
 
     def _measured_zero_point(self, flux):

@@ -60,6 +60,28 @@ def process(task, context) -> Result:
                   details=done.details, errors=done.errors, skip_targets=done.skip_targets)
 
 
+def tessphot(method=None, *args, **kwargs):
+    """Measure one star and save its light curve.
+
+    Parameters
+    ----------
+    method : str, optional
+        Registered method; aperture by default.
+    *args, **kwargs
+        As for `photometry.BasePhotometry`.
+
+    Returns
+    -------
+    photometry.BasePhotometry
+        With ``status``, ``lightcurve``, ``details``; files are closed.
+    """
+    kind = plugins.load(plugins.METHODS, method or DEFAULT_METHOD)
+    with kind(*args, **kwargs) as photometry:
+        photometry.photometry()
+        photometry.save_lightcurve()
+        return photometry
+
+
 def _measure(task, context, method):
     kind = plugins.load(plugins.METHODS, method)
     with kind.from_task(task, context) as photometry:

@@ -1,0 +1,113 @@
+"""Masks hold the light of greatest signal to noise, hang together and follow bleeding charge."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from photometry.algorithms import apertures, masks
+from photometry.core.stamp import Stamp
+
+
+def gaussian(row, column, shape=(15, 15), sigma=0.8):
+    rows, columns = np.mgrid[:shape[0], :shape[1]]
+    square = (rows - row) ** 2 + (columns - column) ** 2
+    return np.exp(-0.5 * square / sigma ** 2) / (2 * np.pi * sigma ** 2)
+
+
+def signal_to_noise(mask, target, variance):
+    return target[mask].sum() / np.sqrt(variance[mask].sum())
+
+
+def test_no_other_choice_of_pixels_is_better():
+    target = 50 * gaussian(1.1, 1.2, (3, 3))
+    variance = 4 + np.random.default_rng(3).random((3, 3))
+    best = max(signal_to_noise(np.array(pick).reshape(3, 3), target, variance)
+               for pick in itertools.product((False, True), repeat=9) if any(pick))
+    assert signal_to_noise(masks.snr_mask(target, variance), target, variance) == pytest.approx(best)
+
+
+def test_bright_stars_get_larger_masks():
+    sizes = [masks.snr_mask(flux * gaussian(7, 7), 1 + flux / 100 * gaussian(7, 7)).sum()
+             for flux in (20, 200, 2000, 20000)]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
+
+
+def test_light_of_a_neighbour_is_avoided():
+    target, neighbour = 100 * gaussian(7, 6), 5000 * gaussian(7, 9)
+    alone = masks.snr_mask(target, np.full(target.shape, 2.0))
+    beside = masks.snr_mask(target, 2.0 + neighbour)
+    assert (beside & ~alone).sum() == 0 and (neighbour[beside].sum() < neighbour[alone].sum())
+
+
+def test_jitter_makes_masks_wider():
+    target = 1e5 * gaussian(7.3, 7.4)
+    variance = 1 + target / 1000
+    tight = masks.snr_mask(target, variance)
+    wide = masks.snr_mask(target, variance, np.gradient(target), jitter=0.02)
+    assert wide.sum() > tight.sum()
+
+
+@settings(deadline=None, max_examples=60)
+@given(hnp.arrays('f8', (7, 7), elements=st.floats(0, 100)),
+       hnp.arrays('f8', (7, 7), elements=st.floats(0.1, 100) | st.just(np.inf)))
+def test_masks_hang_together_and_use_usable_pixels(target, variance):
+    mask = masks.snr_mask(target, variance)
+    assert np.isfinite(variance[mask]).all() and (target[mask] > 0).all()
+    if mask.any():
+        start = tuple(np.argwhere(mask)[0])
+        assert (masks.connected(mask, start) == mask).all()
+    else:
+        assert not (np.isfinite(variance) & (target > 0)).any()
+
+
+def test_a_bleed_trail_belongs_to_its_star():
+    image = np.zeros((30, 20))
+    image[8:20, 10], image[12:16, 11] = 9e4, 9e4
+    image[5:9, 2] = 9e4
+    found = masks.bleed_mask(image, (14, 10), level=8e4, reach=2)
+    assert found[6:22, 10].all() and found[10:18, 11].all()
+    assert not found[:, 2].any() and not found[5, 10] and not found[22, 10]
+    assert not masks.bleed_mask(image, (25, 18), level=8e4).any()
+
+
+def test_touched_sides_and_edge_pixels():
+    mask = np.zeros((4, 5), dtype=bool)
+    mask[0, 1:3], mask[1, 2], mask[2, 4] = True, True, True
+    assert tuple(map(bool, masks.touched_sides(mask))) == (True, False, False, True)
+    assert masks.edge_pixels(mask).sum() == 3
+
+
+def test_sums_errors_flags_and_centroids():
+    rng = np.random.default_rng(2)
+    cube = rng.random((6, 5, 9)).astype('f4') + 1
+    mask = rng.random((6, 5)) > 0.5
+    assert np.allclose(apertures.sum_pixels(cube, mask), cube[mask].sum(axis=0))
+    assert np.allclose(apertures.sum_errors(cube, mask) ** 2, (cube[mask] ** 2).sum(axis=0), rtol=1e-6)
+    spot = np.zeros((6, 5, 1))
+    spot[2, 3], spot[2, 4] = 1, 3
+    row, column = apertures.centroid(spot, np.ones((6, 5), dtype=bool), Stamp(100, 106, 200, 205))
+    assert (row[0], column[0]) == (102, 203.75)
+    assert np.isnan(apertures.centroid(-spot, mask, Stamp(0, 6, 0, 5))[0]).all()
+    flags = np.zeros((6, 5, 2), dtype='uint8')
+    flags[2, 3], flags[4, 4] = (1, 0), (4, 0)
+    assert apertures.any_flag(flags, np.ones((6, 5), dtype=bool)).tolist() == [5, 0]
+
+
+@pytest.mark.parametrize('extent', [0.02, 0.3])
+def test_the_moving_fraction_is_that_of_every_frame_rendered(extent):
+    rng = np.random.default_rng(4)
+    down, right = rng.uniform(-extent, extent, (2, 3, 40))
+    row, column = np.array([7.2, 6.1, 9.9]), np.array([6.8, 8.0, 7.0])
+    mask = gaussian(7, 7) > 0.02
+
+    def rendered(rows, columns):
+        return np.stack([gaussian(r, c) for r, c in zip(rows, columns, strict=True)])
+
+    found = apertures.moving_fraction(rendered, row, column, down, right, mask)
+    for star in range(3):
+        expected = rendered(row[star] + down[star], column[star] + right[star])[:, mask].sum(axis=1)
+        assert np.allclose(found[star], expected, atol=2e-4 if extent > 0.1 else 1e-6)
