@@ -35,7 +35,18 @@ def load(group, name):
     UsageError
         When the name is not registered.
     """
-    points = _entry_points(group)
-    if name not in points:
-        raise UsageError(f"{name!r} is not one of {', '.join(sorted(points))} ({group}).")
-    return points[name].load()
+    check(group, name)
+    return _entry_points(group)[name].load()
+
+
+def check(group, name):
+    """Refuse a name that is not registered, without loading anything.
+
+    Raises
+    ------
+    UsageError
+        Naming those that are.
+    """
+    known = names(group)
+    if name not in known:
+        raise UsageError(f"{name!r} is not one of {', '.join(known)} ({group}).")

@@ -1,0 +1,155 @@
+"""The tables of the todo database: what waits, what came of it, who is delivered by whom."""
+
+import sqlalchemy as sa
+
+from photometry.core.errors import InputBadError
+from photometry.files.schema import check_version
+
+SCHEMA = '1.0'
+
+metadata = sa.MetaData()
+
+todolist = sa.Table(
+    'todolist', metadata,
+    sa.Column('priority', sa.BigInteger().with_variant(sa.Integer, 'sqlite'), primary_key=True,
+              autoincrement=False),
+    sa.Column('starid', sa.BigInteger, nullable=False),
+    sa.Column('sector', sa.Integer, nullable=False),
+    sa.Column('datasource', sa.Text, nullable=False, server_default='ffi'),
+    sa.Column('camera', sa.Integer, nullable=False),
+    sa.Column('ccd', sa.Integer, nullable=False),
+    sa.Column('cadence', sa.Integer, nullable=False),
+    sa.Column('method', sa.Text),
+    sa.Column('tmag', sa.Float),
+    sa.Column('status', sa.Integer),
+    sa.Column('cbv_area', sa.Integer, nullable=False),
+    sa.Column('tile', sa.Integer),
+    sa.Column('cube', sa.Text),
+    sa.Column('attempts', sa.Integer, nullable=False, server_default='0'),
+    sa.Column('worker', sa.Text),
+    sa.Column('lease', sa.Float),
+    sa.UniqueConstraint('starid', 'datasource', 'sector', 'camera', 'ccd', 'cadence'),
+)
+_WAITS = todolist.c.status.is_(None)
+sa.Index('todolist_waiting', todolist.c.priority, sqlite_where=_WAITS, postgresql_where=_WAITS)
+sa.Index('todolist_waiting_tile', todolist.c.sector, todolist.c.camera, todolist.c.ccd, todolist.c.tile,
+         todolist.c.priority, sqlite_where=_WAITS, postgresql_where=_WAITS)
+
+diagnostics = sa.Table(
+    'diagnostics', metadata,
+    sa.Column('priority', sa.BigInteger().with_variant(sa.Integer, 'sqlite'),
+              sa.ForeignKey('todolist.priority'), primary_key=True, autoincrement=False),
+    sa.Column('lightcurve', sa.Text),
+    sa.Column('method_used', sa.Text, nullable=False),
+    sa.Column('elaptime', sa.Float, nullable=False),
+    sa.Column('worker_wait_time', sa.Float),
+    sa.Column('mean_flux', sa.Float),
+    sa.Column('variance', sa.Float),
+    sa.Column('variability', sa.Float),
+    sa.Column('rms_hour', sa.Float),
+    sa.Column('ptp', sa.Float),
+    sa.Column('pos_row', sa.Float),
+    sa.Column('pos_column', sa.Float),
+    sa.Column('contamination', sa.Float),
+    sa.Column('mask_size', sa.Integer),
+    sa.Column('edge_flux', sa.Float),
+    sa.Column('stamp_width', sa.Integer),
+    sa.Column('stamp_height', sa.Integer),
+    sa.Column('stamp_resizes', sa.Integer),
+    sa.Column('errors', sa.Text),
+    sa.Column('reason', sa.Text),
+    sa.Column('skip_targets', sa.Text),
+    sa.Column('extra', sa.Text),
+)
+
+photometry_skipped = sa.Table(
+    'photometry_skipped', metadata,
+    sa.Column('priority', sa.BigInteger().with_variant(sa.Integer, 'sqlite'),
+              sa.ForeignKey('todolist.priority'), nullable=False, index=True),
+    sa.Column('skipped_by', sa.BigInteger().with_variant(sa.Integer, 'sqlite'),
+              sa.ForeignKey('todolist.priority'), nullable=False),
+)
+
+settings = sa.Table(
+    'settings', metadata,
+    sa.Column('run', sa.Text, primary_key=True),
+    sa.Column('schema', sa.Text, nullable=False),
+    sa.Column('version', sa.Text, nullable=False),
+    sa.Column('created', sa.Text, nullable=False),
+    sa.Column('program', sa.Text, nullable=False),
+    sa.Column('sections', sa.Text),
+    sa.Column('sha256', sa.Text),
+    sa.Column('inputs', sa.Text),
+)
+
+ESTABLISHED = {
+    'todolist': ('priority', 'starid', 'sector', 'datasource', 'camera', 'ccd', 'cadence', 'method', 'tmag',
+                 'status', 'cbv_area'),
+    'diagnostics': ('priority', 'lightcurve', 'method_used', 'elaptime', 'worker_wait_time', 'mean_flux',
+                    'variance', 'variability', 'rms_hour', 'ptp', 'pos_row', 'pos_column', 'contamination',
+                    'mask_size', 'edge_flux', 'stamp_width', 'stamp_height', 'stamp_resizes', 'errors'),
+    'photometry_skipped': ('priority', 'skipped_by'),
+}
+"""Columns that a database made elsewhere must have in the tables that it has."""
+
+
+def check(connection, name):
+    """Refuse a database that is no todo list or has another schema.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    name : str
+        Shown in messages.
+
+    Raises
+    ------
+    InputBadError
+        When the table ``todolist`` or one of its established columns is missing.
+    IncompatibleError
+        When the schema has another major number.
+    """
+    found = _columns(connection)
+    if 'todolist' not in found:
+        raise InputBadError(f'{name} is a database without the table todolist; name another file or move it '
+                            'away and run run_make_todo.py.')
+    for table, wanted in ESTABLISHED.items():
+        lacking = set(wanted) - found.get(table, set(wanted))
+        if lacking:
+            raise InputBadError(f'{name}: table {table} lacks {", ".join(sorted(lacking))}; move the file '
+                                'away and run run_make_todo.py.')
+    if 'settings' in found and 'schema' in found['settings']:
+        for version in connection.execute(sa.select(settings.c.schema).distinct()).scalars():
+            check_version(name, _number(version, name), SCHEMA)
+
+
+def _number(version, name):
+    if not str(version).partition('.')[0].isdigit():
+        raise InputBadError(f'{name} has the unreadable schema {version!r}; move it away and run '
+                            'run_make_todo.py.')
+    return version
+
+
+def adopt(connection):
+    """Give a database of the established schema the tables and columns that it lacks."""
+    found = _columns(connection)
+    metadata.create_all(connection, tables=[table for table in metadata.sorted_tables
+                                            if table.name not in found])
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if table.name in found and column.name not in found[table.name]:
+                connection.execute(sa.schema.DDL(_add_column(connection, table, column)))
+    for index in todolist.indexes:
+        index.create(connection, checkfirst=True)
+
+
+def _add_column(connection, table, column):
+    kind = column.type.compile(connection.dialect)
+    default = ' NOT NULL DEFAULT 0' if column.name == 'attempts' else ''
+    return f'ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}{default}'
+
+
+def _columns(connection):
+    inspector = sa.inspect(connection)
+    return {table: {column['name'] for column in inspector.get_columns(table)}
+            for table in inspector.get_table_names()}

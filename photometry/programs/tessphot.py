@@ -1,0 +1,174 @@
+"""Command line that measures stars."""
+
+import argparse
+import os
+import sys
+
+from photometry import cli
+
+EXAMPLES = """\
+  run_tessphot.py data/ --all                  every star that waits in data/todo.sqlite
+  run_tessphot.py data/ --all --workers 8      the same with eight processes
+  run_tessphot.py data/ --starid 139469999     one star
+  run_tessphot.py data/ --random --plot        one of those that wait, with pictures
+  run_tessphot.py data/ --all --retry-errors   those that failed, once more
+  run_tessphot.py data/ --status               how it stands"""
+
+
+def main(words=None):
+    """Parse the command line and measure the stars."""
+    made = cli.parser('run_tessphot.py', 'Measure the light curves of the stars in the todo list. A run that '
+                      'was stopped or killed continues when the same command is given again.', EXAMPLES)
+    made.add_argument('input', nargs='?', metavar='INPUT', help='directory with cubes, catalogues and the '
+                      'todo list (default: TESSPHOT_INPUT)')
+    _add_choice(made)
+    _add_filters(made)
+    _add_options(made)
+    return cli.run(_measure, made.parse_args(words))
+
+
+def _add_choice(made):
+    group = made.add_argument_group('which stars (one of these)')
+    choice = group.add_mutually_exclusive_group()
+    choice.add_argument('--all', action='store_true', help='every star that waits, the brightest first')
+    choice.add_argument('--starid', type=cli.positive, metavar='TIC', help='this star; with --camera, --ccd '
+                        'and --datasource also without a todo list')
+    choice.add_argument('--priority', type=cli.positive, metavar='N', help='this row of the todo list')
+    choice.add_argument('--random', nargs='?', type=seed, const=-1, metavar='SEED',
+                        help='one of those that wait; prints seed and priority')
+    choice.add_argument('--status', action='store_true', help='say how the todo list stands, also while '
+                        'another process works on it')
+
+
+def _add_filters(made):
+    cli.add_ccd_filters(made)
+    made.add_argument('--cadence', type=cli.positive, action='append', metavar='S',
+                      help='only this cadence in s (may be repeated)')
+    made.add_argument('--datasource', choices=('ffi', 'tpf'), action='append',
+                      help='only this source of pixels (may be repeated)')
+    made.add_argument('--tmag-min', type=cli_magnitude, metavar='MAG', help='only stars as faint as this')
+    made.add_argument('--tmag-max', type=cli_magnitude, metavar='MAG', help='only stars as bright as this')
+
+
+def _add_options(made):
+    made.add_argument('--method', metavar='NAME', help='photometric method instead of the automatic one')
+    made.add_argument('--output', metavar='DIR', help='directory of light curves (default: TESSPHOT_OUTPUT '
+                      'or INPUT/lightcurves)')
+    made.add_argument('--todo', metavar='FILE', help='the list (default: TESSPHOT_TODO or INPUT/todo.sqlite)')
+    made.add_argument('--version', type=data_version, metavar='N', help='data version in the names of files')
+    made.add_argument('--plot', action='store_true', help='save pictures of every star')
+    made.add_argument('--workers', type=workers, default=0, metavar='N', help='child processes (default: '
+                      'work in this one)')
+    made.add_argument('--retry-errors', action='store_true', help='measure those with status ERROR again')
+    made.add_argument('--overwrite', action='store_true', help='measure all selected stars again')
+
+
+def _bounded(text, least, most, what):
+    number = int(text)
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f'{text} is not {what} between {least} and {most}')
+    return number
+
+
+def seed(text) -> int:
+    """Argument type: a seed."""
+    return _bounded(text, 0, 2 ** 63 - 1, 'a seed')
+
+
+def data_version(text) -> int:
+    """Argument type: a data version."""
+    return _bounded(text, 0, 99, 'a data version')
+
+
+def workers(text) -> int:
+    """Argument type: a number of processes."""
+    return _bounded(text, 1, 1024, 'a number of processes')
+
+
+def cli_magnitude(text) -> float:
+    """Argument type: a magnitude."""
+    number = float(text)
+    if not -30 <= number <= 40:
+        raise argparse.ArgumentTypeError(f'{text} is not a magnitude')
+    return number
+
+
+def _measure(arguments):
+    one_thread(os.environ)
+    from photometry.core.errors import ExitCode, UsageError
+    from photometry.files import paths
+    _refuse_ranks(os.environ)
+    folder = paths.input_directory(arguments.input, os.environ)
+    todo = str(arguments.todo or os.environ.get('TESSPHOT_TODO') or folder / 'todo.sqlite')
+    from photometry.stages import run_tessphot
+    if arguments.status:
+        sys.stdout.writelines(line + '\n' for line in run_tessphot.status_lines(todo))
+        return ExitCode.DONE
+    if not (arguments.all or arguments.starid or arguments.priority or arguments.random is not None):
+        raise UsageError('Say which stars: --all, --starid TIC, --priority N, --random or --status.')
+    if arguments.random is not None and (arguments.overwrite or arguments.retry_errors):
+        raise UsageError('--random draws from the stars that wait; leave out --overwrite and --retry-errors.')
+    job = _job(arguments, folder, todo)
+    if run_tessphot.goes_without_queue(job):
+        return run_tessphot.run_without_queue(job, say=_say)
+    return run_tessphot.run(job, say=_say)
+
+
+def _job(arguments, folder, todo):
+    from photometry import settings as settings_module
+    from photometry.core import plugins
+    from photometry.files import paths
+    from photometry.methods.context import JobOptions
+    from photometry.stages import run_tessphot
+    from photometry.todo.selection import Selection
+    settings = settings_module.load(arguments.settings)
+    if arguments.method is not None:
+        plugins.check(plugins.METHODS, arguments.method)
+    options = JobOptions(
+        str(folder), str(paths.output_directory(arguments.output, os.environ, folder)), settings,
+        plot=arguments.plot, overwrite=arguments.overwrite, source_date_epoch=_epoch(os.environ),
+        **({} if arguments.version is None else {'version': arguments.version}))
+    selection = Selection(
+        arguments.starid, arguments.priority, *(tuple(getattr(arguments, name) or ()) for name in
+                                                ('sector', 'camera', 'ccd', 'cadence', 'datasource')),
+        arguments.tmag_min, arguments.tmag_max)
+    asked = arguments.random is not None
+    drawn_with = arguments.random if asked and arguments.random >= 0 else None
+    return run_tessphot.Job(
+        todo, options, selection, random=asked, seed=drawn_with,
+        method=arguments.method, workers=arguments.workers, retry_errors=arguments.retry_errors,
+        overwrite=arguments.overwrite, log=(arguments.debug, arguments.quiet, arguments.log_file))
+
+
+def _epoch(environment):
+    from photometry.core.errors import UsageError
+    text = environment.get('SOURCE_DATE_EPOCH')
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise UsageError(f'SOURCE_DATE_EPOCH is {text!r}, not a number of seconds.')
+    return int(text)
+
+
+def _refuse_ranks(environment):
+    from photometry.core.errors import UsageError
+    for name in ('OMPI_COMM_WORLD_SIZE', 'PMI_SIZE'):
+        if environment.get(name, '1') not in ('', '1'):
+            raise UsageError('This version does not run under mpiexec with several ranks; start it once, '
+                             'with --workers N for N processes.')
+
+
+def one_thread(environment):
+    """Hold BLAS and OpenMP to one thread: workers are processes, and sums keep their order."""
+    for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS',
+                 'NUMEXPR_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS'):
+        environment[name] = '1'
+
+
+def _say(line):
+    sys.stdout.write(line + '\n')
+    sys.stdout.flush()
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

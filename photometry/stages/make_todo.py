@@ -1,0 +1,237 @@
+"""The stage that lists which stars are measured where, in which order."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from photometry import cli
+from photometry.algorithms import masks, skipping
+from photometry.core.coordinates import FFI_SHAPE
+from photometry.core.errors import InputBadError, InputMissingError, TessphotError
+from photometry.files import catalog as catalog_file
+from photometry.files import cube as cube_file
+from photometry.files import paths, schema, todo_lists
+from photometry.files import wcs as wcs_file
+from photometry.todo import building, filling
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person asks of the list."""
+
+    faint_limit: float = 15.0
+    targets: np.ndarray | None = None
+    """TIC numbers that alone enter, whatever their magnitude."""
+    method: str = ''
+    """Method of stars without one of their own; empty: automatic."""
+    skip: bool = True
+    separation: float = skipping.SEPARATION
+    exclusions: tuple = ()
+    methods: tuple = ()
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    counts: Counter = field(default_factory=Counter)
+    problems: list = field(default_factory=list)
+    """Sentences about cubes and catalogues that could not be used."""
+    unknown: np.ndarray = field(default_factory=lambda: np.empty(0, dtype='int64'))
+    """Targets that no catalogue and no cube holds."""
+
+
+def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=None, ccd=None,
+              dry_run=False, overwrite=False) -> Report:
+    """List the stars of all cubes below a directory.
+
+    Parameters
+    ----------
+    input_folder : path-like
+    todo : path-like or str
+        File or URL to fill; what stands there stays, unless ``overwrite``.
+    choice : Choice
+    sections : dict, optional
+        Settings to write down.
+    sector, camera, ccd : sequence of int, optional
+        Filters.
+    dry_run : bool
+        Count only.
+
+    Raises
+    ------
+    InputMissingError
+        When there is no cube, or no star to list.
+    """
+    input_folder = Path(input_folder)
+    cubes = paths.find_cubes(input_folder, sector, camera, ccd)
+    if not cubes:
+        raise InputMissingError(f'No cube (sector*.hdf5) that passes the filters lies below {input_folder}; '
+                                'run run_prepare_photometry.py first.')
+    report = Report()
+    names = [path.path.relative_to(input_folder).as_posix() for path in cubes]
+    parts = []
+    for _, group in itertools.groupby(enumerate(cubes), key=lambda item: item[1].ccd_key):
+        try:
+            parts.append(_one_ccd(input_folder, list(group), choice, report))
+        except TessphotError as error:
+            _complain(report, error)
+    if not parts:
+        raise InputMissingError(report.problems[0] if len(report.problems) == 1 else
+                                f'None of the {len(cubes)} cubes below {input_folder} can be used; '
+                                f'the first: {report.problems[0]}')
+    found = building.in_order(np.concatenate(parts))
+    _count(report, found, choice)
+    if not dry_run:
+        new, skips = _as_rows(found[found['wanted']], names, choice)
+        inputs = schema.manifest_json([schema.InputFile(name, (input_folder / name).stat().st_size)
+                                       for name in names])
+        with filling.opened(todo, overwrite=overwrite) as connection:
+            report.counts.update(filling.merge(connection, new, skips, overwrite=overwrite))
+            filling.record(connection, cli.version(), sections or {}, inputs)
+    return report
+
+
+def _complain(report, error):
+    report.problems.append(str(error))
+    logger.error('%s', error)
+
+
+def _one_ccd(input_folder, cubes, choice, report):
+    """All catalogue stars on the cubes of one CCD, with who is wanted and who is skipped."""
+    key = cubes[0][1].ccd_key
+    catalog = _catalog(input_folder, key)
+    saturated, parts = np.zeros(FFI_SHAPE, dtype=bool), []
+    for number, item in cubes:
+        try:
+            parts.append(_one_cube(item, number, catalog, saturated, report))
+        except TessphotError as error:
+            _complain(report, error)
+    if not parts:
+        raise InputBadError(f'No cube of sector {key[0]}, camera {key[1]}, CCD {key[2]} can be used.')
+    found = building.choose_cubes(np.concatenate(parts))
+    _apply_lists(found, key, choice, report)
+    if choice.skip:
+        able = np.isin(found['method'], [_word(choice, ''), _word(choice, 'aperture')])
+        able &= ~_excluded(found, key, choice)
+        for cadence in np.unique(found['cadence']):
+            same = found['cadence'] == cadence
+            part = found[same]
+            building.mark_skipped(part, saturated, able[same], choice.separation)
+            found[same] = part
+    return found
+
+
+def _catalog(input_folder, key):
+    found = paths.find_catalogs(input_folder, *key)
+    where = f'sector {key[0]}, camera {key[1]}, CCD {key[2]}'
+    if not found:
+        raise InputMissingError(f'No catalogue {paths.catalog_name(*key)} lies below {input_folder}; '
+                                f'run run_make_catalog.py {key[0]} --camera {key[1]} --ccd {key[2]}.')
+    catalog = catalog_file.read_catalog(found[0].path)
+    inside = (catalog.info.sector, catalog.info.camera, catalog.info.ccd)
+    if inside != key:
+        raise InputBadError(f'{found[0].path} holds the stars of sector {inside[0]}, camera {inside[1]}, CCD '
+                            f'{inside[2]}, not of {where}; make it again with run_make_catalog.py.')
+    return catalog
+
+
+def _one_cube(item, number, catalog, saturated, report):
+    with cube_file.CubeFile(item.path) as cube:
+        info = cube.info
+        if (info.sector, info.camera, info.ccd) != item.ccd_key:
+            raise InputBadError(f'{item.path} says inside that it is of sector {info.sector}, camera '
+                                f'{info.camera}, CCD {info.ccd}; give it its right name.')
+        if not cube.wcs_text:
+            raise InputBadError(f'{item.path} has no WCS, so its stars cannot be placed; prepare it again '
+                                'from frames with one.')
+        wcs = wcs_file.wcs_from_text(cube.wcs_text, item.path)
+        facts = building.CubeFacts(number, cube.limits, info.cadence, not info.is_cutout, cube.sumimage())
+    row, column = wcs_file.sky_to_pixel(wcs, catalog.stars['ra'], catalog.stars['decl'])
+    building.saturated_on(saturated, facts, masks.saturated(facts.sumimage))
+    centre = catalog.info.camera_centre_ra, catalog.info.camera_centre_dec
+    found, lost = building.stars_on(facts, catalog.stars, row, column, item.ccd_key, centre)
+    report.counts['without data'] += lost
+    logger.info('%s: %d stars on pixels with data', item.path.name, len(found))
+    return found
+
+
+def _apply_lists(found, key, choice, report):
+    """Enter methods, and who is wanted by magnitude, target list and exclusions."""
+    found['method'] = _word(choice, choice.method)
+    for rule in choice.methods:
+        if rule.covers(key[0]):
+            found['method'][found['starid'] == rule.starid] = _word(choice, rule.word)
+    if choice.targets is None:
+        found['wanted'] = found['tmag'] <= choice.faint_limit
+    else:
+        found['wanted'] = np.isin(found['starid'], choice.targets)
+    excluded = _excluded(found, key, choice)
+    report.counts['excluded'] += int(np.count_nonzero(excluded & found['wanted']))
+    found['wanted'] &= ~excluded
+
+
+def _excluded(found, key, choice):
+    return np.isin(found['starid'], [rule.starid for rule in choice.exclusions if rule.covers(key[0])])
+
+
+def _words(choice):
+    return sorted({'', 'aperture', choice.method, *(rule.word for rule in choice.methods)})
+
+
+def _word(choice, method):
+    return _words(choice).index(method)
+
+
+def _count(report, found, choice):
+    wanted = found[found['wanted']]
+    report.counts['on silicon'] = len(found)
+    report.counts['selected'] = len(wanted)
+    report.counts['delivered by a brighter star'] = int(np.count_nonzero(
+        np.isin(wanted['skipped_by'], wanted['starid']) & (wanted['skipped_by'] != 0)))
+    if choice.targets is not None:
+        report.unknown = np.setdiff1d(choice.targets, found['starid'])
+
+
+def _as_rows(found, names, choice):
+    """Rows as dictionaries, and who delivers whom among them by key."""
+    words = _words(choice)
+    columns = [found[name].tolist() for name in ('starid', 'sector', 'camera', 'ccd', 'cadence', 'tmag',
+                                                 'tile', 'cbv_area', 'cube', 'method', 'skipped_by')]
+    rows, skips = [], {}
+    for starid, sector, camera, ccd, cadence, tmag, tile, area, cube, method, by in zip(*columns,
+                                                                                      strict=True):
+        rows.append({'starid': starid, 'sector': sector, 'datasource': 'ffi', 'camera': camera, 'ccd': ccd,
+                     'cadence': cadence, 'method': words[method] or None,
+                     'tmag': None if tmag != tmag else tmag, 'cbv_area': area, 'tile': tile,
+                     'cube': names[cube]})
+        if by:
+            skips[starid, 'ffi', sector, camera, ccd, cadence] = by, 'ffi', sector, camera, ccd, cadence
+    return rows, skips
+
+
+def choice_from(settings, *, faint_limit=None, targets=None, exclusions=None, methods=None) -> Choice:
+    """A `Choice` from settings and the files that a command line names.
+
+    Parameters
+    ----------
+    settings : photometry.settings.TodoSettings
+    faint_limit : float, optional
+    targets, exclusions, methods : path-like, optional
+        Lists; the last two are added to those of the package.
+    """
+    extra = todo_lists.read_exclusions(exclusions) if exclusions else []
+    more = todo_lists.read_methods(methods) if methods else []
+    return Choice(
+        faint_limit=settings.faint_limit if faint_limit is None else faint_limit,
+        targets=None if targets is None else todo_lists.read_targets(targets),
+        method=settings.method, skip=settings.skip,
+        exclusions=(*todo_lists.read_exclusions(), *extra), methods=(*todo_lists.read_methods(), *more))

@@ -1,0 +1,305 @@
+"""The stage that measures many stars: select, dispatch, record."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from photometry import cli
+from photometry.core.errors import ExitCode, InputMissingError, Reason, UsageError
+from photometry.core.status import STATUS
+from photometry.core.task import Task
+from photometry.files import atomic, paths
+from photometry.methods.context import JobOptions
+from photometry.todo import engine, owner, stopping, summary
+from photometry.todo.dispatch import dispatch
+from photometry.todo.manager import TaskManager
+from photometry.todo.selection import Selection
+from photometry.todo.workers.inline import InlineWorkers
+from photometry.todo.workers.local import LocalWorkers
+
+logger = logging.getLogger(__name__)
+
+SECTIONS = ('photometry', 'aperture', 'lightcurve')
+"""Settings on which light curves depend."""
+
+_NOT_THERE = {Reason.NOT_IN_CATALOG, Reason.OFF_SILICON}
+_PRELOAD = ('photometry.stages.tessphot', 'photometry.methods.context', 'photometry.methods.aperture')
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command line asks for."""
+
+    todo: str
+    options: JobOptions
+    selection: Selection = Selection()
+    random: bool = False
+    seed: int | None = None
+    method: str | None = None
+    workers: int = 0
+    """Children; 0 works in this process."""
+    retry_errors: bool = False
+    overwrite: bool = False
+    log: tuple = (False, False, None)
+    """debug, quiet and log file, for the children."""
+
+
+@dataclass(frozen=True)
+class OpenWorker:
+    """What a worker is made of; travels to child processes."""
+
+    options: JobOptions
+    log: tuple | None = None
+
+    @contextlib.contextmanager
+    def __call__(self):
+        """Yield ``work(task) -> Result``."""
+        from photometry.methods.context import WorkerContext
+        from photometry.stages import tessphot
+        if self.log is not None:
+            cli.configure_logging(*self.log)
+        with WorkerContext(self.options) as context:
+            yield lambda task: warned(tessphot.process(task, context))
+
+
+def warned(result):
+    """A result with a WARNING when a brighter star delivers the one that was asked for."""
+    brighter = result.task.skipped_by
+    if brighter is None or result.status not in (STATUS.OK, STATUS.WARNING):
+        return result
+    if any(str(brighter) in sentence for sentence in result.errors):
+        return replace(result, status=STATUS.WARNING)
+    sentence = f'The brighter TIC {brighter} shines on the same pixels; its aperture delivers this star.'
+    return replace(result, status=STATUS.WARNING, errors=(*result.errors, sentence))
+
+
+def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
+    """Measure the selected stars that wait and record what comes of them.
+
+    Parameters
+    ----------
+    job : Job
+    say : callable
+        Takes a line for the person at the terminal.
+    open_worker : callable, optional
+        Another work than photometry.
+
+    Returns
+    -------
+    ExitCode
+        As in docs/programs.md.
+    """
+    check_output(job.options.output_folder)
+    limits = job.options.settings.limits
+    with TaskManager(job.todo, job.selection, attempts=limits.attempts) as manager:
+        _refuse_empty(manager, job)
+        manager.begin(cli.version(), job.options.settings.sections(*SECTIONS), overwrite=job.overwrite)
+        manager.reset(everything=job.overwrite, errors=job.retry_errors)
+        _choose(manager, job, say)
+        if not manager.waiting():
+            say(f'Nothing is left to do: {_in_words(manager.counts())}.')
+            return _exit_code(manager, None)
+        return _exit_code(manager, _dispatch(manager, job, open_worker), say)
+
+
+def _dispatch(manager, job, open_worker):
+    limits = job.options.settings.limits
+    children = LocalWorkers(
+        open_worker or OpenWorker(job.options, job.log), job.workers, timeout=limits.timeout,
+        memory=limits.memory, preload=() if open_worker else _PRELOAD,
+    ) if job.workers else InlineWorkers(open_worker or OpenWorker(job.options))
+    with stopping.Stop(manager.path) as stop, _bar(manager) as looked, children as workers:
+        def look():
+            looked()
+            return stop()
+        return dispatch(manager, workers, stop=look, change=_with_method(job.method),
+                        after_death=_clear_after(job.options.output_folder))
+
+
+def _with_method(method):
+    return (lambda task: replace(task, method=method)) if method else None
+
+
+def _clear_after(output_folder):
+    """A function that removes the half-written files of a star whose worker was killed."""
+    def clear(task):
+        number = f'{task.starid:011d}'
+        for path in Path(output_folder).glob(f'c*/{number[:5]}/.tess{number}-*.tmp'):
+            path.unlink(missing_ok=True)
+    return clear
+
+
+def _choose(manager, job, say):
+    if job.random:
+        import numpy as np
+        seed = int(np.random.SeedSequence().entropy % 2 ** 32) if job.seed is None else job.seed
+        priority = manager.draw(seed)
+        say(f'seed {seed}, priority {priority}')
+        manager.narrow(replace(job.selection, priority=priority))
+    elif job.selection.names_a_star:
+        manager.reopen_skipped()
+
+
+def _refuse_empty(manager, job):
+    if not sum(manager.counts().values()):
+        raise InputMissingError(_why_empty(manager, job))
+
+
+def _why_empty(manager, job):
+    where = f'No row of {manager.path} matches {job.selection.describe()}'
+    starid = job.selection.starid
+    if starid is None:
+        return f'{where}; see what it holds with --status.'
+    from photometry.files import catalog
+    found = paths.find_catalogs(job.options.input_folder)
+    if any(catalog.read_star(item.path, starid) is not None for item in found):
+        return (f'{where}: the star is in a catalogue, but off silicon, excluded or fainter than the limit; '
+                f'add it with run_make_todo.py --targets.')
+    return f'{where}: TIC {starid} is in no catalogue below {job.options.input_folder}.'
+
+
+def _exit_code(manager, outcome, say=logger.info):
+    if outcome is not None and outcome.stopped:
+        rest = outcome.sentence or f'{manager.waiting()} stars wait'
+        logger.warning('Stopped early: %s; the same command (without --overwrite) continues.',
+                       rest.rstrip('.'))
+        keyboard = outcome.stopped is stopping.Request.KEYBOARD
+        return ExitCode.INTERRUPTED if keyboard else ExitCode.RESUMABLE
+    counts = manager.counts()
+    if outcome is not None:
+        _tell(manager, say)
+    if not counts[int(STATUS.ERROR)]:
+        return ExitCode.DONE
+    reasons = {row.reason for row in manager.results() if row.status == STATUS.ERROR}
+    if manager.selection.names_a_star and reasons <= _NOT_THERE:
+        return ExitCode.INPUT_MISSING
+    return ExitCode.FAILED_TASKS
+
+
+def _tell(manager, say):
+    """Say what became of a few stars one by one, of many by their number."""
+    if sum(manager.counts().values()) > 10:
+        say(f'Finished: {_in_words(manager.counts())}.')
+        return
+    for row in manager.results():
+        say(in_words(row.starid, row.status, row.lightcurve, row.errors))
+
+
+def in_words(starid, status, lightcurve, errors):
+    """One line about a star."""
+    words = [f'TIC {starid}: {summary.status_name(status)}', lightcurve, (errors or '').replace('\n', ' ')]
+    return ', '.join(word for word in words if word)
+
+
+def _in_words(counts):
+    return ', '.join(f'{number} {name}' for name, number in summary.named(counts).items()) or 'no star'
+
+
+def check_output(folder):
+    """Make the output directory and try to write there.
+
+    Raises
+    ------
+    OutputError
+        Before any work has begun.
+    """
+    folder = atomic.make_directory(folder)
+    with atomic.explained_output(folder), tempfile.NamedTemporaryFile(dir=folder, prefix='.probe-') as probe:
+        probe.write(b'0' * 4096)
+        probe.flush()
+        os.fsync(probe.fileno())
+
+
+@contextlib.contextmanager
+def _bar(manager):
+    """A function to call often: moves a bar on a terminal, logs a line every half minute elsewhere."""
+    import time
+
+    from tqdm import tqdm
+    bar = tqdm(total=manager.waiting(), unit='star', disable=not sys.stderr.isatty(), leave=False)
+    state = {'next': time.monotonic() + 30}
+
+    def look():
+        done = manager.progress.finished
+        if not bar.disable:
+            bar.update(done - bar.n)
+        elif time.monotonic() > state['next']:
+            state['next'] = time.monotonic() + 30
+            facts = manager.progress.facts()
+            logger.info('%s of %s stars, %.1f/s', done, bar.total, facts['rate'])
+    with contextlib.closing(bar):
+        yield look
+
+
+def goes_without_queue(job) -> bool:
+    """Whether a star of a named CCD is to be measured although no free queue lists it."""
+    wanted = job.selection
+    if wanted.starid is None or not (wanted.camera and wanted.ccd and wanted.datasource):
+        return False
+    path = engine.sqlite_path(job.todo)
+    if not path.exists():
+        return True
+    if owner.is_held(path):
+        logger.warning('%s is in use by %s.', path, owner.describe(owner.holder(path)))
+        return True
+    return not sum(TaskManager.peek(path, wanted).values())
+
+
+def run_without_queue(job, *, say=logger.info, open_worker=None) -> ExitCode:
+    """Measure one star of a CCD that is named; no STATUS is recorded."""
+    check_output(job.options.output_folder)
+    task = _task_without_queue(job)
+    with (open_worker or OpenWorker(job.options))() as work:
+        result = work(task)
+    say(in_words(task.starid, result.status, result.lightcurve, '\n'.join(result.errors)))
+    say('No STATUS was recorded: the star was measured without the queue.')
+    if result.status != STATUS.ERROR:
+        return ExitCode.DONE
+    not_there = result.reason in {*_NOT_THERE, Reason.INPUT_BAD}
+    return ExitCode.INPUT_MISSING if not_there else ExitCode.FAILED_TASKS
+
+
+def _task_without_queue(job) -> Task:
+    wanted, folder = job.selection, job.options.input_folder
+    if wanted.datasource != ('ffi',):
+        raise UsageError('Without a queue, only --datasource ffi can be measured.')
+    found = paths.find_cubes(folder, wanted.sector, wanted.camera, wanted.ccd)
+    if not found:
+        raise InputMissingError(f'No cube below {folder} matches {wanted.describe()}.')
+    keys = {item.ccd_key for item in found}
+    if len(keys) > 1:
+        raise UsageError(f'{len(keys)} CCDs and sectors below {folder} match; name one by --sector, --camera '
+                         'and --ccd.')
+    cubes = [(item, _cadence(item.path)) for item in found]
+    cubes = [pair for pair in cubes if not wanted.cadence or pair[1] in wanted.cadence]
+    cadences = sorted({cadence for _, cadence in cubes})
+    if len(cadences) != 1:
+        raise UsageError(f'The cubes that match have the cadences {cadences}; name one by --cadence.')
+    cube = cubes[0][0].path.relative_to(folder).as_posix() if len(cubes) == 1 else None
+    return Task(wanted.starid, *keys.pop(), cadences[0], 'ffi', cube=cube, method=job.method)
+
+
+def _cadence(path):
+    from photometry.files.cube import CubeFile
+    with CubeFile(path) as cube:
+        return cube.info.cadence
+
+
+def status_lines(todo) -> list[str]:
+    """How a todo list stands: from the running scheduler if there is one, else from the file."""
+    path = engine.sqlite_path(todo)
+    if owner.is_held(path):
+        facts = summary.read(path) or {}
+        words = ', '.join(f'{number} {name}' for name, number in facts.get('counts', {}).items())
+        return [f'{path} is in use by {owner.describe(owner.holder(path))}.',
+                f'Selected: {words or "not known yet"}.',
+                f'{facts.get("finished", 0)} finished by this run, {facts.get("rate", 0)} a second, '
+                f'{facts.get("seconds_left")} s left; last error: {facts.get("last_error") or "none"}.']
+    return [f'{path}: {_in_words(TaskManager.peek(path))}.', 'No scheduler is working on it.']
+

@@ -1,0 +1,193 @@
+"""The loop that feeds workers with batches of stars and keeps what they say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from photometry.core.errors import Reason
+from photometry.core.status import STATUS
+from photometry.core.task import Result, Task
+
+logger = logging.getLogger(__name__)
+
+_IO_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker has begun a star."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A worker has ended a star."""
+
+    result: Result
+
+
+@dataclass(frozen=True)
+class Died:
+    """A worker is gone: ``task`` was running, ``others`` of its batch had not begun."""
+
+    task: Task | None
+    reason: Reason = Reason.CRASH
+    message: str = ''
+    others: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A worker hands back stars that it will not begin."""
+
+    tasks: tuple[Task, ...]
+
+
+Event = Started | Finished | Died | Returned
+
+
+class Workers(Protocol):
+    """What the loop asks of a transport."""
+
+    dies_with_scheduler: bool
+    """Whether a star that crashes takes the scheduler with it."""
+
+    @property
+    def free(self) -> int:
+        """How many batches may be submitted now."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether any star is running or waiting in a worker."""
+
+    def submit(self, batch: Sequence[Task]) -> None:
+        """Give a batch to a worker that is free."""
+
+    def events(self, timeout: float) -> Iterator[Event]:
+        """What happens within so many seconds."""
+
+    def drain(self) -> None:
+        """Begin no further star; those that run may end, the rest comes back."""
+
+    def kill(self) -> None:
+        """End every worker now."""
+
+
+@dataclass
+class Outcome:
+    """How a dispatch ended."""
+
+    stopped: object = None
+    """The request that stopped it early, None when nothing was left to do."""
+    sentence: str = ''
+    handled: list = field(default_factory=list)
+    """The last results, at most 100."""
+
+
+def dispatch(manager, workers, *, stop=None, batch=64, change=None, after_death=None, poll=0.2) -> Outcome:
+    """Measure everything that waits in a `TaskManager`.
+
+    Parameters
+    ----------
+    manager : TaskManager
+        Inside its context.
+    workers : Workers
+        Started; the caller closes them.
+    stop : callable, optional
+        Called between events; a true value drains, and stands in the outcome.
+    batch : int
+        Most stars in a batch.
+    change : callable, optional
+        Makes of a claimed task the one that is measured (another method).
+    after_death : callable, optional
+        Called with the task whose worker died, to clear what it left.
+    poll : float
+        Seconds between two looks at ``stop``.
+    """
+    loop = _Loop(manager, workers, change, after_death)
+    while True:
+        loop.heed(stop)
+        while not loop.outcome.stopped and workers.free > 0 and loop.feed(batch):
+            pass
+        if not workers.busy:
+            break
+        for event in workers.events(poll):
+            loop.take(event)
+            manager.tick()
+            loop.heed(stop)
+        manager.tick()
+    manager.flush()
+    return loop.outcome
+
+
+class _Loop:
+    """What `dispatch` keeps between two events."""
+
+    def __init__(self, manager, workers, change, after_death):
+        self.manager, self.workers = manager, workers
+        self.change, self.after_death = change, after_death
+        self.outcome = Outcome()
+        self.claims = {}
+        self.io_failures = []
+
+    def heed(self, stop):
+        if self.outcome.stopped or stop is None:
+            return
+        request = stop()
+        if request:
+            self.drain(request, '')
+
+    def drain(self, request, sentence):
+        self.outcome.stopped, self.outcome.sentence = request, sentence
+        self.workers.drain()
+
+    def feed(self, batch):
+        claimed = self.manager.claim(batch)
+        if not claimed:
+            return False
+        given = [self.change(task) for task in claimed] if self.change else claimed
+        self.claims.update((task.priority, task) for task in claimed)
+        self.workers.submit(given)
+        return True
+
+    def take(self, event):
+        if isinstance(event, Started):
+            if self.workers.dies_with_scheduler:
+                self.manager.charge(self.claims[event.task.priority])
+        elif isinstance(event, Finished):
+            self.finish(event.result)
+        elif isinstance(event, Returned):
+            self.manager.give_back([self.claims.pop(task.priority) for task in event.tasks])
+        else:
+            self.bury(event)
+
+    def finish(self, result):
+        claim = self.claims.pop(result.task.priority, result.task)
+        self.manager.finish(_of(result, claim))
+        self.outcome.handled[:] = [*self.outcome.handled[-99:], result]
+        self.io_failures = [*self.io_failures, claim] if result.reason == Reason.IO else []
+        if len(self.io_failures) >= _IO_FAILURES:
+            self.give_up(result)
+
+    def give_up(self, result):
+        """Stop when nothing can be read or written any more, and charge nobody for it."""
+        self.manager.forgive(self.io_failures)
+        if not self.outcome.stopped:
+            self.drain('io', f'{_IO_FAILURES} times in a row: {"; ".join(result.errors)}')
+
+    def bury(self, event):
+        self.manager.give_back([self.claims.pop(task.priority) for task in event.others])
+        if event.task is None:
+            return
+        if self.after_death:
+            self.after_death(event.task)
+        self.finish(Result(event.task, STATUS.ERROR, reason=event.reason, errors=(event.message,)))
+
+
+def _of(result, task):
+    """The result of the task that was claimed, when a changed one was measured."""
+    return result if result.task is task else replace(result, task=task)

@@ -1,0 +1,56 @@
+"""The table ``settings``: which program wrote to a todo database, when, with what."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import secrets
+import socket
+
+import sqlalchemy as sa
+
+from photometry.core.errors import IncompatibleError
+from photometry.files.schema import settings_digest
+from photometry.files.todo_tables import SCHEMA, settings
+
+
+def run_id() -> str:
+    """A name for a run: time, host and a random word."""
+    now = datetime.datetime.now(datetime.UTC)
+    return f'{now:%Y%m%dT%H%M%S}-{socket.gethostname()}-{secrets.token_hex(3)}'
+
+
+def write(connection, run, program, version, sections, inputs='[]'):
+    """Add the row of a run."""
+    text, digest = settings_digest(sections)
+    connection.execute(sa.insert(settings).values(
+        run=run, schema=SCHEMA, version=version, program=program, sections=text, sha256=digest,
+        inputs=inputs, created=datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')))
+
+
+def refuse_other_settings(connection, path, program, sections):
+    """Raise when the last run of a program had other settings.
+
+    Raises
+    ------
+    IncompatibleError
+        Naming the first setting that differs.
+    """
+    last = connection.execute(
+        sa.select(settings.c.sections, settings.c.sha256).where(settings.c.program == program)
+        .order_by(settings.c.created.desc(), settings.c.run.desc()).limit(1)).first()
+    text, digest = settings_digest(sections)
+    if last is None or last.sha256 == digest:
+        return
+    now, then = json.loads(text), json.loads(last.sections)
+    raise IncompatibleError(f'{path} holds results of other settings ({_difference(then, now)}); use those, '
+                            'or --overwrite.')
+
+
+def _difference(then, now):
+    for section in sorted(set(then) | set(now)):
+        before, after = then.get(section, {}), now.get(section, {})
+        for key in sorted(set(before) | set(after)):
+            if before.get(key) != after.get(key):
+                return f'{section}.{key} was {before.get(key)!r}, now {after.get(key)!r}'
+    return 'another set of sections'

@@ -1,0 +1,66 @@
+"""Being asked to stop: signals and the stop file."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import signal
+import threading
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+
+class Request(enum.Enum):
+    """Who asked."""
+
+    OUTSIDE = 'asked from outside'
+    """SIGTERM, SIGUSR1 or the stop file."""
+    KEYBOARD = 'interrupted'
+    """SIGINT."""
+
+
+def stop_path(todo) -> Path:
+    """The file beside a todo file whose appearance stops its run."""
+    todo = Path(todo)
+    return todo.with_name(todo.name + '.stop')
+
+
+class Stop:
+    """Collects requests while it is open; call it for the first one, or None.
+
+    A second SIGINT raises KeyboardInterrupt at once. A stop file is removed
+    when it is heeded, so that the next run is not stopped by it.
+    """
+
+    def __init__(self, todo):
+        self._file = stop_path(todo)
+        self._request = None
+        self._before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __call__(self):
+        """The first `Request`, None while there is none."""
+        if self._request is None and self._file.exists():
+            self._file.unlink(missing_ok=True)
+            self._heed(Request.OUTSIDE, f'the stop file {self._file}')
+        return self._request
+
+    def _hear(self, number, frame):
+        if number == signal.SIGINT and self._request is Request.KEYBOARD:
+            raise KeyboardInterrupt
+        self._heed(Request.KEYBOARD if number == signal.SIGINT else Request.OUTSIDE,
+                   signal.Signals(number).name)
+
+    def _heed(self, request, by):
+        self._request = request
+        logger.warning('Stopping because of %s: stars that run may end, no new one begins.', by)

@@ -1,0 +1,1 @@
+"""Transports behind the protocol Workers: in this process, in children on this machine."""

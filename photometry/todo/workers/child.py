@@ -1,0 +1,123 @@
+"""What runs inside a supervised child: stars of a batch, one after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import time
+from dataclasses import replace
+
+from photometry.core.errors import Reason, TessphotError
+from photometry.core.status import STATUS
+from photometry.core.task import Result
+
+READY, REFUSED, BEGUN, ENDED, RETURNED = 'ready', 'refused', 'begun', 'ended', 'returned'
+STOP = 'stop'
+
+_PR_SET_PDEATHSIG = 1
+_PAGES = 0
+TERMINATE = signal.SIGUSR2
+"""Asks the running star to end with its ``finally`` blocks; SIGTERM reaches whole process groups."""
+
+
+def main(pipe, open_worker, memory, parent):
+    """Body of the child process.
+
+    Parameters
+    ----------
+    pipe : multiprocessing.connection.Connection
+        Batches come in, events go out: BEGUN with a number in the batch
+        goes out before the star's first instruction runs.
+    open_worker : callable
+        Returns a context manager that yields ``work(task) -> Result``.
+    memory : float
+        MB by which the address space may grow; 0 for no limit.
+    parent : int
+        Process id of the scheduler.
+    """
+    _die_with_parent(parent)
+    _set_signals()
+    with contextlib.ExitStack() as stack:
+        try:
+            work = stack.enter_context(open_worker())
+        except TessphotError as error:
+            pipe.send((REFUSED, (type(error).__name__, str(error), int(error.exit_code))))
+            return
+        _limit_memory(memory)
+        pipe.send((READY, None))
+        _serve(pipe, work)
+
+
+def _serve(pipe, work):
+    idle_since = time.perf_counter()
+    while True:
+        try:
+            batch = pipe.recv()
+        except EOFError:
+            return
+        if batch == STOP:
+            return
+        _measure(pipe, work, batch, idle_since)
+        idle_since = time.perf_counter()
+
+
+def _measure(pipe, work, batch, idle_since):
+    ended = None
+    for number, task in enumerate(batch):
+        if pipe.poll():
+            break
+        pipe.send((BEGUN, (number, ended)))
+        begun = time.perf_counter()
+        result = _one(work, task)
+        now = time.perf_counter()
+        ended = replace(result, worker_wait_time=begun - idle_since,
+                        elaptime=result.elaptime or now - begun)
+        idle_since = now
+    else:
+        number += 1
+    pipe.send((ENDED, (number, ended)))
+
+
+def _one(work, task):
+    try:
+        return work(task)
+    except MemoryError:
+        return Result(task, STATUS.ERROR, reason=Reason.MEMORY,
+                      errors=('The star needs more memory than limits.memory allows.',))
+
+
+def _die_with_parent(parent):
+    """Have the kernel kill this child when its parent is gone (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os._exit(1)
+
+
+def _set_signals():
+    """Leave stopping to the scheduler: signals reach the whole group on a terminal or cluster."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(name, signal.SIG_IGN)
+    signal.signal(TERMINATE, _end)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _end(number, frame):
+    raise SystemExit(128 + number)
+
+
+def _limit_memory(megabytes):
+    if not megabytes:
+        return
+    with open('/proc/self/statm', encoding='ascii') as stream:
+        pages = int(stream.read().split()[_PAGES])
+    limit = pages * resource.getpagesize() + int(megabytes * 2 ** 20)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
