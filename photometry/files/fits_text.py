@@ -78,18 +78,21 @@ def hdu(cards, data=b'', fill=b'\0'):
         Big-endian data, padded here to a whole block.
     """
     data = data + fill * (-len(data) % BLOCK)
-    datasum = _sum32(data)
-    header = (cards + card('CHECKSUM', '0' * 16, 'of the whole HDU')
-              + card('DATASUM', str(datasum), 'of the data') + 'END'.ljust(80))
-    header += ' ' * (-len(header) % BLOCK)
-    total = _sum32(header.encode('ascii'), datasum)
-    place = header.index("CHECKSUM= '", len(cards)) + len("CHECKSUM= '")
-    header = header[:place] + _encode(~total & 0xffffffff) + header[place + 16:]
-    return header.encode('ascii') + data
+    return header(cards, sum32(data)) + data
 
 
-def _sum32(data, start=0):
-    """Ones' complement sum of 32-bit words (appendix J.1)."""
+def header(cards, datasum):
+    """A header as whole blocks for data whose sum is known (see `sum32`)."""
+    text = (cards + card('CHECKSUM', '0' * 16, 'of the whole HDU')
+            + card('DATASUM', str(datasum), 'of the data') + 'END'.ljust(80))
+    text += ' ' * (-len(text) % BLOCK)
+    total = sum32(text.encode('ascii'), datasum)
+    place = text.index("CHECKSUM= '", len(cards)) + len("CHECKSUM= '")
+    return (text[:place] + _encode(~total & 0xffffffff) + text[place + 16:]).encode('ascii')
+
+
+def sum32(data, start=0):
+    """Ones' complement sum of 32-bit words (appendix J.1); long data may come in pieces."""
     total = start + int(np.frombuffer(data, dtype='>u4').sum(dtype='uint64'))
     while total >> 32:
         total = (total & 0xffffffff) + (total >> 32)

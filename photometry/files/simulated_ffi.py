@@ -125,14 +125,14 @@ def primary_cards(facts) -> str:
     entries = [
         ('SIMPLE', True, 'conforms to FITS standards'), ('BITPIX', 8, 'array data type'),
         ('NAXIS', 0, 'number of array dimensions'), ('EXTEND', True, 'file contains extensions'),
-        ('NEXTEND', 2, 'number of standard extensions'), *_common(facts),
+        ('NEXTEND', 2, 'number of standard extensions'), *common_entries(facts),
         ('FFIINDEX', facts.cadenceno, 'number of FFI cadence interval of file')]
     if facts.sector >= FIRST_SECTOR_KEYWORD:
         entries.append(('SECTOR', facts.sector, 'observing sector'))
     return ''.join(card(*entry) for entry in entries)
 
 
-def _common(facts):
+def common_entries(facts):
     """Keywords that images and cutouts have in their primary header."""
     return [
         ('EXTNAME', 'PRIMARY', 'name of extension'), ('EXTVER', 1, 'extension version number'),
@@ -141,8 +141,8 @@ def _common(facts):
         ('DATE', utc(facts.stop).strftime('%Y-%m-%d'), 'end of the observation'),
         ('TSTART', facts.start, 'observation start time in TJD'),
         ('TSTOP', facts.stop, 'observation stop time in TJD'),
-        ('DATE-OBS', _date(facts.start), 'TSTART as UTC calendar date'),
-        ('DATE-END', _date(facts.stop), 'TSTOP as UTC calendar date'),
+        ('DATE-OBS', date(facts.start), 'TSTART as UTC calendar date'),
+        ('DATE-END', date(facts.stop), 'TSTOP as UTC calendar date'),
         ('CREATOR', 'tessphot simulation', 'program that made this file'),
         ('PROCVER', 'tessphot-simulation', 'SW version'), ('FILEVER', '1.0', 'file format version'),
         ('TIMVERSN', 'OGIP/93-003', 'OGIP memo number for file format'),
@@ -156,7 +156,8 @@ def _common(facts):
         ('CRSPOC', False, 'SPOC cosmic ray cleaning enabled')]
 
 
-def _date(tjd):
+def date(tjd) -> str:
+    """UTC of a TJD as headers write it."""
     return utc(tjd).isoformat(timespec='milliseconds') + 'Z'
 
 
@@ -178,8 +179,8 @@ def image_cards(facts, kind, wcs_text) -> str:
         ('LIVETIME', facts.exposure, '[d] TELAPSE multiplied by DEADC'),
         ('TSTART', start, 'observation start time in BTJD'),
         ('TSTOP', stop, 'observation stop time in BTJD'),
-        ('DATE-OBS', _date(start), 'TSTART as UTC calendar date'),
-        ('DATE-END', _date(stop), 'TSTOP as UTC calendar date'),
+        ('DATE-OBS', date(start), 'TSTART as UTC calendar date'),
+        ('DATE-END', date(stop), 'TSTOP as UTC calendar date'),
         ('DEADC', facts.deadc, 'deadtime correction'),
         ('TIMEPIXR', 0.5, 'bin time beginning=0 middle=0.5 end=1'),
         ('TIERRELA', 1.16e-5, '[d] relative time error'),

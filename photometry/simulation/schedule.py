@@ -56,7 +56,7 @@ def make_schedule(rng, sector, cadence, frames, *, gap=True, faults=True):
     rng : numpy.random.Generator
     sector, cadence, frames : int
     gap : bool
-        A pause after half of the frames: one day in 27, as between orbits.
+        A pause after half of the frames, from 20 on: one day in 27, as between orbits.
     faults : bool
         Flag, empty and lose some; only where there are at least 20 frames.
 
@@ -68,7 +68,7 @@ def make_schedule(rng, sector, cadence, frames, *, gap=True, faults=True):
     offset = ANCHOR_CADENCE * 1800
     first = int(np.ceil(((day - ANCHOR_START) * 86400 + offset) / cadence))
     cadenceno = first + np.arange(frames)
-    if gap and frames > 1:
+    if gap and frames >= 20:
         cadenceno[frames // 2:] += max(1, round(frames / 26))
     start = ANCHOR_START + (cadenceno * cadence - offset) / 86400
     quality = np.zeros(frames, dtype='int32')

@@ -1,0 +1,101 @@
+"""Simulate a sector of one CCD and write it as files of the mission, a catalogue and the truth."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import recfunctions
+
+from photometry import cli
+from photometry.core.coordinates import SCIENCE
+from photometry.files import atomic, simulated_ffi, simulated_tesscut, truth
+from photometry.simulation.pointing import Sky
+from photometry.simulation.sector import Simulation
+
+logger = logging.getLogger(__name__)
+
+DATA_RELEASE = 60
+"""A number after the releases whose times were wrong."""
+
+J2000 = 2451545.0
+
+
+def simulate(folder, plan, *, tesscut=None):
+    """Write a simulated sector.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made where it is missing.
+    plan : photometry.simulation.plan.SectorPlan
+    tesscut : bool, optional
+        One cutout file instead of full-frame images; by default where the
+        plan covers a part of the CCD only.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Everything written: images, stars.ecsv, truth.hdf5.
+
+    Raises
+    ------
+    UsageError, OutputError
+    """
+    folder = atomic.make_directory(Path(folder))
+    simulation = Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
+    chosen = np.flatnonzero(~simulation.schedule.missing)
+    facts = [frame_facts(simulation, frame) for frame in chosen]
+    if tesscut is None:
+        tesscut = plan.stamp != SCIENCE
+    write = _write_tesscut if tesscut else _write_ffis
+    written = write(folder, simulation, chosen, facts)
+    written.append(folder / truth.STARS_NAME)
+    truth.write_stars(written[-1], catalogue(simulation))
+    written.append(folder / truth.NAME)
+    truth.write_truth(written[-1], simulation.truth)
+    logger.info('Wrote %d frames with %d stars to %s.', len(chosen), len(simulation.stars), folder)
+    return written
+
+
+def _write_ffis(folder, simulation, chosen, facts):
+    written = []
+    for frame, fact in cli.progress(list(zip(chosen, facts, strict=True)), label='frames'):
+        made = simulation.frame(frame)
+        text = simulation.sky.frame_text(simulation.motion, frame, simulation.plan.rng('pointing', int(frame)))
+        written.append(simulated_ffi.write_ffi(folder, fact, made.image, made.uncertainty, text))
+    return written
+
+
+def _write_tesscut(folder, simulation, chosen, facts):
+    stamp = simulation.plan.stamp
+    middle = (stamp.row_min + stamp.row_max - 1) / 2, (stamp.col_min + stamp.col_max - 1) / 2
+    ra, decl = (float(value) for value in simulation.sky.radec(*middle))
+
+    def frames():
+        for frame in cli.progress(chosen, label='frames'):
+            made = simulation.frame(frame)
+            yield made.image, made.uncertainty
+
+    return [simulated_tesscut.write_tesscut(folder, stamp, (ra, decl), facts, frames(),
+                                            simulation.sky.cutout_cards(stamp))]
+
+
+def frame_facts(simulation, frame):
+    """What the header of a frame says."""
+    plan, detector, schedule = simulation.plan, simulation.detector, simulation.schedule
+    return simulated_ffi.FrameFacts(
+        plan.sector, plan.camera, plan.ccd, plan.cadence, int(schedule.cadenceno[frame]),
+        float(schedule.start[frame]), float(schedule.stop[frame]), float(simulation.timecorr[frame]),
+        int(schedule.quality[frame]), detector.readnoise, detector.gain, detector.crmiten,
+        detector.crblksz, detector.num_frm, detector.n_readout, DATA_RELEASE)
+
+
+def catalogue(simulation):
+    """Stars with their places at J2000, from which proper motion leads to those observed."""
+    stars = simulation.stars
+    years = (simulation.schedule.middle.mean() + 2457000 - J2000) / 365.25
+    decl = stars['decl'] - stars['pm_decl'] * years / 3.6e6
+    ra = (stars['ra'] - stars['pm_ra'] * years / 3.6e6 / np.cos(np.deg2rad(stars['decl']))) % 360
+    return recfunctions.append_fields(stars, ('ra_J2000', 'decl_J2000'), (ra, decl), usemask=False)
