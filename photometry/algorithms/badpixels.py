@@ -96,9 +96,9 @@ def frame_flags(image, not_used, excluded=None, saturated=None, artefact=None):
     uint8 array (height, width) of PixelFlag bits
     """
     flags = np.zeros(np.shape(image), dtype='u1')
-    flags[~np.isfinite(image)] |= PixelFlag.NOT_FINITE
+    flags[~np.isfinite(image)] |= np.uint8(PixelFlag.NOT_FINITE)
     for mask, bit in ((not_used, PixelFlag.NOT_USED_FOR_BACKGROUND), (excluded, PixelFlag.EXCLUDED),
                       (saturated, PixelFlag.SATURATED), (artefact, PixelFlag.ARTEFACT)):
         if mask is not None:
-            flags[mask] |= bit
+            flags[mask] |= np.uint8(bit)
     return flags
