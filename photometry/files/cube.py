@@ -1,4 +1,4 @@
-"""The cube: the pixels of a CCD or cutout through time, in HDF5 (docs/formats/cube.md); its schema and reader."""
+"""The cube, pixels of a CCD or cutout through time in HDF5 (docs/formats/cube.md): schema and reader."""
 
 from __future__ import annotations
 
@@ -96,6 +96,8 @@ class CubeInfo:
     """Zero-based (row, column) of the camera's axis; empty without a corner glow."""
     background_straps: tuple = ()
     """Zero-based columns with a term of their own."""
+    wing: tuple = ()
+    """Fraction, exponent and radius in px of the stars' wing that the background was fitted with."""
 
     @property
     def limits(self) -> Stamp:
@@ -204,6 +206,11 @@ class CubeFile:
         return self.info.limits
 
     @property
+    def centre(self) -> tuple[float, float]:
+        """(row, column) to which the affine terms of the motion refer."""
+        return self.info.centre
+
+    @property
     def attributes(self) -> dict:
         """Provenance: schema, software, settings, settings_sha256, manifest."""
         return provenance(self._file)
@@ -298,6 +305,8 @@ class CubeFile:
         if stamp.clipped(self.limits) != stamp:
             raise OffSiliconError(f'The stamp {tuple(stamp)} reaches beyond the pixels of {self.path.name}.')
         if layer == 'backgrounds':
+            if self._evaluate is None:
+                raise ValueError('the cube was opened without a function that evaluates its background')
             return self._evaluate(self.background, stamp)
         if layer == 'backgrounds_pixels_used':
             return (self.read('pixel_flags', stamp) & PixelFlag.NOT_USED_FOR_BACKGROUND) == 0

@@ -203,9 +203,9 @@ class CubeWriter:
                 np.divide(total, number, out=made[part], where=number > 0)
         return made
 
-    def read_images(self, stamp) -> np.ndarray:
-        """Images on a stamp for all times, once the blocks are written."""
-        return self._file['images'][stamp.slices((self.info.row_offset, self.info.column_offset))]
+    def read(self, layer, stamp) -> np.ndarray:
+        """One layer on a stamp for all times, once the blocks are written."""
+        return self._file[layer][stamp.slices((self.info.row_offset, self.info.column_offset))]
 
     def finish(self, sumimage, movement_kernel, warpmode):
         """Write the last products and give the file its final name.
@@ -270,7 +270,8 @@ def _write_tables(file, info, tables):
         _describe(dataset, column)
     _describe(file.create_dataset(SUMIMAGE.name, data=np.full((info.rows, info.columns), np.nan)), SUMIMAGE)
     for column in BLOCKS:
-        _describe(file.create_dataset(column.name, data=np.zeros(info.shape_of(column), column.dtype)), column)
+        zeros = np.zeros(info.shape_of(column), column.dtype)
+        _describe(file.create_dataset(column.name, data=zeros), column)
 
 
 def _describe(dataset, column):

@@ -137,7 +137,8 @@ def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
     if length > max_bytes:
         raise ValueError(f'HDU {index} claims {length} bytes of data, more than a file of its kind has')
     if size is not None and stream.tell() + length > size:
-        raise ValueError(f'it is truncated: HDU {index} needs {stream.tell() + length} bytes, there are {size}')
+        raise ValueError(f'it is truncated: it has {size} of the {stream.tell() + length} bytes up to '
+                         f'the end of HDU {index}')
     if shapes is not None:
         shapes(index, header)
     if not want_data:

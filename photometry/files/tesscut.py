@@ -80,7 +80,7 @@ def _check_shape(index, header):
 
 
 def _parse(path, units):
-    primary, header = units[0].header, units[1].header
+    header = units[1].header
     table = np.frombuffer(units[1].data, _row_type(header))
     missing = {'TIME', 'FLUX', 'FLUX_ERR'} - set(table.dtype.names)
     if missing:

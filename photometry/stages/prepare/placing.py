@@ -1,0 +1,164 @@
+"""Where the stars lie: each frame's WCS, held against the other frames and against the stars themselves."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from photometry.algorithms import motion
+from photometry.core.errors import InputBadError
+from photometry.files import sector_wcs, wcs
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = 2.0
+"""A frame whose WCS differs from the others by more, px, loses it."""
+
+RESIDUAL = 0.5
+"""Median distance, px, of stars from their catalogue places beyond which the WCS is wrong."""
+
+_SEARCH = 7
+"""Half width of the window in which a star is sought, px."""
+
+_LEAST = 5
+"""Stars without which the WCS cannot be judged."""
+
+
+def consistent(source):
+    """WCS texts of the frames, emptied where wrong, with the tracks of some directions.
+
+    Returns
+    -------
+    texts : tuple of str
+    tracks : array (2, places, frames) or None
+        Rows and columns; None for a cutout, whose frames share one WCS.
+    """
+    texts = [frame.wcs_text for frame in source.frames]
+    if source.is_cutout or not any(texts):
+        return tuple(texts), None
+    directions, tracks = None, None
+    for index, text in enumerate(texts):
+        if not text:
+            logger.warning('%s has no usable WCS; its stars are placed by other means.', source.names[index])
+            continue
+        try:
+            made = wcs.wcs_from_text(text, source.names[index])
+            if directions is None:
+                directions = _directions(made, source.limits)
+                tracks = np.full((2, len(directions[0]), len(texts)), np.nan)
+            tracks[:, :, index] = wcs.sky_to_pixel(made, *directions)
+        except InputBadError as error:
+            logger.warning('%s', error)
+            texts[index] = ''
+    if tracks is not None:
+        _drop_wrong(source, texts, tracks)
+    return tuple(texts), tracks
+
+
+def _directions(made, limits, number=5):
+    """Directions of a grid of pixels."""
+    rows = np.linspace(limits.row_min, limits.row_max - 1, number)
+    columns = np.linspace(limits.col_min, limits.col_max - 1, number)
+    rows, columns = (axis.ravel() for axis in np.meshgrid(rows, columns))
+    return wcs.pixel_to_sky(made, rows, columns)
+
+
+def _drop_wrong(source, texts, tracks):
+    """Empty the WCS of frames that place the directions elsewhere than most frames do."""
+    known = np.isfinite(tracks).all(axis=(0, 1))
+    if not known.any():
+        return
+    usual = np.median(tracks[:, :, known], axis=2)
+    distance = np.hypot(*(tracks - usual[:, :, None])).max(axis=0)
+    for index in np.flatnonzero([bool(text) for text in texts]):
+        if not distance[index] <= TOLERANCE:
+            logger.warning('%s has a wrong WCS, %.1f px from that of the other frames; it is not used.',
+                           source.names[index], distance[index])
+            texts[index] = ''
+            tracks[:, :, index] = np.nan
+
+
+def reference(texts, good) -> int:
+    """The good frame with a WCS that is nearest to the middle of the series."""
+    have = np.array([bool(text) for text in texts])
+    for wanted in (have & good, have, good, np.ones(len(texts), bool)):
+        if wanted.any():
+            candidates = np.flatnonzero(wanted)
+            return int(candidates[np.argmin(np.abs(candidates - len(texts) / 2))])
+    return 0
+
+
+def reference_wcs(text, job):
+    """WCS of the reference frame; that of the sector's pointing if no frame has one.
+
+    Raises
+    ------
+    InputMissingError
+        When neither exists.
+    """
+    if text:
+        return wcs.wcs_from_text(text, job.label)
+    logger.warning('No frame of %s has a usable WCS; the predicted pointing is used.', job.label)
+    return sector_wcs.sector_wcs(*job.key)
+
+
+def check_against_stars(image, limits, stars, job, name):
+    """Compare catalogue places with the stars in an image.
+
+    Parameters
+    ----------
+    image : array (rows, columns)
+        Without its background, e-/s.
+    name : str
+        File that the WCS comes from.
+
+    Raises
+    ------
+    InputBadError
+        When the stars lie elsewhere.
+    """
+    chosen = _alone(stars, limits, motion.select(stars.row, stars.column, stars.tmag, limits))
+    if len(chosen) < _LEAST:
+        logger.debug('%s has too few bright stars to check the WCS.', job.label)
+        return
+    offsets = np.array([_offset(image, limits, stars.row[star], stars.column[star]) for star in chosen])
+    offsets = offsets[np.isfinite(offsets).all(axis=1)]
+    if len(offsets) < _LEAST:
+        return
+    residual = float(np.median(np.hypot(*offsets.T)))
+    logger.info('Stars lie %.2f px (median) from their catalogue places.', residual)
+    if residual > RESIDUAL:
+        row, column = np.median(offsets, axis=0)
+        raise InputBadError(
+            f'The WCS of {name} is wrong for {job.label}: stars lie {residual:.1f} px from their catalogue '
+            f'places (median shift {row:+.1f} rows, {column:+.1f} columns); check catalogue and FFIs.')
+
+
+def _alone(stars, limits, chosen):
+    """Chosen stars without another within the search window that is less than 2 mag fainter."""
+    kept = []
+    for star in chosen:
+        near = ((np.abs(stars.row - stars.row[star]) < 2 * _SEARCH)
+                & (np.abs(stars.column - stars.column[star]) < 2 * _SEARCH)
+                & (stars.tmag < stars.tmag[star] + 2))
+        place = limits.grown(-_SEARCH, -_SEARCH, -_SEARCH, -_SEARCH)
+        if near.sum() == 1 and place.contains(stars.row[star], stars.column[star]):
+            kept.append(star)
+    return kept
+
+
+def _offset(image, limits, row, column):
+    """(row, column) from the catalogue place to the centroid at the brightest pixel near it."""
+    top, left = round(row) - limits.row_min - _SEARCH, round(column) - limits.col_min - _SEARCH
+    window = image[top:top + 2 * _SEARCH + 1, left:left + 2 * _SEARCH + 1]
+    if window.shape != (2 * _SEARCH + 1,) * 2 or not np.isfinite(window).all():
+        return np.nan, np.nan
+    peak = np.unravel_index(np.argmax(window[1:-1, 1:-1]), (2 * _SEARCH - 1,) * 2)
+    core = np.clip(window[peak[0]:peak[0] + 3, peak[1]:peak[1] + 3], 0, None)
+    steps = np.arange(-1, 2)
+    if not core.sum() > 0:
+        return np.nan, np.nan
+    found = (peak[0] + 1 + (core.sum(axis=1) @ steps) / core.sum() + top + limits.row_min,
+             peak[1] + 1 + (core.sum(axis=0) @ steps) / core.sum() + left + limits.col_min)
+    return found[0] - row, found[1] - column

@@ -1,0 +1,121 @@
+"""Say what a cube will cost in disk, memory and time, before any work; refuse what cannot fit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+
+from photometry.core.errors import OutputError, UsageError
+
+logger = logging.getLogger(__name__)
+
+PIXEL_BYTES = 9
+"""Of a pixel in a cube: flux, uncertainty, flags."""
+
+FRAME_BYTES = 120
+"""Of a pixel of the frame that a process works on, file and intermediate arrays included."""
+
+PROCESS_BYTES = 250 << 20
+"""Of a process before any frame."""
+
+SECONDS = 0.5e-6
+"""CPU time of a pixel of a frame, both passes; measured by benchmarks/prepare.py."""
+
+FULL_BLOCK = 2048 * 2048 * 32
+"""Pixels that a block holds at most, whatever the size of the frame."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Resources of one cube."""
+
+    disk: int
+    memory: int
+    cpu: float
+    """Seconds on one core."""
+
+    def sentence(self, label, workers) -> str:
+        """For the log."""
+        return (f'{label}: {self.disk / 1e9:.2f} GB of disk, {self.memory / 1e9:.1f} GB of memory, about '
+                f'{_duration(self.cpu / workers)} with {workers} worker{"s" if workers > 1 else ""}.')
+
+
+def _duration(seconds):
+    return f'{seconds / 3600:.1f} h' if seconds > 5400 else f'{max(seconds / 60, 0.1):.1f} min'
+
+
+def block_length(shape, times, chunk, wanted) -> int:
+    """Cadences of a block: as wanted for a whole CCD, more for a cutout, in whole chunks."""
+    pixels = max(1, shape[0] * shape[1])
+    most = max(wanted, min(times, FULL_BLOCK // pixels * wanted // 32))
+    return chunk * max(1, min(most, times + chunk - 1) // chunk)
+
+
+def cost(shape, times, chunks, block, workers) -> Cost:
+    """Resources for a cube.
+
+    Parameters
+    ----------
+    shape : (rows, columns)
+    times : int
+    chunks : (rows, columns, times)
+        Of the cube; its space is counted in whole chunks.
+    block : int
+        Cadences of a block.
+    workers : int
+    """
+    padded = 1
+    for length, chunk in zip((*shape, times), chunks, strict=True):
+        padded *= -(-length // chunk) * chunk
+    pixels = shape[0] * shape[1]
+    disk = padded * PIXEL_BYTES + times * 12_000 + pixels * 8 + (2 << 20)
+    frames = min(block, times) * PIXEL_BYTES + FRAME_BYTES * workers
+    in_flight = (2 * workers + 1) * PIXEL_BYTES if workers > 1 else 0
+    memory = pixels * (frames + in_flight + 30) + PROCESS_BYTES * (workers + (workers > 1))
+    return Cost(disk, memory, 3 + times * (0.003 + pixels * SECONDS))
+
+
+def require(needed: Cost, folder, reserved=0):
+    """Refuse what cannot fit.
+
+    Parameters
+    ----------
+    needed : Cost
+    folder : path-like
+        Where the cube will lie.
+    reserved : int
+        Bytes on disk that an unfinished cube holds already.
+
+    Raises
+    ------
+    OutputError
+        When the disk is too small or cannot be written.
+    UsageError
+        When the memory is too small.
+    """
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f'Cannot write in {folder}: permission is denied or the file system is read-only; '
+                          'choose another directory or change its permissions.')
+    free = shutil.disk_usage(folder).free + reserved
+    if needed.disk > free:
+        raise OutputError(f'{folder} has {free / 1e9:.2f} GB free, the cube needs '
+                          f'{needed.disk / 1e9:.2f} GB; free some space.')
+    available = available_memory()
+    if needed.memory > available:
+        raise UsageError(f'The work needs {needed.memory / 1e9:.1f} GB of memory, '
+                         f'{available / 1e9:.1f} GB are free; use fewer --workers or '
+                         'a smaller prepare.block in the settings.')
+
+
+def available_memory() -> int:
+    """Bytes of memory that processes can get."""
+    try:
+        with open('/proc/meminfo', encoding='ascii') as file:
+            for line in file:
+                if line.startswith('MemAvailable:'):
+                    return int(line.split()[1]) << 10
+    except OSError:
+        pass
+    return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')

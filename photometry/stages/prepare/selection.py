@@ -1,0 +1,151 @@
+"""Which files become which cubes, and which frames have to stay out."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import itertools
+import logging
+from pathlib import Path
+
+from photometry.core.errors import InputBadError, InputMissingError, UsageError
+from photometry.files import ffi, paths
+from photometry.stages.prepare.sources import FFISource, TessCutSource
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One cube that is to be made."""
+
+    key: tuple[int, int, int]
+    """(sector, camera, ccd)."""
+    files: tuple[Path, ...]
+    is_cutout: bool
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        if self.is_cutout:
+            return self.files[0].name
+        return 'sector {}, camera {}, CCD {}'.format(*self.key)
+
+
+def find_jobs(folder, sector=None, camera=None, ccd=None) -> list[Job]:
+    """Cubes that the files below a directory can make.
+
+    Raises
+    ------
+    InputMissingError
+        When there are none that pass the filters.
+    """
+    found = paths.find_ffis(folder, sector, camera, ccd)
+    jobs = [Job(key, tuple(item.path for item in items), False)
+            for key, items in itertools.groupby(found, key=lambda item: item.ccd_key)]
+    cutouts = paths.find_tesscuts(folder, sector, camera, ccd)
+    used = _first_of_each(tuple(item.path for item in cutouts))
+    jobs += [Job(item.ccd_key, (item.path,), True) for item in cutouts if item.path in used]
+    if not jobs:
+        raise InputMissingError(f'{folder} holds no FFIs (tess*_ffic.fits) and no TESSCut files '
+                                '(tess*_astrocut.fits) that pass the filters; check the directory and '
+                                '--sector, --camera, --ccd.')
+    return jobs
+
+
+def select_ffis(folder, files, cadence=None) -> FFISource:
+    """Read the headers of the FFIs of one CCD and put the usable frames in order.
+
+    A file that cannot be read is named in the log and left out; so is one of
+    two files with the same name (``.fits`` before ``.fits.gz``), and the later
+    one, by name, of two with the same time or cadence number.
+
+    Raises
+    ------
+    InputBadError
+        When no frame is usable.
+    InputMissingError
+        When no frame has the wanted cadence.
+    UsageError
+        When there are several cadences and none was chosen.
+    """
+    headers = {}
+    for path in _first_of_each(files):
+        try:
+            headers[path] = ffi.read_ffi_header(path)
+        except (InputBadError, InputMissingError) as error:
+            logger.warning('Frame left out: %s', error)
+    if not headers:
+        raise InputBadError(f'None of the {len(files)} FFIs in {files[0].parent} can be used; '
+                            'the log names each with its fault.')
+    headers = _one_cadence(headers, cadence, files[0].parent)
+    headers = _same_pixels(headers)
+    ordered = _in_time(headers)
+    names = tuple(path.relative_to(folder).as_posix() for path, _ in ordered)
+    return FFISource(Path(folder), tuple(header for _, header in ordered), names)
+
+
+def select_tesscut(folder, path, cadence=None) -> TessCutSource | None:
+    """A TESSCut file, or None when it has another cadence than the chosen one."""
+    source = TessCutSource(Path(folder), path.relative_to(folder).as_posix())
+    if cadence and source.frames[0].cadence not in cadence:
+        logger.info('%s has a cadence of %d s and is passed over.', path.name, source.frames[0].cadence)
+        return None
+    for note in source.notes[:5]:
+        logger.info('%s: %s.', path.name, note)
+    return source
+
+
+def _first_of_each(files):
+    """Of files that differ only in their directory or in ``.gz``, the first."""
+    chosen = {}
+    for path in sorted(files, key=lambda path: (path.name.removesuffix('.gz'), len(path.name), path)):
+        name = path.name.removesuffix('.gz')
+        if name in chosen:
+            logger.info('%s is passed over: %s is the same frame.', path, chosen[name])
+        else:
+            chosen[name] = path
+    return list(chosen.values())
+
+
+def _one_cadence(headers, cadence, where):
+    counts = collections.Counter(header.cadence for header in headers.values())
+    if cadence:
+        chosen = {path: header for path, header in headers.items() if header.cadence in cadence}
+        if not chosen:
+            raise InputMissingError(f'{where} has no FFIs of {", ".join(map(str, cadence))} s; '
+                                    f'there are {_words(counts)}.')
+        counts = collections.Counter(header.cadence for header in chosen.values())
+        headers = chosen
+    if len(counts) > 1:
+        raise UsageError(f'{where} mixes cadences in one CCD: {_words(counts)}; '
+                         'choose one with --cadence.')
+    return headers
+
+
+def _words(counts):
+    return ' and '.join(f'{number} of {cadence} s' for cadence, number in sorted(counts.items()))
+
+
+def _same_pixels(headers):
+    """Only frames with the pixels that most of them have."""
+    counts = collections.Counter(header.limits for header in headers.values())
+    usual = counts.most_common(1)[0][0]
+    for path, header in headers.items():
+        if header.limits != usual:
+            logger.warning('Frame left out: %s has %d x %d science pixels, the others %d x %d.', path,
+                           *header.limits.shape, *usual.shape)
+    return {path: header for path, header in headers.items() if header.limits == usual}
+
+
+def _in_time(headers):
+    """(path, header) sorted in time, each cadence once."""
+    ordered, numbers = [], set()
+    for path, header in sorted(headers.items(), key=lambda item: (item[1].time, item[0].name)):
+        if ordered and header.time <= ordered[-1][1].time or header.cadenceno in numbers:
+            logger.warning('Frame left out: %s has the time or cadence number %d of an earlier file.', path,
+                           header.cadenceno)
+            continue
+        numbers.add(header.cadenceno)
+        ordered.append((path, header))
+    return ordered

@@ -1,0 +1,81 @@
+"""The stage that makes cubes of calibrated frames."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from photometry.core.errors import DrainedError, ExitCode, TessphotError
+from photometry.stages.prepare import selection
+from photometry.stages.prepare.drain import Drain
+from photometry.stages.prepare.job import Options, make_cube
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    cubes: list[Path] = field(default_factory=list)
+    failures: list[TessphotError] = field(default_factory=list)
+    """One for every cube that could not be made."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of the first failure."""
+        return self.failures[0].exit_code if self.failures else ExitCode.DONE
+
+
+def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, cadence=None, workers=1,
+                       overwrite=False) -> Report:
+    """Make a cube of the FFIs of every CCD and of every TESSCut file below a directory.
+
+    The cubes lie in the directory itself. One that cannot be made does not stop
+    the others.
+
+    Parameters
+    ----------
+    folder : path-like
+    settings : photometry.settings.Settings
+    sector, camera, ccd, cadence : sequences of int, optional
+        Only these.
+    workers : int
+        Processes that work on frames.
+    overwrite : bool
+        Make cubes anew that are there already or were begun.
+
+    Raises
+    ------
+    InputMissingError
+        When no file passes the filters.
+    DrainedError
+        When a signal asked to stop; the same call continues.
+    """
+    folder = Path(folder)
+    options = Options(folder, settings, workers, overwrite)
+    jobs = selection.find_jobs(folder, sector, camera, ccd)
+    report = Report()
+    with Drain() as drain:
+        for job in jobs:
+            try:
+                made = _prepare(job, options, cadence, drain)
+            except DrainedError:
+                raise
+            except TessphotError as error:
+                logger.error('%s', error)
+                report.failures.append(error)
+            else:
+                report.cubes += [made] if made else []
+            drain.check()
+    logger.info('%d of %d cubes are complete.', len(report.cubes), len(report.cubes) + len(report.failures))
+    return report
+
+
+def _prepare(job, options, cadence, drain):
+    if job.is_cutout:
+        source = selection.select_tesscut(options.folder, job.files[0], cadence)
+    else:
+        source = selection.select_ffis(options.folder, job.files, cadence)
+    return source and make_cube(job, source, options, drain)
