@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 
 import numpy as np
 
+from photometry.algorithms import star_shifts
+from photometry.core.stamp import Stamp
+
 logger = logging.getLogger(__name__)
+
+_SCALE = 1000.0
+"""Length in px by which places are divided, for equations of even size."""
+
+_RIGID = 1e14
+"""Prior precision, px**-2, of affine terms that do not show."""
 
 
 @dataclass(frozen=True)
@@ -110,34 +120,258 @@ def _point_to_point(series):
     return float(1.4826 * np.median(np.abs(steps - np.median(steps, axis=0))) / np.sqrt(2))
 
 
-def measure(stamps, errors, stamp_rows, stamp_columns, row, column, render, good, centre) -> Motion:
+def measure(stamps, errors, stamp_rows, stamp_columns, stars, row, column, tmag, prf, good, centre) -> Motion:
     """Movement measured on the stars.
+
+    Every star gives its shift in every frame from a linear fit of a level, its
+    image and the image's two derivatives, its neighbours moving with it; the
+    shifts of all stars are joined robustly. Reference places need to be good
+    to about half a pixel only.
 
     Parameters
     ----------
     stamps, errors : arrays (n, height, width, times)
-        Background-subtracted pixels around bright isolated unsaturated stars
-        and their errors, e-/s.
+        Background-subtracted pixels around bright unsaturated stars and their
+        errors, e-/s, as from `collect`.
     stamp_rows, stamp_columns : int arrays (n,)
         First row and column of each star's stamp.
-    row, column : arrays (n,)
-        Reference places of the stars.
-    render : callable
-        ``render(row, column, stamp, derivatives=True)`` of a PRF.
+    stars : int array (n,)
+        The stars' indices in the catalogue, as from `select`.
+    row, column, tmag : arrays
+        Reference places of all catalogue stars, zero-based CCD pixels, and magnitudes.
+    prf : photometry.algorithms.prf.PRF
     good : bool array (times,)
     centre : (row, column)
+
+    Returns
+    -------
+    Motion
+        'unchanged' where no star serves.
     """
-    return unchanged(good, centre, 'not yet')
+    good = np.asarray(good, dtype=bool)
+    if len(stars) == 0:
+        return unchanged(good, centre, 'the field has no star that is bright, unsaturated and alone')
+    places, tmag = np.stack([row, column], axis=1).astype('f8'), np.asarray(tmag, dtype='f8')
+    corners = np.stack([stamp_rows, stamp_columns], axis=1)
+    scenes = [_scene(star, places, tmag) for star in stars]
+    shifts = star_shifts.measure(stamps, errors, corners, scenes, prf, good)
+    return _joined(shifts, places[stars], good, centre)
 
 
-def select(row, column, tmag, limits, count=60, bright=7.5, faint=13.0, half=4, isolation=3.0):
-    """Stars fit for measuring the movement, the brightest first; indices into the catalogue."""
-    inside = ((row > limits.row_min + half) & (row < limits.row_max - half - 1)
-              & (column > limits.col_min + half) & (column < limits.col_max - half - 1))
-    usable = np.flatnonzero(inside & (tmag > bright) & (tmag < faint))
-    return usable[np.argsort(tmag[usable], kind='stable')][:count]
+def _scene(star, places, tmag):
+    """Places and relative light of a star and of what may reach its stamp."""
+    near = (np.abs(places - places[star]) < 14).all(axis=1) & (tmag < tmag[star] + 6)
+    near[star] = False
+    members = np.append(star, np.flatnonzero(near))
+    return places[members], 10 ** (-0.4 * (tmag[members] - tmag[star]))
 
 
-def choose(wcs: Motion, stars: Motion, good) -> Motion:
-    """The better measured of two movements."""
-    return stars if stars.scatter <= wcs.scatter else wcs
+def collect(read, limits, row, column, half=4):
+    """Pixels around stars.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(stamp)`` gives (height, width, times) of a stamp inside the limits.
+    limits : Stamp
+    row, column : arrays (n,)
+        Places of the stars.
+    half : int
+        The stamps measure 2 half + 1 px.
+
+    Returns
+    -------
+    pixels : float32 array (n, 2 half + 1, 2 half + 1, times)
+        NaN outside the limits.
+    stamp_rows, stamp_columns : int arrays (n,)
+    """
+    side = 2 * half + 1
+    pixels = []
+    wanted = [Stamp.around(r, c, side, side) for r, c in zip(row, column, strict=True)]
+    for stamp in wanted:
+        inside = stamp.clipped(limits)
+        found = read(inside)
+        full = np.full((side, side, found.shape[2]), np.nan, dtype='f4')
+        full[inside.slices((stamp.row_min, stamp.col_min))] = found
+        pixels.append(full)
+    corners = np.array([(stamp.row_min, stamp.col_min) for stamp in wanted], dtype=int).reshape(-1, 2)
+    return (np.array(pixels) if pixels else np.zeros((0, side, side, 0), dtype='f4')), *corners.T
+
+
+def _joined(shifts, places, good, centre) -> Motion:
+    usable = np.isfinite(shifts.value[:, :, good]).any(axis=(1, 2)) if good.any() else np.zeros(0, dtype=bool)
+    if not usable.any():
+        return unchanged(good, centre, 'no star gives a shift in a good frame')
+    shifts, places = shifts.of(usable), places[usable]
+    offset = np.nanmedian(shifts.value[:, :, good], axis=2)
+    value = shifts.value - offset[:, :, None]
+    kernel, error = _combine(value, shifts.error, places - centre, good)
+    warpmode = 'affine' if np.nanmax(np.abs(kernel[:, 2:]), initial=0) > 0 else 'translation'
+    kernel[~good] = np.nan
+    if not np.isfinite(kernel).all(axis=1).any():
+        return unchanged(good, centre, 'the stars agree on no shift in any good frame')
+    kernel -= np.nanmean(kernel, axis=0)
+    scatter = max(float(np.nanmedian(error[good, :2])),
+                  _halves(value, shifts.error, places - centre, good))
+    logger.info('%d stars give the movement to %.2f mpx (%s).', len(places), 1e3 * scatter, warpmode)
+    return Motion(kernel, tuple(centre), warpmode, scatter, _mean_offset(offset, places - centre))
+
+
+def _combine(value, error, off, good, rounds=6):
+    """Robust common movement (times, 6) and its errors.
+
+    The four affine terms are held back by their own variance through time as
+    the stars show it beyond the noise, so that they vanish where the stars
+    cannot tell.
+    """
+    tilts = len(off) >= 4 and np.linalg.matrix_rank(off - off.mean(axis=0), tol=20.0) == 2
+    design = np.column_stack([np.ones(len(off)), off / _SCALE])[:, :3 if tilts else 1]
+    finite = np.isfinite(value).all(axis=1) & np.isfinite(error).all(axis=1)
+    value, own = np.where(finite[:, None], value, 0.0), np.where(finite[:, None], error, 1.0)
+    excess, robust = np.zeros((len(off), 2, 1)), np.ones(value.shape)
+    pull = np.zeros((2, design.shape[1]))
+    for turn in range(rounds):
+        weight = robust * finite[:, None] / (own**2 + excess)
+        solution, inverse = _solve(design, value, weight, pull)
+        residual = value - np.einsum('np,tap->nat', design, solution)
+        if turn and len(off) > design.shape[1]:
+            excess = _star_excess(residual, own, finite, good)
+        robust = 1 / np.maximum(1, (np.abs(residual) / (2.5 * np.sqrt(own**2 + excess))) ** 2)
+        if tilts and turn == rounds // 2:
+            pull[:, 1:] = _pull(solution[good], inverse[good])
+    return _kernel(solution, np.sqrt(np.einsum('tapp->tap', inverse)), finite.any(axis=0))
+
+
+def _solve(design, value, weight, pull):
+    normal = np.einsum('np,nq,nat->tapq', design, design, weight)
+    normal += pull[None, :, :, None] * np.eye(design.shape[1])
+    right = np.einsum('np,nat,nat->tap', design, weight, value)
+    # a frame without stars is singular and comes out as zero; the caller drops it
+    inverse = np.linalg.pinv(normal, hermitian=True)
+    return np.einsum('tapq,taq->tap', inverse, right), inverse
+
+
+def _pull(solution, inverse):
+    """Prior precision (2, 2) of the affine terms."""
+    noise = np.median(np.einsum('tapp->tap', inverse), axis=0)[:, 1:]
+    seen = np.mean(np.clip(solution[:, :, 1:], *_spread(solution[:, :, 1:])) ** 2, axis=0)
+    signal = seen - noise
+    return np.where(signal > 0.1 * noise, 1 / np.maximum(signal, 1e-30), _RIGID)
+
+
+def _spread(series, limit=5.0):
+    scatter = 1.4826 * np.median(np.abs(series), axis=0)
+    return -limit * scatter, limit * scatter
+
+
+def _kernel(solution, spread, enough):
+    kernel, deviation = np.zeros((2, len(enough), 6))
+    kernel[:, :2], deviation[:, :2] = solution[:, :, 0], spread[:, :, 0]
+    if solution.shape[2] == 3:
+        terms = solution[:, :, 1:].reshape(-1, 4) / _SCALE
+        kernel[:, 2:] = np.where(np.abs(terms) > 1e-12, terms, 0.0)
+        deviation[:, 2:] = spread[:, :, 1:].reshape(-1, 4) / _SCALE
+    kernel[~enough], deviation[~enough] = np.nan, np.nan
+    return kernel, deviation
+
+
+def _star_excess(residual, own, finite, good):
+    """Variance of each star beyond its noise: variability of a blend, a wrong model."""
+    used = np.where((finite & good)[:, None], residual, np.nan)
+    empty = ~np.isfinite(used).any(axis=2)
+    used[empty] = 0.0
+    scatter = 1.4826 * np.nanmedian(np.abs(used), axis=2)
+    noise = np.median(own**2, axis=2)
+    return np.maximum(scatter**2 - noise, 0.0)[:, :, None]
+
+
+def _halves(value, error, off, good):
+    """Error of the translation from the disagreement of two halves of the stars."""
+    if len(off) < 4 or good.sum() < 4:
+        return 0.0
+    halves = [_combine(value[i::2], error[i::2], off[i::2], good)[0][good, :2] for i in (0, 1)]
+    difference = halves[0] - halves[1]
+    if not np.isfinite(difference).any():
+        return 0.0
+    middle = np.nanmedian(difference, axis=0)
+    return float(1.4826 * np.nanmedian(np.abs(difference - middle)) / 2)
+
+
+def _mean_offset(offset, off):
+    """Robust mean place of the stars less their reference, as a kernel of one frame."""
+    fixed, _ = _combine(offset[:, :, None], np.full((*offset.shape, 1), 0.02), off, np.array([True]))
+    return fixed[0]
+
+
+def select(row, column, tmag, limits, count=100, bright=7.2, faint=13.5, margin=2) -> np.ndarray:
+    """Stars fit for measuring the movement: unsaturated, isolated, spread over the field.
+
+    Parameters
+    ----------
+    row, column, tmag : arrays (n,)
+        The catalogue; zero-based CCD places.
+    limits : Stamp
+        The pixels that exist.
+    count : int
+        How many stars are wanted.
+    bright, faint : float
+        Limits of the magnitude; the faint one is given up where the field has no other star.
+    margin : float
+        Least distance from the edge, px.
+
+    Returns
+    -------
+    int array
+        Indices into the catalogue.
+    """
+    row, column, tmag = (np.asarray(values, dtype='f8') for values in (row, column, tmag))
+    inside = ((row > limits.row_min + margin) & (row < limits.row_max - 1 - margin)
+              & (column > limits.col_min + margin) & (column < limits.col_max - 1 - margin))
+    candidates = np.flatnonzero(inside & (tmag > bright) & (tmag < faint + 2.5))
+    candidates = candidates[np.argsort(tmag[candidates], kind='stable')]
+    chosen = _isolated(candidates, row, column, tmag, limits, count, faint)
+    return np.array(chosen, dtype=int)
+
+
+def _isolated(candidates, row, column, tmag, limits, count, faint):
+    """Brightest first, no cell of the field taking more than its share."""
+    cell = max(limits.shape) / 6 + 1e-9
+    taken, chosen = {}, []
+    share = max(2, count // 20)
+    for star in candidates:
+        if len(chosen) == count or (tmag[star] > faint and chosen):
+            break
+        key = int((row[star] - limits.row_min) // cell), int((column[star] - limits.col_min) // cell)
+        near = np.hypot(row - row[star], column - column[star]) < 3
+        rivals = (10 ** (-0.4 * (tmag[near] - tmag[star]))).sum() - 1
+        if taken.get(key, 0) < share and rivals < 0.2:
+            chosen.append(star)
+            taken[key] = taken.get(key, 0) + 1
+    return chosen
+
+
+def choose(wcs: Motion, stars: Motion) -> Motion:
+    """The better measured of two movements, its gaps filled from the other one.
+
+    The scatter of the WCS follows from its differences from the stars, whose
+    own scatter is known.
+    """
+    if 'unchanged' in (wcs.warpmode, stars.warpmode):
+        return stars if wcs.warpmode == 'unchanged' else wcs
+    both = np.isfinite(wcs.kernel).all(axis=1) & np.isfinite(stars.kernel).all(axis=1)
+    if both.sum() < 3:
+        return stars if np.isfinite(stars.kernel[:, 0]).sum() >= np.isfinite(wcs.kernel[:, 0]).sum() else wcs
+    difference = wcs.kernel[both] - stars.kernel[both]
+    middle = np.median(difference, axis=0)
+    spread = 1.4826 * np.median(np.abs(difference[:, :2] - middle[:2]))
+    scatter = float(np.sqrt(max(spread**2 - stars.scatter**2, 0.0)))
+    logger.info('Scatter of the movement: %.2f mpx from the WCS, %.2f mpx from the stars.',
+                1e3 * scatter, 1e3 * stars.scatter)
+    if stars.scatter <= scatter:
+        return _filled(stars, wcs.kernel - middle)
+    return _filled(dataclasses.replace(wcs, scatter=scatter), stars.kernel + middle)
+
+
+def _filled(motion, other):
+    kernel = np.where(np.isfinite(motion.kernel), motion.kernel, other)
+    return dataclasses.replace(motion, kernel=kernel - np.nanmean(kernel, axis=0))
