@@ -122,8 +122,8 @@ def _job(arguments, folder, todo):
     from photometry.stages import run_tessphot
     from photometry.todo.selection import Selection
     settings = settings_module.load(arguments.settings)
-    if arguments.method is not None:
-        plugins.check(plugins.METHODS, arguments.method)
+    for method in filter(None, (arguments.method, settings.todo.method)):
+        plugins.check(plugins.METHODS, method)
     options = JobOptions(
         str(folder), str(paths.output_directory(arguments.output, os.environ, folder)), settings,
         plot=arguments.plot, overwrite=arguments.overwrite, source_date_epoch=_epoch(os.environ),

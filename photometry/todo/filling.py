@@ -93,7 +93,7 @@ def read_all(connection):
     listed = [dict(row) for row in connection.execute(sa.select(todolist)).mappings()]
     measured = [dict(row) for row in connection.execute(sa.select(diagnostics)).mappings()]
     skipped = dict(connection.execute(sa.select(photometry_skipped.c.priority,
-                                                photometry_skipped.c.skipped_by)).tuples().all())
+                                                photometry_skipped.c.skipped_by)).all())
     return listed, measured, skipped
 
 

@@ -356,7 +356,7 @@ _END = sa.update(todolist).where(
 
 def _count_rows(connection, selection):
     statement = sa.select(todolist.c.status, sa.func.count()).where(*selection.clauses())
-    return Counter(dict(connection.execute(statement.group_by(todolist.c.status)).tuples().all()))
+    return Counter(dict(connection.execute(statement.group_by(todolist.c.status)).all()))
 
 
 def _understand(found):

@@ -25,7 +25,7 @@ def write(connection, run, program, version, sections, inputs='[]'):
     text, digest = settings_digest(sections)
     connection.execute(sa.insert(settings).values(
         run=run, schema=SCHEMA, version=version, program=program, sections=text, sha256=digest,
-        inputs=inputs, created=datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')))
+        inputs=inputs, created=datetime.datetime.now(datetime.UTC).isoformat(timespec='microseconds')))
 
 
 def refuse_other_settings(connection, path, program, sections):

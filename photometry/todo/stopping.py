@@ -6,9 +6,14 @@ import enum
 import logging
 import signal
 import threading
+import time
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+
+_LOOK = 0.2
+"""Seconds between two looks for the stop file."""
 
 
 class Request(enum.Enum):
@@ -37,6 +42,7 @@ class Stop:
         self._file = stop_path(todo)
         self._request = None
         self._before = {}
+        self._next_look = 0.0
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -50,10 +56,16 @@ class Stop:
 
     def __call__(self):
         """The first `Request`, None while there is none."""
-        if self._request is None and self._file.exists():
+        if self._request is None and self._file_appeared():
             self._file.unlink(missing_ok=True)
             self._heed(Request.OUTSIDE, f'the stop file {self._file}')
         return self._request
+
+    def _file_appeared(self):
+        if time.monotonic() < self._next_look:
+            return False
+        self._next_look = time.monotonic() + _LOOK
+        return self._file.exists()
 
     def _hear(self, number, frame):
         if number == signal.SIGINT and self._request is Request.KEYBOARD:

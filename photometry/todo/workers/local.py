@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import connection
 
 from photometry.core.errors import ExitCode, Reason, TessphotError
@@ -46,9 +46,9 @@ class _Child:
     running: object = None
     since: float = 0.0
     terminated: str | None = None
-    """Why it was asked to end."""
+    """Why it was asked to end, while it measured ``target``."""
+    target: object = None
     drained: bool = False
-    events: list = field(default_factory=list)
 
     @property
     def name(self):
@@ -89,15 +89,24 @@ class LocalWorkers:
             self._bear()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self._let_go()
+        self.kill()
         for one in self._children:
-            with contextlib.suppress(OSError, ValueError):
+            one.process.join()
+            one.pipe.close()
+            one.process.close()
+        self._children.clear()
+
+    def _let_go(self):
+        """Wait a moment for the children to end by themselves."""
+        for one in self._children:
+            with contextlib.suppress(OSError):
                 one.pipe.send(child.STOP)
         deadline = time.monotonic() + _GRACE
         for one in self._children:
             one.process.join(max(0.0, deadline - time.monotonic()))
-        self.kill()
-        self._bury_all()
 
     # The protocol
 
@@ -214,11 +223,13 @@ class LocalWorkers:
                 self._terminate(one, 'timeout')
 
     def _terminate(self, one, why):
-        one.terminated, one.since = why, time.monotonic()
+        one.terminated, one.target, one.since = why, one.running, time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             os.kill(one.process.pid, child.TERMINATE)
 
     def _bury(self, one):
+        one.process.join(_GRACE)
+        one.process.kill()
         one.process.join()
         self._children.remove(one)
         one.pipe.close()
@@ -236,6 +247,8 @@ class LocalWorkers:
     def _death(self, one, others):
         if one.running is None:
             return Died(None, others=others)
+        if one.terminated and one.running is not one.target:
+            return Died(None, others=(one.running, *others))
         if one.terminated == 'timeout':
             return Died(one.running, Reason.TIMEOUT,
                         f'The star took longer than limits.timeout = {self._timeout:g} s.', others)
@@ -246,13 +259,6 @@ class LocalWorkers:
         if self._stillborn >= _BIRTHS:
             raise WorkerRefusedError(f'{_BIRTHS} workers in a row died before their first star '
                                      f'({_cause(one.process.exitcode)}); see the lines above.')
-
-    def _bury_all(self):
-        for one in self._children:
-            one.process.join()
-            one.pipe.close()
-            one.process.close()
-        self._children.clear()
 
 
 def _cause(code):

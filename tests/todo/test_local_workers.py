@@ -1,0 +1,197 @@
+"""Supervised children: whatever a star does to its process, it alone pays for it."""
+
+import os
+import signal
+import threading
+import time
+
+import fake_work
+import pytest
+import todo_files
+
+from photometry.core.status import STATUS
+from photometry.core.task import Task
+from photometry.todo.dispatch import Finished, Returned, Started, dispatch
+from photometry.todo.manager import TaskManager
+from photometry.todo.workers.inline import InlineWorkers
+from photometry.todo.workers.local import LocalWorkers, WorkerRefusedError
+
+
+def run(todo, worker, number=2, **options):
+    """Outcome of a dispatch over a whole file."""
+    options = {'timeout': 30, 'memory': 512} | options
+    with TaskManager(todo) as manager, LocalWorkers(worker, number, **options) as workers:
+        return dispatch(manager, workers, batch=4, poll=0.05)
+
+
+def ended_with(todo, starid):
+    return todo_files.query(todo, 'SELECT status, attempts, reason, errors FROM todolist LEFT JOIN diagnostics '
+                            'USING (priority) WHERE starid = ?', starid)[0]
+
+
+@pytest.mark.parametrize(('kind', 'reason', 'words'), [
+    ('segfault', 'crash', 'signal SIGSEGV'), ('leave', 'crash', 'exit code 0'),
+    ('suicide', 'crash', 'signal SIGKILL'), ('hog', 'memory', 'limits.memory'),
+    ('disk', 'io', 'disk is full')])
+def test_poison_star_is_tried_three_times_and_costs_nobody_else(tmp_path, todo, kind, reason, words):
+    outcome = run(todo, fake_work.FakeWorker(str(tmp_path), {4: kind}))
+    assert outcome.stopped is None
+    status, attempts, found, errors = ended_with(todo, 4)
+    assert (status, attempts, found) == (STATUS.ERROR, 3, reason) and words in errors
+    assert fake_work.begun(tmp_path) == {star: 3 if star == 4 else 1 for star in range(1, 11)}
+    assert todo_files.statuses(todo) == {star: STATUS.ERROR if star == 4 else STATUS.OK
+                                         for star in range(1, 11)}
+    assert todo_files.query(todo, 'SELECT MAX(attempts) FROM todolist WHERE starid != 4') == [(1,)]
+
+
+@pytest.mark.parametrize('kind', ['hang', 'sleep'])
+def test_star_that_takes_too_long(tmp_path, kind):
+    todo = todo_files.fill(tmp_path / 'todo.sqlite', 6)
+    began = time.monotonic()
+    with TaskManager(todo, attempts=1) as manager, LocalWorkers(
+            fake_work.FakeWorker(str(tmp_path), {2: kind}), 2, timeout=0.5, memory=0) as workers:
+        dispatch(manager, workers, poll=0.05)
+    assert ended_with(todo, 2)[:3] == (STATUS.ERROR, 1, 'timeout')
+    assert todo_files.query(todo, 'SELECT COUNT(*) FROM todolist WHERE status = 1') == [(5,)]
+    assert time.monotonic() - began < 30
+    cleaned = [line for line in fake_work.log(tmp_path) if line[0] == 'cleaned']
+    assert bool(cleaned) == (kind == 'sleep')  # asked first, and killed only if that does not help
+
+
+def test_failures_that_pass(tmp_path, todo):
+    run(todo, fake_work.FakeWorker(str(tmp_path), {2: 'suicide_once', 5: 'disk_once', 7: 'dark', 8: 'bug'}))
+    assert [ended_with(todo, star)[:2] for star in (2, 5, 7, 8)] == [
+        (STATUS.OK, 2), (STATUS.OK, 2), (STATUS.ERROR, 1), (STATUS.ERROR, 1)]
+
+
+def test_workers_killed_from_outside(tmp_path):
+    """A person kills workers at random: nothing is lost and nothing is done twice."""
+    todo = todo_files.fill(tmp_path / 'todo.sqlite', 400)
+    pool = LocalWorkers(fake_work.FakeWorker(str(tmp_path), pause=0.004), 2, timeout=30, memory=0)
+    kills = []
+
+    def killer():
+        for _ in range(6):
+            time.sleep(0.15)
+            victims = [one.process for one in list(pool._children) if one.ready]
+            if victims:
+                os.kill(victims[0].pid, signal.SIGKILL)
+                kills.append(victims[0].pid)
+    with TaskManager(todo, attempts=30) as manager, pool as workers:
+        thread = threading.Thread(target=killer)
+        thread.start()
+        dispatch(manager, workers, poll=0.05)
+        thread.join()
+    assert set(todo_files.statuses(todo).values()) == {STATUS.OK}
+    ended = [starid for word, starid, *_ in fake_work.log(tmp_path) if word == 'end']
+    assert set(ended) == set(range(1, 401)) and kills
+    assert len(fake_work.log(tmp_path)) <= 800 + 2 * len(kills)
+    assert todo_files.query(todo, 'SELECT SUM(attempts) FROM todolist')[0][0] <= 400 + len(kills)
+
+
+def test_stopped_worker_is_ended_by_the_time_limit(tmp_path):
+    todo = todo_files.fill(tmp_path / 'todo.sqlite', 40)
+    pool = LocalWorkers(fake_work.FakeWorker(str(tmp_path), pause=0.02), 2, timeout=0.5, memory=0)
+    stopped = []
+
+    def look():
+        ready = [one.process.pid for one in pool._children if one.running is not None]
+        if ready and not stopped:
+            os.kill(ready[0], signal.SIGSTOP)
+            stopped.append(ready[0])
+    with TaskManager(todo) as manager, pool as workers:
+        dispatch(manager, workers, stop=look, poll=0.05)
+    assert stopped and set(todo_files.statuses(todo).values()) == {STATUS.OK}
+    assert todo_files.query(todo, 'SELECT COUNT(*) FROM todolist WHERE attempts = 2') == [(1,)]
+
+
+def test_drain_lets_running_stars_end_and_returns_the_rest(tmp_path):
+    todo = todo_files.fill(tmp_path / 'todo.sqlite', 60)
+    seen = []
+
+    def stop():
+        seen.append(len(fake_work.log(tmp_path)))
+        return 'enough' if seen[-1] > 6 else None
+    with TaskManager(todo) as manager, LocalWorkers(
+            fake_work.FakeWorker(str(tmp_path), pause=0.05), 2, memory=0) as workers:
+        outcome = dispatch(manager, workers, stop=stop, poll=0.02)
+        assert outcome.stopped == 'enough' and not workers.busy
+    done = {star for star, status in todo_files.statuses(todo).items() if status == STATUS.OK}
+    assert {starid for word, starid, *_ in fake_work.log(tmp_path) if word == 'begin'} == done
+    assert 2 <= len(done) < 30
+    assert todo_files.query(todo, 'SELECT COUNT(*) FROM todolist WHERE status IS NULL AND attempts = 0') == [
+        (60 - len(done),)]
+    run(todo, fake_work.FakeWorker(str(tmp_path)))
+    assert fake_work.begun(tmp_path) == dict.fromkeys(range(1, 61), 1)
+
+
+def test_drain_does_not_wait_for_ever(tmp_path, todo, monkeypatch):
+    monkeypatch.setattr('photometry.todo.workers.local._DRAIN', 0.3)
+    monkeypatch.setattr('photometry.todo.workers.local._GRACE', 0.3)
+    worker = fake_work.FakeWorker(str(tmp_path), {1: 'hang'})
+    with TaskManager(todo) as manager, LocalWorkers(worker, 1, memory=0) as workers:
+        dispatch(manager, workers, stop=lambda: bool(fake_work.log(tmp_path)), poll=0.05)
+    assert ended_with(todo, 1)[:2] == (None, 0)
+
+
+def test_failing_disk_stops_the_run_and_charges_nobody(tmp_path, todo):
+    faults = dict.fromkeys(range(1, 11), 'disk')
+    outcome = run(todo, fake_work.FakeWorker(str(tmp_path), faults))
+    assert outcome.stopped == 'io' and 'disk is full' in outcome.sentence
+    assert set(todo_files.statuses(todo).values()) == {None}
+    run(todo, fake_work.FakeWorker(str(tmp_path)))
+    assert set(todo_files.statuses(todo).values()) == {STATUS.OK}
+
+
+def test_worker_that_cannot_start_ends_the_run(tmp_path, todo):
+    with pytest.raises(WorkerRefusedError, match='The cube is not there') as caught:
+        run(todo, fake_work.FakeWorker(str(tmp_path), {0: 'refuse'}))
+    assert caught.value.exit_code == 4
+    with pytest.raises(WorkerRefusedError, match='exit code 9'):
+        run(todo, fake_work.FakeWorker(str(tmp_path), {0: 'stillborn'}))
+    assert set(todo_files.statuses(todo).values()) == {None}
+
+
+def test_children_use_one_thread_and_this_process_keeps_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '5')
+    todo = todo_files.fill(tmp_path / 'todo.sqlite', 1)
+    run(todo, fake_work.FakeWorker(str(tmp_path), {1: 'threads'}), 1)
+    assert ended_with(todo, 1)[3] == '1\n1'
+    assert os.environ['OMP_NUM_THREADS'] == '5'
+
+
+def test_no_descriptor_and_no_child_is_left(tmp_path, todo):
+    run(todo, fake_work.FakeWorker(str(tmp_path)))
+    before = len(os.listdir('/proc/self/fd'))
+    for _ in range(3):
+        todo_files.fill(todo, overwrite=True)
+        run(todo, fake_work.FakeWorker(str(tmp_path), {3: 'suicide'}))
+    assert len(os.listdir('/proc/self/fd')) <= before + 1
+
+
+def test_inline_speaks_the_same_words(tmp_path):
+    tasks = [Task(star, 1, 1, 1, 1800, priority=star) for star in (1, 2, 3)]
+    with InlineWorkers(fake_work.FakeWorker(str(tmp_path))) as workers:
+        workers.submit(tasks)
+        assert not workers.free and workers.busy
+        events = list(workers.events(0.1))
+        workers.drain()
+        rest = list(workers.events(0.1))
+        assert [type(event) for event in events + rest] == [Started, Finished, Returned]
+        assert rest[0].tasks == tuple(tasks[1:]) and not workers.busy
+
+
+def test_inline_charges_before_it_begins(tmp_path, todo):
+    seen = []
+
+    class Spy(fake_work.FakeWorker):
+        def work(self, task):
+            seen.append(task)
+            return super().work(task)
+    with TaskManager(todo) as manager, InlineWorkers(Spy(str(tmp_path))) as workers:
+        charged = []
+        before = manager.charge
+        manager.charge = lambda task: (charged.append((task.starid, len(seen))), before(task))
+        dispatch(manager, workers)
+    assert charged == [(task.starid, number) for number, task in enumerate(seen)]
+    assert set(todo_files.query(todo, 'SELECT status, attempts FROM todolist')) == {(STATUS.OK, 1)}
