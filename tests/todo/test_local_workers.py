@@ -8,6 +8,7 @@ import time
 import fake_work
 import pytest
 import todo_files
+from todo_files import query
 
 from photometry.core.status import STATUS
 from photometry.core.task import Task
@@ -25,7 +26,7 @@ def run(todo, worker, number=2, **options):
 
 
 def ended_with(todo, starid):
-    return todo_files.query(todo, 'SELECT status, attempts, reason, errors FROM todolist LEFT JOIN diagnostics '
+    return query(todo, 'SELECT status, attempts, reason, errors FROM todolist LEFT JOIN diagnostics '
                             'USING (priority) WHERE starid = ?', starid)[0]
 
 
@@ -41,7 +42,7 @@ def test_poison_star_is_tried_three_times_and_costs_nobody_else(tmp_path, todo, 
     assert fake_work.begun(tmp_path) == {star: 3 if star == 4 else 1 for star in range(1, 11)}
     assert todo_files.statuses(todo) == {star: STATUS.ERROR if star == 4 else STATUS.OK
                                          for star in range(1, 11)}
-    assert todo_files.query(todo, 'SELECT MAX(attempts) FROM todolist WHERE starid != 4') == [(1,)]
+    assert query(todo, 'SELECT MAX(attempts) FROM todolist WHERE starid != 4') == [(1,)]
 
 
 @pytest.mark.parametrize('kind', ['hang', 'sleep'])
@@ -52,7 +53,7 @@ def test_star_that_takes_too_long(tmp_path, kind):
             fake_work.FakeWorker(str(tmp_path), {2: kind}), 2, timeout=0.5, memory=0) as workers:
         dispatch(manager, workers, poll=0.05)
     assert ended_with(todo, 2)[:3] == (STATUS.ERROR, 1, 'timeout')
-    assert todo_files.query(todo, 'SELECT COUNT(*) FROM todolist WHERE status = 1') == [(5,)]
+    assert query(todo, 'SELECT COUNT(*) FROM todolist WHERE status = 1') == [(5,)]
     assert time.monotonic() - began < 30
     cleaned = [line for line in fake_work.log(tmp_path) if line[0] == 'cleaned']
     assert bool(cleaned) == (kind == 'sleep')  # asked first, and killed only if that does not help
@@ -86,7 +87,7 @@ def test_workers_killed_from_outside(tmp_path):
     ended = [starid for word, starid, *_ in fake_work.log(tmp_path) if word == 'end']
     assert set(ended) == set(range(1, 401)) and kills
     assert len(fake_work.log(tmp_path)) <= 800 + 2 * len(kills)
-    assert todo_files.query(todo, 'SELECT SUM(attempts) FROM todolist')[0][0] <= 400 + len(kills)
+    assert query(todo, 'SELECT SUM(attempts) FROM todolist')[0][0] <= 400 + len(kills)
 
 
 def test_stopped_worker_is_ended_by_the_time_limit(tmp_path):
@@ -102,7 +103,7 @@ def test_stopped_worker_is_ended_by_the_time_limit(tmp_path):
     with TaskManager(todo) as manager, pool as workers:
         dispatch(manager, workers, stop=look, poll=0.05)
     assert stopped and set(todo_files.statuses(todo).values()) == {STATUS.OK}
-    assert todo_files.query(todo, 'SELECT COUNT(*) FROM todolist WHERE attempts = 2') == [(1,)]
+    assert query(todo, 'SELECT COUNT(*) FROM todolist WHERE attempts = 2') == [(1,)]
 
 
 def test_drain_lets_running_stars_end_and_returns_the_rest(tmp_path):
@@ -119,7 +120,7 @@ def test_drain_lets_running_stars_end_and_returns_the_rest(tmp_path):
     done = {star for star, status in todo_files.statuses(todo).items() if status == STATUS.OK}
     assert {starid for word, starid, *_ in fake_work.log(tmp_path) if word == 'begin'} == done
     assert 2 <= len(done) < 30
-    assert todo_files.query(todo, 'SELECT COUNT(*) FROM todolist WHERE status IS NULL AND attempts = 0') == [
+    assert query(todo, 'SELECT COUNT(*) FROM todolist WHERE status IS NULL AND attempts = 0') == [
         (60 - len(done),)]
     run(todo, fake_work.FakeWorker(str(tmp_path)))
     assert fake_work.begun(tmp_path) == dict.fromkeys(range(1, 61), 1)
@@ -194,4 +195,4 @@ def test_inline_charges_before_it_begins(tmp_path, todo):
         manager.charge = lambda task: (charged.append((task.starid, len(seen))), before(task))
         dispatch(manager, workers)
     assert charged == [(task.starid, number) for number, task in enumerate(seen)]
-    assert set(todo_files.query(todo, 'SELECT status, attempts FROM todolist')) == {(STATUS.OK, 1)}
+    assert set(query(todo, 'SELECT status, attempts FROM todolist')) == {(STATUS.OK, 1)}

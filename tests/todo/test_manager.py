@@ -6,9 +6,16 @@ import time
 import fake_work
 import pytest
 import todo_files
+from todo_files import query
 
-from photometry.core.errors import (IncompatibleError, InputBadError, InputMissingError, OutputError, Reason,
-                                    UsageError)
+from photometry.core.errors import (
+    IncompatibleError,
+    InputBadError,
+    InputMissingError,
+    OutputError,
+    Reason,
+    UsageError,
+)
 from photometry.core.status import STATUS
 from photometry.core.task import Result
 from photometry.todo import owner, summary
@@ -35,12 +42,12 @@ def test_result_and_diagnostics_stand_in_the_file(todo):
         assert manager.finish(ok(task, elaptime=2.5, details={
             'mean_flux': 3.0, 'rms_hour': float('nan'), 'mask_size': 7, 'novelty': 1.5}, skip_targets=(4,),
             errors=('One.', 'Two.')))
-    found = todo_files.query(todo, 'SELECT lightcurve, method_used, elaptime, mean_flux, rms_hour, mask_size, '
+    found = query(todo, 'SELECT lightcurve, method_used, elaptime, mean_flux, rms_hour, mask_size, '
                              'extra, skip_targets, errors FROM diagnostics')
     assert found == [('1.fits', 'aperture', 2.5, 3.0, None, 7, '{"novelty": 1.5}', '[4]', 'One.\nTwo.')]
-    assert todo_files.query(todo, 'SELECT status, attempts, worker, lease FROM todolist WHERE starid = 1') == [
+    assert query(todo, 'SELECT status, attempts, worker, lease FROM todolist WHERE starid = 1') == [
         (STATUS.OK, 1, None, None)]
-    assert todo_files.query(todo, 'PRAGMA integrity_check') == [('ok',)]
+    assert query(todo, 'PRAGMA integrity_check') == [('ok',)]
 
 
 def test_results_are_durable_within_a_second(todo, monkeypatch):
@@ -67,7 +74,7 @@ def test_passing_failures_get_three_attempts(todo, reason):
             assert task.attempt == attempt
             manager.fail(task, Reason(reason), 'It failed.')
         assert manager.claim() == []
-    assert todo_files.query(todo, 'SELECT status, attempts, reason, errors FROM todolist JOIN diagnostics '
+    assert query(todo, 'SELECT status, attempts, reason, errors FROM todolist JOIN diagnostics '
                             'USING (priority)') == [(STATUS.ERROR, 3, reason, 'It failed.')]
 
 
@@ -100,7 +107,7 @@ def test_a_star_that_kills_the_scheduler_ends_as_error(todo):
         manager._held.close()
     with TaskManager(todo) as manager:
         assert manager.claim(1)[0].starid == 2
-    assert todo_files.query(todo, 'SELECT starid, reason FROM todolist JOIN diagnostics USING (priority)') == [
+    assert query(todo, 'SELECT starid, reason FROM todolist JOIN diagnostics USING (priority)') == [
         (1, 'crash')]
 
 
@@ -146,7 +153,7 @@ def test_reset_touches_selected_rows_only(todo):
         assert manager.counts() == {None: 2, STATUS.OK: 3}
         manager.reset(everything=True)
         assert manager.counts() == {None: 5}
-    assert todo_files.query(todo, 'SELECT COUNT(*) FROM diagnostics') == [(5,)]
+    assert query(todo, 'SELECT COUNT(*) FROM diagnostics') == [(5,)]
     assert {star for star, status in todo_files.statuses(todo).items() if status is None} == {1, 2, 3, 4, 5}
 
 
@@ -191,7 +198,8 @@ def test_random_draw_repeats_and_heeds_filters(todo):
             manager.draw(1)
 
 
-HOSTILE = [('starid', '../../etc/passwd'), ('starid', 2 ** 62), ('starid', 1.5), ('sector', -1), ('camera', 7),
+HOSTILE = [('starid', '../../etc/passwd'), ('starid', 2 ** 62), ('starid', 1.5), ('sector', -1),
+           ('camera', 7),
            ('datasource', "ffi') OR ('1'='1"), ('datasource', '../x'), ('method', 'os.system'),
            ('method', '../x'), ('cube', '/etc/passwd'), ('cube', '../../x.hdf5'), ('cube', 'x\0.hdf5'),
            ('cadence', 'x'), ('cube', 7)]
@@ -199,7 +207,7 @@ HOSTILE = [('starid', '../../etc/passwd'), ('starid', 2 ** 62), ('starid', 1.5),
 
 @pytest.mark.parametrize(('column', 'value'), HOSTILE)
 def test_hostile_rows_end_as_errors_and_touch_no_other(todo, column, value):
-    todo_files.query(todo, f'UPDATE todolist SET {column} = ? WHERE priority = 4', value)
+    query(todo, f'UPDATE todolist SET {column} = ? WHERE priority = 4', value)
     with TaskManager(todo) as manager:
         claimed = []
         while batch := manager.claim():
@@ -207,9 +215,9 @@ def test_hostile_rows_end_as_errors_and_touch_no_other(todo, column, value):
             for task in batch:
                 manager.finish(ok(task))
     assert sorted(task.priority for task in claimed) == [1, 2, 3, 5, 6, 7, 8, 9, 10]
-    found = dict(todo_files.query(todo, 'SELECT priority, status FROM todolist'))
+    found = dict(query(todo, 'SELECT priority, status FROM todolist'))
     assert found == {priority: STATUS.ERROR if priority == 4 else STATUS.OK for priority in range(1, 11)}
-    assert todo_files.query(todo, 'SELECT reason FROM diagnostics WHERE priority = 4') == [('input_bad',)]
+    assert query(todo, 'SELECT reason FROM diagnostics WHERE priority = 4') == [('input_bad',)]
 
 
 def test_second_owner_is_told_who_holds_it(todo):
