@@ -17,6 +17,13 @@ CAMERA_RADIUS = 16.97
 """Distance from the camera centre to its corner, deg (12 deg times sqrt 2)."""
 
 
+CAMERA_CENTRE_ROW = 2100.3
+CAMERA_CENTRE_COLUMN = {1: 2149.5, 2: -14.3, 3: 2149.5, 4: -14.2}
+"""Zero-based pixel of each CCD where the optical axis of its camera would fall, in the gap
+between the four CCDs: extrapolated from the WCS of sectors 1 to 90, the same within 2 px
+for all cameras."""
+
+
 def to_one_based(index):
     """Row or column as FITS files and the database count it."""
     return index + 1

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
+from pathlib import Path
 
 from photometry.core.errors import InputMissingError
 
 LAST_SECTOR = 91
 """The archive moved the reference pixel of its WCS during this sector; later tables are off by pixels."""
+
+
+POINTINGS = Path(__file__).parents[1] / 'data' / 'pointings.csv'
+"""Package file with the optical axes of the cameras and the dates of the sectors."""
 
 
 def sector_wcs(sector, camera, ccd):
@@ -43,14 +49,32 @@ def sector_times(sector):
     InputMissingError
         For sectors without a trustworthy table.
     """
-    _check(sector, 1, 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        import tesswcs
-        row = tesswcs.pointings[tesswcs.pointings['Sector'] == sector]
-    if len(row) != 1:
-        raise InputMissingError(_sentence(sector))
-    return float(row['Start'][0]), float(row['End'][0])
+    row = _pointing(sector, 1)
+    return row['start'], row['end']
+
+
+def camera_centre(sector, camera):
+    """Direction of the optical axis of a camera: right ascension and declination in deg.
+
+    Raises
+    ------
+    InputMissingError
+        For sectors without a trustworthy table.
+    """
+    row = _pointing(sector, camera)
+    return row['ra'], row['dec']
+
+
+def _pointing(sector, camera):
+    _check(sector, camera, 1)
+    if not POINTINGS.is_file():
+        raise InputMissingError(f'The table {POINTINGS} is missing; install tessphot again.')
+    with open(POINTINGS, newline='') as file:
+        lines = (line for line in file if not line.startswith('#'))
+        for row in csv.DictReader(lines):
+            if (int(row['sector']), int(row['camera'])) == (sector, camera):
+                return {name: float(value) for name, value in row.items()}
+    raise InputMissingError(_sentence(sector))
 
 
 def _check(sector, camera, ccd):

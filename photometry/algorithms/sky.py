@@ -1,0 +1,127 @@
+"""Places on the sphere: moved by proper motion, inside or near outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from photometry.core.coordinates import from_vectors, unit_vectors
+
+_MAS = np.deg2rad(1 / 3.6e6)
+
+
+def move(ra, dec, pm_ra, pm_decl, years):
+    """Positions after a time of uniform motion in space.
+
+    Rigorous on the sphere, also at the poles, without radial velocity and
+    parallax (Hipparcos catalogue, vol. 1, eq. 1.2.20).
+
+    Parameters
+    ----------
+    ra, dec : array, deg
+    pm_ra, pm_decl : array, mas/yr
+        The former with cos(dec); NaN counts as no motion.
+    years : float or array
+        Julian years.
+
+    Returns
+    -------
+    ra, dec : arrays, deg
+        Right ascension from 0 to 360.
+    """
+    place = unit_vectors(ra, dec)
+    right, declination = np.deg2rad(ra), np.deg2rad(dec)
+    zero = np.zeros_like(right + declination)
+    east = np.stack([-np.sin(right) + zero, np.cos(right) + zero, zero], axis=-1)
+    north = np.stack([-np.sin(declination) * np.cos(right), -np.sin(declination) * np.sin(right),
+                      np.cos(declination) + zero], axis=-1)
+    along = [np.nan_to_num(np.asarray(motion, dtype='float64')) * _MAS * years for motion in (pm_ra, pm_decl)]
+    return from_vectors(place + along[0][..., None] * east + along[1][..., None] * north)
+
+
+@dataclass(frozen=True)
+class Region:
+    """The inside of outlines on the sky, with a rim around them.
+
+    Parameters
+    ----------
+    polygons : tuple of array (points, 2)
+        (ra, dec) in deg of the corners in order, joined by great circles; each
+        within 80 deg of its middle.
+    buffer : float
+        Width of the rim, deg.
+    """
+
+    polygons: tuple
+    buffer: float = 0.0
+
+    def contains(self, ra, dec):
+        """True for directions inside an outline or nearer to it than the buffer.
+
+        Parameters
+        ----------
+        ra, dec : array (n,), deg
+
+        Returns
+        -------
+        bool array (n,)
+        """
+        place = unit_vectors(np.atleast_1d(ra), np.atleast_1d(dec))
+        inside = np.zeros(len(place), dtype=bool)
+        for polygon in self.polygons:
+            inside |= _near(unit_vectors(*np.asarray(polygon, dtype='float64').T), place, self.buffer)
+        return inside
+
+
+def _near(corners, place, buffer):
+    """Whether directions lie inside one outline or within ``buffer`` deg of it."""
+    centre = corners.mean(axis=0)
+    centre /= np.linalg.norm(centre)
+    radius = _angle(corners, centre).max() + np.deg2rad(buffer)
+    result = place @ centre >= np.cos(min(radius + 1e-6, np.pi))
+    candidates = np.flatnonzero(result)
+    chosen = place[candidates]
+    found = _inside(corners, centre, chosen)
+    outside = np.flatnonzero(~found)
+    if buffer > 0 and outside.size:
+        found[outside] = _distance(corners, chosen[outside]) <= np.deg2rad(buffer)
+    result[candidates] = found
+    return result
+
+
+def _inside(corners, centre, place):
+    """Even-odd rule in the tangent plane of the centre, where great circles are straight."""
+    helper = np.eye(3)[np.argmin(abs(centre))]
+    first = np.cross(centre, helper)
+    first /= np.linalg.norm(first)
+    axes = np.stack([first, np.cross(centre, first)])
+    front = place @ centre > 0.01
+    plane = place @ axes.T / np.where(front, place @ centre, 1.0)[:, None]
+    outline = corners @ axes.T / (corners @ centre)[:, None]
+    odd = np.zeros(len(place), dtype=bool)
+    for (a, b), (c, d) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        if b != d:
+            crosses = (b > plane[:, 1]) != (d > plane[:, 1])
+            odd ^= crosses & (plane[:, 0] < a + (plane[:, 1] - b) * (c - a) / (d - b))
+    return odd & front
+
+
+def _distance(corners, place):
+    """Angle in rad from directions to the nearest point of the outline."""
+    least = np.full(len(place), np.pi)
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        least = np.minimum(least, _angle(place, start))
+        normal = np.cross(start, end)
+        length = np.linalg.norm(normal)
+        if length > 1e-12:
+            normal /= length
+            beside = (place @ np.cross(normal, start) > 0) & (place @ np.cross(end, normal) > 0)
+            arc = np.arcsin(np.clip(abs(place @ normal), 0, 1))
+            least = np.where(beside, np.minimum(least, arc), least)
+    return least
+
+
+def _angle(first, second):
+    """Angle in rad between unit vectors (n, 3) and (3,), exact when small."""
+    return 2 * np.arcsin(np.clip(np.linalg.norm(first - second, axis=-1) / 2, 0, 1))

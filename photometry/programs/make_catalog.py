@@ -1,0 +1,72 @@
+"""Command line that makes the catalogues of a sector."""
+
+import argparse
+import math
+
+from photometry import cli
+
+EXAMPLES = """\
+  run_make_catalog.py 5 DATA --catalog stars.csv          all CCDs with images in DATA
+  run_make_catalog.py 5 --camera 2 --ccd 2 --catalog tic.parquet --faint-limit 15
+  run_make_catalog.py 60 DATA --source table --catalog gaia.fits --buffer 0.1 --overwrite"""
+
+
+def main(words=None):
+    """Parse the command line and make the catalogues."""
+    made = cli.parser('run_make_catalog.py', 'Make the catalogue of the stars on each CCD of a sector, '
+                      'around what the images in INPUT show, else around where the CCDs pointed.', EXAMPLES)
+    made.add_argument('sector', type=cli.positive, metavar='SECTOR', help='number of the sector')
+    made.add_argument('input', nargs='?', metavar='INPUT',
+                      help='directory of images and catalogues (default: TESSPHOT_INPUT)')
+    cli.add_ccd_filters(made, sector=False)
+    made.add_argument('--source', metavar='NAME', help='where stars come from: auto, table or the name of '
+                      'an installed source (default: from the settings, auto)')
+    made.add_argument('--catalog', metavar='PATH', help='table of stars: CSV, ECSV, FITS or Parquet')
+    made.add_argument('--buffer', type=_within(0, 20), metavar='DEG',
+                      help='width of the rim around the images')
+    made.add_argument('--faint-limit', type=_within(-5, 30), metavar='MAG', help='Tmag of the faintest star')
+    made.add_argument('--overwrite', action='store_true', help='replace catalogues that stand')
+    return cli.run(_make, made.parse_args(words))
+
+
+def _within(low, high):
+    def number(text):
+        value = float(text)
+        if not (math.isfinite(value) and low <= value <= high):
+            raise argparse.ArgumentTypeError(f'{text} is not between {low} and {high}')
+        return value
+    return number
+
+
+def _make(arguments):
+    import dataclasses
+    import os
+
+    from photometry import settings
+    from photometry.core import plugins
+    from photometry.files import paths
+    from photometry.stages import make_catalog
+    given = {'source': arguments.source, 'buffer': arguments.buffer, 'faint_limit': arguments.faint_limit}
+    chosen = dataclasses.replace(settings.load(arguments.settings).catalog,
+                                 **{key: value for key, value in given.items() if value is not None})
+    folder = paths.input_directory(arguments.input, os.environ)
+    chosen = dataclasses.replace(chosen, source=_source_name(chosen.source, arguments.catalog))
+    source = plugins.load(plugins.CATALOGS, chosen.source)(arguments.catalog)
+    make_catalog.make_catalog(folder, arguments.sector, source, chosen, camera=arguments.camera,
+                              ccd=arguments.ccd, overwrite=arguments.overwrite)
+
+
+def _source_name(name, catalog):
+    """The source that ``auto`` means."""
+    from photometry.core import plugins
+    from photometry.core.errors import UsageError
+    if name != 'auto':
+        return name
+    if catalog is not None:
+        return 'table'
+    raise UsageError('No source of stars: name a table of stars with --catalog PATH, or choose one of '
+                     f'{", ".join(plugins.names(plugins.CATALOGS))} with --source.')
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,173 @@
+"""Which part of the sky the images below INPUT show, one field a CCD."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from photometry.core.coordinates import CAMERA_CENTRE_COLUMN, CAMERA_CENTRE_ROW, SCIENCE
+from photometry.core.errors import InputBadError, InputMissingError
+from photometry.files import ffi, paths, schema, sector_wcs, tesscut
+from photometry.files import wcs as wcs_file
+
+logger = logging.getLogger(__name__)
+
+BTJD = 2457000.0
+
+
+@dataclass(frozen=True)
+class Field:
+    """The sky on one CCD in one sector."""
+
+    sector: int
+    camera: int
+    ccd: int
+    polygons: tuple
+    """Outlines, arrays (points, 2) of (ra, dec) in deg."""
+    start: float
+    """First and last time, JD."""
+    end: float
+    camera_centre: tuple[float, float]
+    inputs: tuple = ()
+    """Files that told: tuple of `files.schema.InputFile`."""
+
+    @property
+    def ccd_key(self) -> tuple[int, int, int]:
+        """(sector, camera, ccd)."""
+        return self.sector, self.camera, self.ccd
+
+    @property
+    def words(self) -> str:
+        """The CCD for messages."""
+        return f'sector {self.sector}, camera {self.camera}, CCD {self.ccd}'
+
+
+def find_fields(directory, sector, camera=None, ccd=None):
+    """Fields of the CCDs whose images lie below a directory.
+
+    Where no image of the sector passes the filters, the fields of all CCDs
+    that pass them, from the pointing of the sector.
+
+    Parameters
+    ----------
+    directory : path-like
+    sector : int
+    camera, ccd : int or sequence of int, optional
+        Filters.
+
+    Yields
+    ------
+    Field
+
+    Raises
+    ------
+    InputMissingError
+        When no image lies there and the pointing of the sector is not known.
+    InputBadError
+        When none of the images of a CCD can be used.
+    """
+    found = {}
+    for kind in (paths.find_ffis, paths.find_tesscuts):
+        for item in kind(directory, sector, camera, ccd):
+            found.setdefault(item.ccd_key, ([], []))[kind is paths.find_tesscuts].append(item.path)
+    if found:
+        for key, (ffis, cuts) in sorted(found.items()):
+            yield field_of(key, ffis, cuts)
+        return
+    wanted = [tuple(np.atleast_1d(choice).tolist()) if choice else (1, 2, 3, 4) for choice in (camera, ccd)]
+    for key in itertools.product((sector,), *wanted):
+        yield pointed_field(key)
+
+
+def pointed_field(key):
+    """The field of a CCD from the pointing of its sector alone."""
+    made = sector_wcs.sector_wcs(*key)
+    return Field(*key, (wcs_file.footprint(made, SCIENCE),), *sector_wcs.sector_times(key[0]),
+                 sector_wcs.camera_centre(*key[:2]))
+
+
+def field_of(key, ffis, cuts):
+    """The field of a CCD from its FFIs and its TESSCut files."""
+    views = list(itertools.chain(_ffi_views(ffis), _cut_views(cuts)))
+    if not views:
+        raise InputBadError(f'None of the {len(ffis) + len(cuts)} images of sector {key[0]}, '
+                            f'camera {key[1]}, CCD {key[2]} can be used, the first being {(ffis + cuts)[0]}.')
+    views = [view if view.wcs_text else view.with_pointing(key) for view in views]
+    return Field(*key, tuple(wcs_file.footprint(view.wcs, view.stamp) for view in views),
+                 min(view.start for view in views) + BTJD, max(view.end for view in views) + BTJD,
+                 _camera_centre(key, views[0]),
+                 tuple(sorted(entry for view in views for entry in view.inputs)))
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the headers of a few frames with one stamp say."""
+
+    name: str
+    wcs_text: str
+    stamp: object
+    start: float
+    end: float
+    inputs: tuple
+    pointing: object = None
+
+    @property
+    def wcs(self):
+        """The WCS of the frames, else the mean one of the sector."""
+        return self.pointing or wcs_file.wcs_from_text(self.wcs_text, self.name)
+
+    def with_pointing(self, key):
+        """The same with the mean WCS of the sector."""
+        logger.warning('%s has no WCS; the pointing of sector %d serves.', self.name, key[0])
+        return _View(self.name, '', self.stamp, self.start, self.end, self.inputs,
+                     sector_wcs.sector_wcs(*key))
+
+
+def _ffi_views(ffis):
+    """One view of all FFIs: the first, the middle and the last that can be used."""
+    ffis = sorted(ffis, key=lambda path: path.name)
+    places = sorted({0, len(ffis) // 2, len(ffis) - 1}) if ffis else []
+    frames = [frame for frame in map(_usable_ffi, (ffis[k] for k in places)) if frame]
+    if not any(frame.wcs_text for _, frame in frames):
+        rest = (path for k, path in enumerate(ffis) if k not in places)
+        spare = next((frame for frame in map(_usable_ffi, rest) if frame and frame[1].wcs_text), None)
+        frames += [spare] if spare else []
+    if frames:
+        pointed = next((frame for _, frame in frames if frame.wcs_text), frames[0][1])
+        yield _View(pointed.name, pointed.wcs_text, pointed.limits, min(f.time_start for _, f in frames),
+                    max(f.time_stop for _, f in frames), tuple(_entry(path, frame) for path, frame in frames))
+
+
+def _usable_ffi(path):
+    try:
+        return path, ffi.read_ffi_header(path)
+    except InputBadError as error:
+        logger.warning('%s', error)
+        return None
+
+
+def _entry(path, frame):
+    return schema.InputFile(path.name, frame.size, frame.datasum)
+
+
+def _cut_views(cuts):
+    for path in cuts:
+        try:
+            cut = tesscut.read_tesscut(path)
+        except InputBadError as error:
+            logger.warning('%s', error)
+            continue
+        yield _View(path.name, cut.wcs_text, cut.stamp, cut.frames[0].time_start, cut.frames[-1].time_stop,
+                    (_entry(path, cut.frames[0]),))
+
+
+def _camera_centre(key, view):
+    """Axis of the camera: from the table of the sectors, else by extrapolating a WCS."""
+    try:
+        return sector_wcs.camera_centre(*key[:2])
+    except InputMissingError:
+        ra, dec = wcs_file.pixel_to_sky(view.wcs, CAMERA_CENTRE_ROW, CAMERA_CENTRE_COLUMN[key[2]])
+        return float(ra), float(dec)

@@ -1,0 +1,92 @@
+"""The stage that makes the catalogue of each CCD."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+from photometry import cli
+from photometry.algorithms.sky import Region
+from photometry.core.errors import TessphotError
+from photometry.files import catalog as catalog_file
+from photometry.files import paths
+from photometry.files.identity import Identity
+from photometry.stages import catalog_fields
+
+logger = logging.getLogger(__name__)
+
+
+def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=None, overwrite=False):
+    """Make the catalogues of the CCDs of a sector.
+
+    A catalogue that stands and was made from the same inputs with the same
+    settings stays, as does one that was made elsewhere.
+
+    Parameters
+    ----------
+    input_folder : path-like
+        Directory of the images, where the catalogues go.
+    sector : int
+    source : photometry.catalogs.base.CatalogSource
+    settings : photometry.settings.CatalogSettings
+    camera, ccd : int or sequence of int, optional
+        Filters.
+    overwrite : bool
+
+    Returns
+    -------
+    list of pathlib.Path
+        One file a CCD.
+
+    Raises
+    ------
+    TessphotError
+        The first problem of any CCD, after the catalogues of the others have
+        been written.
+    """
+    made, problems = [], []
+    for field in catalog_fields.find_fields(input_folder, sector, camera, ccd):
+        try:
+            made.append(_make_one(Path(input_folder), field, source, settings, overwrite))
+        except TessphotError as error:
+            problems.append(error)
+    for error in problems[1:]:
+        logger.error('%s', error)
+    if problems:
+        raise problems[0]
+    return made
+
+
+def _make_one(folder, field, source, settings, overwrite):
+    """The catalogue of one CCD; returns its path."""
+    identity = Identity(cli.version(), {'catalog': dataclasses.asdict(settings)}, source.inputs() + field.inputs)
+    present = paths.find_catalogs(folder, *field.ccd_key)
+    path = present[0].path if present else folder / paths.catalog_name(*field.ccd_key)
+    if present and not overwrite:
+        _keep(path, identity)
+        return path
+    middle = (field.start + field.end) / 2
+    epoch = julian_year(middle)
+    stars = source.stars(Region(field.polygons, settings.buffer), epoch, settings.faint_limit, field.words)
+    info = catalog_file.CatalogInfo(*field.ccd_key, source.ticver, middle, epoch, settings.buffer,
+                                    *field.camera_centre, catalog_file.footprint_text(field.polygons))
+    catalog_file.write_catalog(path, info, stars, overwrite, identity.attributes())
+    logger.info('%s: stars: %d, faintest Tmag: %.1f.', path, stars.size, stars['tmag'].max())
+    return path
+
+
+def _keep(path, identity):
+    """Say why a standing catalogue stays, or that it does not fit."""
+    found = catalog_file.read_provenance(path)
+    catalog_file.read_info(path)
+    if 'settings_sha256' not in found:
+        logger.info('%s was made elsewhere and is used as it is.', path)
+        return
+    identity.check(path, found)
+    logger.info('%s stands already.', path)
+
+
+def julian_year(jd) -> float:
+    """Julian year of a Julian date."""
+    return 2000.0 + (jd - 2451545.0) / 365.25
