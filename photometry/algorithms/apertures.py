@@ -47,12 +47,40 @@ def any_flag(flags, mask):
     return np.bitwise_or.reduce(flags[mask], axis=0).astype('int32')
 
 
-def moving_fraction(render, row, column, down, right, mask):
-    """Part of stars' light inside a mask while they move.
+TRIMMED_MEAN = 1.0285
+"""Standard deviation of the mean of ten normal reads without their extremes, over that
+of the plain mean of all ten (the trimmed mean of order statistics)."""
 
-    The sum over the mask is a smooth function of the position; it is computed
-    on a grid of displacements that spans the motion and interpolated by the
-    polynomial through the grid, so that no frame is rendered by itself.
+
+def clipping_gain(n_readout, num_frm, clipped):
+    """True noise of a frame over what the mission's uncertainties say.
+
+    They count the photons and reads that are kept; but dropping the smallest
+    and the largest of ten loses hardly any information: the mean of the other
+    eight is only 2.9 % noisier than that of all ten.
+
+    Parameters
+    ----------
+    n_readout, num_frm : int
+        Reads kept and reads taken.
+    clipped : bool
+        Whether cosmic rays were mitigated on board.
+    """
+    if not clipped or not 0 < n_readout < num_frm:
+        return 1.0
+    return TRIMMED_MEAN * (n_readout / num_frm) ** 0.5
+
+
+NODE_SPACING = 0.03
+"""Displacements at which the light in a mask is computed, px; a third of a PRF sample."""
+
+
+def moving_fraction(render, row, column, down, right, mask):
+    """Part of stars' light inside a mask while they move together.
+
+    The sum over the mask is a smooth function of the displacement; it is
+    computed on a grid that spans the motion and interpolated by cubic splines,
+    so that no frame is rendered by itself.
 
     Parameters
     ----------
@@ -60,33 +88,26 @@ def moving_fraction(render, row, column, down, right, mask):
         ``render(row, column) -> (n, rows, columns)``, as `PRF.render` on the stamp.
     row, column : ndarray (stars,)
         Mean positions.
-    down, right : ndarray (stars, times)
-        Displacements from them, px.
+    down, right : ndarray (times,)
+        Displacement from them, px.
     mask : ndarray (rows, columns) of bool
 
     Returns
     -------
     ndarray (stars, times)
     """
-    extent = max(np.abs(down).max(initial=0.0), np.abs(right).max(initial=0.0), 0.01)
-    number = 3 if extent < 0.1 else 5
-    nodes = np.linspace(-extent, extent, number)
-    grid_row = np.repeat(row[:, None] + nodes, number, axis=1)
-    grid_column = np.tile(column[:, None] + nodes, (1, number))
+    (rows, weight_down), (columns, weight_right) = _nodes(down), _nodes(right)
+    grid_row = np.repeat(row[:, None] + rows, columns.size, axis=1)
+    grid_column = np.tile(column[:, None] + columns, (1, rows.size))
     values = render(grid_row.ravel(), grid_column.ravel())[:, mask].sum(axis=1)
-    values = values.reshape(row.size, number, number)
-    inner = np.einsum('nab,nbt->nat', values, _lagrange(right / extent, number))
-    return np.einsum('nat,nat->nt', inner, _lagrange(down / extent, number))
+    values = values.reshape(row.size, rows.size, columns.size)
+    return np.einsum('nat,ta->nt', values @ weight_right.T, weight_down)
 
 
-def _lagrange(place, number):
-    """Lagrange polynomials on equally spaced nodes in -1..1, (stars, nodes, times)."""
-    nodes = np.linspace(-1, 1, number)
-    factors = []
-    for index, node in enumerate(nodes):
-        others = np.delete(nodes, index)
-        product = np.ones_like(place)
-        for other in others:
-            product = product * (place - other) / (node - other)
-        factors.append(product)
-    return np.stack(factors, axis=1)
+def _nodes(shift):
+    """Displacements to compute at, with the weights (times, nodes) that lead to each frame."""
+    from scipy.interpolate import make_interp_spline
+    extent = max(np.abs(shift).max(initial=0.0), 0.005)
+    number = 2 * int(np.ceil(extent / NODE_SPACING)) + 1
+    nodes = np.linspace(-extent, extent, number)
+    return nodes, make_interp_spline(nodes, np.eye(number), k=min(3, number - 1))(shift)

@@ -86,7 +86,9 @@ class AperturePhotometry(BasePhotometry):
     def _fill_sums(self):
         mask, table = self.final_phot_mask, self.lightcurve
         table['sap_flux'] = apertures.sum_pixels(self.images_cube, mask)
-        table['sap_flux_err'] = apertures.sum_errors(self.images_err_cube, mask)
+        info = self.source.pixels.info
+        gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
+        table['sap_flux_err'] = gain * apertures.sum_errors(self.images_err_cube, mask)
         background = apertures.sum_pixels(self.backgrounds_cube, mask)
         table['flux_background'] = background
         table['flux_background_err'] = metrics.mad(np.diff(background)) / np.sqrt(2)
@@ -97,26 +99,28 @@ class AperturePhotometry(BasePhotometry):
 
     def _fill_flux(self):
         mask, table = self.final_phot_mask, self.lightcurve
-        kernel, good = self.MovementKernel, self.source.pixels.good
         place = np.array([[axis] for axis in self._own_place])
-        fraction = self._moving(place[0], place[1], kernel, good)[0]
+        fraction = self._moving(*place)[0]
         parts = self._neighbour_flux * self._neighbour_template[:, mask].sum(axis=1)
         level = max(abs(self._own_flux), 1.0)
         moving = np.abs(parts) > 1e-3 * level
         others = parts[~moving & (np.abs(parts) > NEGLIGIBLE * level)].sum() + np.zeros(fraction.size)
         if moving.any():
             row, column = (axis[moving] for axis in self._neighbour_place)
-            others = others + self._neighbour_flux[moving] @ self._moving(row, column, kernel, good)
+            others = others + self._neighbour_flux[moving] @ self._moving(row, column)
         table['flux'] = (np.asarray(table['sap_flux']) - others) / fraction
         table['flux_err'] = np.asarray(table['sap_flux_err']) / fraction
+        good = self.source.pixels.good
         self._others = float(np.median(others[good]))
         self._throughput = float(np.median(fraction[good]))
 
-    def _moving(self, row, column, kernel, good):
-        """Part of stars' light in the mask in every frame, (stars, times)."""
-        rows, columns = kernel.positions(row, column)
-        down = rows - rows[:, good].mean(axis=1, keepdims=True)
-        right = columns - columns[:, good].mean(axis=1, keepdims=True)
+    def _moving(self, row, column):
+        """Part of stars' light in the mask in every frame, (stars, times).
+
+        All move as the target does: over a stamp affine motion differs by 1e-4 px.
+        """
+        motion, good = np.asarray(self.lightcurve['pos_corr']), self.source.pixels.good
+        right, down = (motion - motion[good].mean(axis=0)).T
         return apertures.moving_fraction(partial(self.psf.render, stamp=self.stamp),
                                          row, column, down, right, self.final_phot_mask)
 

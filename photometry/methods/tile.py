@@ -26,6 +26,11 @@ BRIGHT_REACH = 60
 MODEL_ERROR = 0.003
 """Relative error of the PRF that tempers the weights of bright pixels."""
 
+OUTSKIRT_ERROR = 2e-4
+OUTSKIRT = 9
+"""Error of the PRF as a part of the star's whole flux, and how far around a star it
+counts, px: the rim of its samples, where the wing takes over, is known least."""
+
 SKY = 100.0
 """Photons of the sky that weights assume, e-/s a pixel."""
 
@@ -86,9 +91,9 @@ class TileContext:
     def _fit(self):
         """(flux, plane, shift, zero point) of the scene on the mean image."""
         image = self.source.pixels.sumimage(self.region)
-        variance = self._variance(image)
         row, column = (axis[self.index] for axis in self.source.mean_positions)
         expected = units.magnitude_to_flux(np.where(np.isfinite(self.tmag), self.tmag, 16.0))
+        variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
         shift = np.zeros(2)
         for _ in range(2):
             templates, *gradients = self.source.prf.render(row + shift[0], column + shift[1],
@@ -110,6 +115,16 @@ class TileContext:
         light = np.maximum(np.nan_to_num(image), 0)
         variance = (light + SKY) / self.source.pixels.info.exposure + (MODEL_ERROR * light) ** 2
         return np.where(masks.bleeding(masks.saturated(image)) | ~np.isfinite(image), np.inf, variance)
+
+    def _outskirt_error(self, row, column, expected):
+        """What the model of the stars may be wrong by around each, e-/s, (rows, columns)."""
+        error = np.zeros(self.region.shape)
+        for star in np.flatnonzero(expected > 1e3):
+            spot = Stamp.around(row[star], column[star], 2 * OUTSKIRT + 1, 2 * OUTSKIRT + 1)
+            part = spot.clipped(self.region)
+            if 0 not in part.shape:
+                error[part.slices(self.region[::2])] += OUTSKIRT_ERROR * expected[star]
+        return error
 
     def _measured_zero_point(self, flux):
         """Magnitude of 1 e-/s, the median over stars that are bright enough to tell."""
