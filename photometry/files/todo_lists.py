@@ -52,12 +52,17 @@ def _read_rules(path, word):
         with warnings.catch_warnings():
             warnings.simplefilter('error')
             table = Table.read(path, format='ascii.ecsv')
-            return [StarRule(int(row['starid']), int(row['sector']), str(row['datasource']), str(row[word]))
-                    for row in table.filled('' if not len(table) else None)]
+            return [StarRule(int(row['starid']), int(row['sector']), _text(row['datasource']),
+                             _text(row[word])) for row in table]
     except (ValueError, KeyError, TypeError, OSError, Warning) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputBadError(f'{path} is not an ECSV table with the columns starid, sector, datasource and '
                             f'{word} ({text}).') from error
+
+
+def _text(cell):
+    """A cell as text; empty cells come masked from ECSV."""
+    return '' if cell is np.ma.masked else str(cell)
 
 
 def read_targets(path) -> np.ndarray:

@@ -88,7 +88,7 @@ class Outcome:
     """The last results, at most 100."""
 
 
-def dispatch(manager, workers, *, stop=None, batch=64, change=None, after_death=None, poll=0.2) -> Outcome:
+def dispatch(manager, workers, *, stop=None, batch=256, change=None, after_death=None, poll=0.2) -> Outcome:
     """Measure everything that waits in a `TaskManager`.
 
     Parameters
@@ -185,6 +185,7 @@ class _Loop:
             return
         if self.after_death:
             self.after_death(event.task)
+        logger.warning('TIC %s: %s', event.task.starid, event.message)
         self.finish(Result(event.task, STATUS.ERROR, reason=event.reason, errors=(event.message,)))
 
 

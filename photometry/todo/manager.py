@@ -262,7 +262,8 @@ class TaskManager:
                 'priority': row.priority, 'method_used': '', 'elaptime': 0.0,
                 'reason': str(Reason.INPUT_BAD), 'errors': str(error)}])
             self._count(None, STATUS.ERROR)
-            self._remember(f'Row {row.priority}: {error}')
+            logger.warning('Row %s: %s', row.priority, error)
+            self.progress.last_error = f'Row {row.priority}: {error}'
 
     def charge(self, task):
         """Count the attempt before the work begins, for workers that die with the scheduler."""
@@ -290,7 +291,7 @@ class TaskManager:
                    rows.diagnostics_row(result))
         self.progress.finished += not again
         if result.status == STATUS.ERROR:
-            self._remember(f'TIC {task.starid}: {"; ".join(result.errors) or result.reason}')
+            self.progress.last_error = f'TIC {task.starid}: {"; ".join(result.errors) or result.reason}'
         return True
 
     def fail(self, task, reason, message) -> bool:
@@ -343,10 +344,6 @@ class TaskManager:
     def _count(self, before, after, number=1):
         self.progress.counts[before] = self.progress.counts.get(before, 0) - number
         self.progress.counts[after] = self.progress.counts.get(after, 0) + number
-
-    def _remember(self, sentence):
-        self.progress.last_error = sentence
-        logger.info('%s', sentence)
 
 
 _END = sa.update(todolist).where(
