@@ -193,7 +193,8 @@ def image_cards(facts, kind, wcs_text) -> str:
         ('EQUINOX', 2000.0, 'equinox of celestial coordinate system')]
     last = _physical() + [('DQUALITY', facts.quality, 'data quality flags'),
                           ('IMAGTYPE', kind, 'FFI image type: raw, cal, uncert')]
-    return ''.join(card(*entry) for entry in entries) + wcs_text + ''.join(card(*entry) for entry in last)
+    sky = wcs_text.removesuffix('END'.ljust(80)).removesuffix('END')
+    return ''.join(card(*entry) for entry in entries) + sky + ''.join(card(*entry) for entry in last)
 
 
 def time_entries():

@@ -11,6 +11,7 @@ from photometry.core.stamp import Stamp
 from photometry.files import prf
 from photometry.files.truth import FRAME, Truth
 from photometry.simulation.background import make_background
+from photometry.simulation.cosmic import add_hits
 from photometry.simulation.motion import make_motion
 from photometry.simulation.noise import INT_TIME, Detector
 from photometry.simulation.plan import SectorPlan
@@ -131,6 +132,8 @@ class Simulation:
         rate = self.starlight_of(frame)
         rate += self._canvas_background.frame(frame).astype('float32')
         image, saturated = self.detector.expose(rate, column, self.plan.rng('noise', frame))
+        if self.plan.cosmic_rays:
+            add_hits(image, self.detector, self.plan.rng('cosmic', frame))
         image, saturated = self.starlight.crop(image), self.starlight.crop(saturated)
         inner = np.arange(self.plan.stamp.col_min, self.plan.stamp.col_max)
         return Frame(image, self.detector.uncertainty(image, inner), saturated)

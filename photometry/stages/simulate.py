@@ -10,6 +10,7 @@ from numpy.lib import recfunctions
 
 from photometry import cli
 from photometry.core.coordinates import SCIENCE
+from photometry.core.errors import UsageError
 from photometry.files import atomic, simulated_ffi, simulated_tesscut, truth
 from photometry.simulation.pointing import Sky
 from photometry.simulation.sector import Simulation
@@ -37,33 +38,42 @@ def simulate(folder, plan, *, tesscut=None):
     Returns
     -------
     list of pathlib.Path
-        Everything written: images, stars.ecsv, truth.hdf5.
+        Everything written: truth.hdf5, stars.ecsv, then the images.
 
     Raises
     ------
-    UsageError, OutputError
+    UsageError, OutputError, InputMissingError
     """
-    folder = atomic.make_directory(Path(folder))
     simulation = Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
+    known = simulation.truth
+    folder = atomic.make_directory(Path(folder))
+    _check_alone(folder, known)
     chosen = np.flatnonzero(~simulation.schedule.missing)
     facts = [frame_facts(simulation, frame) for frame in chosen]
     if tesscut is None:
         tesscut = plan.stamp != SCIENCE
     write = _write_tesscut if tesscut else _write_ffis
-    written = write(folder, simulation, chosen, facts)
-    written.append(folder / truth.STARS_NAME)
-    truth.write_stars(written[-1], catalogue(simulation))
-    written.append(folder / truth.NAME)
-    truth.write_truth(written[-1], simulation.truth)
+    # The truth comes first: whatever lies beside it belongs to it, even after a kill.
+    truth.write_truth(folder / truth.NAME, known)
+    truth.write_stars(folder / truth.STARS_NAME, catalogue(simulation))
+    written = [folder / truth.NAME, folder / truth.STARS_NAME, *write(folder, simulation, chosen, facts)]
     logger.info('Wrote %d frames with %d stars to %s.', len(chosen), len(simulation.stars), folder)
     return written
+
+
+def _check_alone(folder, known):
+    """Refuse a directory that holds another simulation: images of both would mix."""
+    path = folder / truth.NAME
+    if path.exists() and truth.read_truth(path).facts != known.facts:
+        raise UsageError(f'{folder} holds another simulation; choose another directory or empty this one.')
 
 
 def _write_ffis(folder, simulation, chosen, facts):
     written = []
     for frame, fact in cli.progress(list(zip(chosen, facts, strict=True)), label='frames'):
         made = simulation.frame(frame)
-        text = simulation.sky.frame_text(simulation.motion, frame, simulation.plan.rng('pointing', int(frame)))
+        errors = simulation.plan.rng('pointing', int(frame))
+        text = simulation.sky.frame_text(simulation.motion, frame, errors)
         written.append(simulated_ffi.write_ffi(folder, fact, made.image, made.uncertainty, text))
     return written
 
