@@ -33,10 +33,11 @@ def wcs_from_text(text, name='the frame'):
         When the text is no WCS of the sky.
     """
     from astropy.io.fits import Header, VerifyError
-    from astropy.wcs import WCS, FITSFixedWarning
+    from astropy.utils.exceptions import AstropyWarning
+    from astropy.wcs import WCS
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore', FITSFixedWarning)
+            warnings.simplefilter('ignore', AstropyWarning)
             made = WCS(Header.fromstring(text), naxis=2)
             made.wcs.set()
     except (ValueError, VerifyError, KeyError, TypeError, IndexError, MemoryError) as error:
@@ -49,7 +50,9 @@ def wcs_from_text(text, name='the frame'):
 
 def wcs_to_text(wcs) -> str:
     """The cards of a WCS with its distortion, as `wcs_from_text` reads them."""
-    return wcs.to_header(relax=True).tostring(padding=False)
+    from astropy.wcs import WCS
+    # Called on the class: subclasses of other packages have their own ideas of a header.
+    return WCS.to_header(wcs, relax=True).tostring(padding=False)
 
 
 def pixel_to_sky(wcs, row, column):

@@ -60,7 +60,8 @@ def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=Non
 
 def _make_one(folder, field, source, settings, overwrite):
     """The catalogue of one CCD; returns its path."""
-    identity = Identity(cli.version(), {'catalog': dataclasses.asdict(settings)}, source.inputs() + field.inputs)
+    identity = Identity(cli.version(), {'catalog': dataclasses.asdict(settings)},
+                        source.inputs() + field.inputs)
     present = paths.find_catalogs(folder, *field.ccd_key)
     path = present[0].path if present else folder / paths.catalog_name(*field.ccd_key)
     if present and not overwrite:

@@ -1,0 +1,94 @@
+"""Pointings of the sectors against the places of real targets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from photometry.core.coordinates import (
+    CAMERA_CENTRE_COLUMN,
+    CAMERA_CENTRE_ROW,
+    SCIENCE,
+    angular_distance,
+)
+from photometry.core.errors import InputBadError, InputMissingError
+from photometry.core.stamp import Stamp
+from photometry.files import sector_wcs, wcs
+
+TARGETS = Path(__file__).parents[1] / 'input' / 'catalogs' / 'targets_s0002.csv'
+
+
+@pytest.fixture(scope='module')
+def targets():
+    names = ('starid', 'camera', 'ccd', 'tmag', 'ra', 'dec')
+    return np.genfromtxt(TARGETS, delimiter=',', names=names, skip_header=6)
+
+
+def test_official_targets_fall_on_their_ccds(targets):
+    for camera in range(1, 5):
+        for ccd in range(1, 5):
+            made = sector_wcs.sector_wcs(2, camera, ccd)
+            row, column = wcs.sky_to_pixel(made, targets['ra'], targets['dec'])
+            with np.errstate(invalid='ignore'):
+                inside = ((row > -3) & (row < SCIENCE.row_max + 2)
+                          & (column > SCIENCE.col_min - 3) & (column < SCIENCE.col_max + 2))
+            expected = (targets['camera'] == camera) & (targets['ccd'] == ccd)
+            assert expected.sum() == 50
+            # The list itself puts 2 of its 16,000 stars off their CCD; cameras overlap a little.
+            assert (expected & ~inside).sum() <= 1
+            assert (inside & ~expected).sum() <= 2
+
+
+def test_camera_centre_lies_between_the_ccds():
+    ra, dec = sector_wcs.camera_centre(2, 3)
+    for ccd in range(1, 5):
+        found = wcs.pixel_to_sky(sector_wcs.sector_wcs(2, 3, ccd), CAMERA_CENTRE_ROW,
+                                 CAMERA_CENTRE_COLUMN[ccd])
+        assert angular_distance(ra, dec, *found) < 0.02
+
+
+def test_sectors_beyond_the_tables():
+    for ask in (lambda: sector_wcs.sector_wcs(92, 1, 1), lambda: sector_wcs.sector_wcs(0, 1, 1),
+                lambda: sector_wcs.camera_centre(1751, 1), lambda: sector_wcs.sector_times(92)):
+        with pytest.raises(InputMissingError, match='put an FFI or TESSCut file'):
+            ask()
+    with pytest.raises(InputMissingError, match='camera 5'):
+        sector_wcs.sector_wcs(2, 5, 1)
+    start, end = sector_wcs.sector_times(1)
+    assert 2458320 < start < end < 2458360
+
+
+def test_text_and_back():
+    made = sector_wcs.sector_wcs(2, 1, 1)
+    again = wcs.wcs_from_text(wcs.wcs_to_text(made))
+    row, column = np.array([0.0, 2047, 100]), np.array([44.0, 2091, 1000])
+    assert np.allclose(wcs.pixel_to_sky(made, row, column), wcs.pixel_to_sky(again, row, column), atol=1e-8)
+    back = wcs.sky_to_pixel(again, *wcs.pixel_to_sky(again, row, column))
+    assert np.allclose(back, [row, column], atol=1e-3)
+
+
+def test_the_other_side_of_the_sky_has_no_pixel():
+    made = sector_wcs.sector_wcs(2, 1, 1)
+    ra, dec = made.wcs.crval
+    row, column = wcs.sky_to_pixel(made, [(ra + 180) % 360, ra], [-dec, dec])
+    assert np.isnan(row[0]) and np.isnan(column[0])
+    assert row[1] == pytest.approx(1000, abs=1) and column[1] == pytest.approx(1044, abs=1)
+
+
+def test_footprint_goes_around_the_outer_edges():
+    made = sector_wcs.sector_wcs(2, 1, 1)
+    stamp = Stamp(10, 20, 50, 80)
+    outline = wcs.footprint(made, stamp)
+    row, column = wcs.sky_to_pixel(made, *outline.T)
+    assert len(np.unique(outline.round(6), axis=0)) == len(outline)
+    assert np.allclose([row.min(), row.max(), column.min(), column.max()], [9.5, 19.5, 49.5, 79.5], atol=0.01)
+    on_edge = ((abs(row - 9.5) < 0.01) | (abs(row - 19.5) < 0.01)
+               | (abs(column - 49.5) < 0.01) | (abs(column - 79.5) < 0.01))
+    assert on_edge.all()
+
+
+@pytest.mark.parametrize('text', ['', 'no cards', 'CRVAL1  =  x' + ' ' * 68,
+                                  'SIMPLE  =                    T'])
+def test_no_wcs_is_named(text):
+    with pytest.raises(InputBadError, match='The WCS of frame 7'):
+        wcs.wcs_from_text(text, 'frame 7')
