@@ -1,4 +1,4 @@
-"""Light from no star: zodiacal light, gradients, corner glow, scattered light, straps."""
+"""Light from no star: zodiacal light, gradients, corner glow, earthshine, scattered light, straps."""
 
 from __future__ import annotations
 
@@ -47,33 +47,48 @@ def make_background(rng, schedule, stamp, *, preset='tess', axis=(2078.0, 44.0),
     steep = slope * 1000 / size * rng.uniform(0.6, 1.2)
     swell = np.sin(2 * np.pi * (part * 2 + rng.random()))
     corner, bowl, fast = rng.uniform(10, 25), rng.uniform(-6, 6), rng.uniform(60, 160)
-    start = rng.uniform(0, 2 * np.pi)
-    track = middle + size * 0.4 * np.array([np.sin(start), np.cos(start)]) * np.outer(part * 2, (1, 1))
+    bursts, place = _bursts(rng, schedule, size)
+    dusk = rng.uniform(10, 40) * _orbit_ends(schedule)
     straps = _straps(rng)
     has = {name: preset in (name, 'tess') for name in PRESETS}
     none = np.zeros(frames)
     return BackgroundTruth(
-        level=level * (1 + 0.05 * part + 0.003 * swell * has['tess']),
+        level=level * (1 + 0.05 * part) + has['tess'] * (0.3 * swell + dusk),
         gradient=(np.outer(1 + 0.3 * swell, steep if preset == 'gradient' else slope)
                   if has['gradient'] else np.zeros((frames, 2))),
         bowl=none + bowl * has['gradient'],
         corner=none + corner * (1 + 0.5 * swell) * has['tess'],
-        glow=fast * _bursts(rng, schedule) if has['glow'] else none,
-        glow_place=track, centre=middle, axis=np.asarray(axis, dtype='float64'),
+        glow=fast * bursts if has['glow'] else none,
+        glow_place=middle + place, centre=middle, axis=np.asarray(axis, dtype='float64'),
         corner_start=2100.0, corner_scale=400.0, glow_sigma=max(60.0, 0.35 * size),
         strap_column=straps[0] if has['straps'] else straps[0][:0],
         strap_response=straps[1] if has['straps'] else straps[1][:0])
 
 
-def _bursts(rng, schedule):
-    """Scattered light that comes and goes within hours, a few times, to height 1."""
+def _bursts(rng, schedule, size):
+    """Scattered light that comes, crosses the field and goes within hours.
+
+    Height up to 1, place from the middle of the stamp in px.
+    """
     frames = len(schedule.start)
-    height = np.zeros(frames)
+    height, place, nearest = np.zeros(frames), np.zeros((frames, 2)), np.full(frames, np.inf)
     for _ in range(max(1, round(frames * schedule.cadence / 86400 / 4))):
         peak = schedule.middle[rng.integers(frames // 4, max(frames // 4 + 1, frames - frames // 8))]
-        hours = np.abs(schedule.middle - peak) * 24
+        hours = (schedule.middle - peak) * 24
         height += rng.uniform(0.5, 1) * np.exp(-0.5 * (hours / FAST_HOURS) ** 2)
-    return np.where(height < 1e-4, 0, height)
+        angle = rng.uniform(0, 2 * np.pi)
+        way = 0.4 * size * np.outer(np.tanh(hours / (2 * FAST_HOURS)), (np.sin(angle), np.cos(angle)))
+        closer = np.abs(hours) < nearest
+        place[closer], nearest[closer] = way[closer], np.abs(hours)[closer]
+    return np.where(height < 1e-4, 0, height), place
+
+
+def _orbit_ends(schedule):
+    """Light of the Earth that grows towards the end of each orbit, to 1."""
+    late = np.r_[np.flatnonzero(np.diff(schedule.cadenceno) > 1), len(schedule.start) - 1]
+    ends = schedule.stop[late]
+    left = ends[np.searchsorted(late, np.arange(len(schedule.start)))] - schedule.middle
+    return np.exp(-left / 0.4)
 
 
 def _straps(rng):
