@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import operator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -89,12 +90,14 @@ def _new(path):
 
 
 def read_all(connection):
-    """(todolist rows, diagnostics rows, {priority: priority of the brighter star})."""
-    listed = [dict(row) for row in connection.execute(sa.select(todolist)).mappings()]
-    measured = [dict(row) for row in connection.execute(sa.select(diagnostics)).mappings()]
-    skipped = dict(connection.execute(sa.select(photometry_skipped.c.priority,
-                                                photometry_skipped.c.skipped_by)).all())
-    return listed, measured, skipped
+    """What stands: rows, diagnostics, and who is delivered by whom, each by the key of the row."""
+    rows = {_key(row): dict(row) for row in connection.execute(sa.select(todolist)).mappings()}
+    key_of = {row['priority']: key for key, row in rows.items()}
+    measured = {key_of[row['priority']]: dict(row) for row in
+                connection.execute(sa.select(diagnostics)).mappings() if row['priority'] in key_of}
+    pairs = connection.execute(sa.select(photometry_skipped.c.priority, photometry_skipped.c.skipped_by))
+    skips = {key_of[one]: key_of[other] for one, other in pairs if one in key_of and other in key_of}
+    return rows, measured, skips
 
 
 def merge(connection, new, skipped_by, *, overwrite=False):
@@ -107,7 +110,7 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     ----------
     connection : sqlalchemy.Connection
     new : list of dict
-        Columns of ``todolist`` without priority and status.
+        Columns of ``todolist`` without priority, status and attempts.
     skipped_by : dict
         Key of a row -> key of the row that delivers it.
 
@@ -116,55 +119,62 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     dict
         Counts: listed, added, kept, skipped.
     """
-    old, measured, old_skips = read_all(connection)
-    key_of = {row['priority']: _key(row) for row in old}
-    skips = {key_of[one]: key_of[other] for one, other in old_skips.items()
-             if one in key_of and other in key_of}
-    rows = {_key(row): row for row in old}
-    added = 0
+    rows, measured, skips = read_all(connection)
+    before = len(rows)
     for row in new:
         key = _key(row)
-        before = rows.get(key)
-        added += before is None
-        if before is None or overwrite or before['status'] in _PENDING:
-            rows[key] = dict.fromkeys(todolist.c.keys()) | row | {
-                'attempts': 0 if before is None or overwrite else before['attempts']}
-            skips.pop(key, None)
-            if key in skipped_by:
-                skips[key] = skipped_by[key]
-    ordered = sorted(rows.values(), key=_brightness)
-    number = {_key(row): priority for priority, row in enumerate(ordered, 1)}
-    skips = {key: other for key, other in skips.items() if key in number and other in number}
-    for row in ordered:
-        key = _key(row)
-        row['priority'] = number[key]
+        if _stays(rows.get(key), overwrite):
+            continue
+        attempts = rows[key]['attempts'] if key in rows and not overwrite else 0
+        rows[key] = _EMPTY | row | {'attempts': attempts}
+        skips.pop(key, None)
+        if key in skipped_by:
+            skips[key] = skipped_by[key]
+        if overwrite:
+            measured.pop(key, None)
+    skips = {key: other for key, other in skips.items() if key in rows and other in rows}
+    skipped = _number(rows, skips)
+    _replace(connection, rows, measured, skips)
+    return {'listed': len(rows), 'added': len(rows) - before, 'kept': before, 'skipped': skipped}
+
+
+def _stays(row, overwrite):
+    """Whether a row that stands has a result to keep."""
+    return row is not None and not overwrite and row['status'] not in _PENDING
+
+
+def _number(rows, skips):
+    """Give every row its priority, and those without a result their status; the number of SKIPPED ones."""
+    skipped = 0
+    for priority, (key, row) in enumerate(sorted(rows.items(), key=_brightness), 1):
+        row['priority'] = priority
         if row['status'] in _PENDING:
             row['status'] = int(STATUS.SKIPPED) if key in skips else None
-    again = {_key(row) for row in new} if overwrite else set()
-    diagnosed = [row | {'priority': number[key_of[row['priority']]]} for row in measured
-                 if row['priority'] in key_of and key_of[row['priority']] not in again]
-    _replace(connection, ordered, diagnosed,
-             [{'priority': number[key], 'skipped_by': number[other]} for key, other in skips.items()])
-    return {'listed': len(ordered), 'added': added, 'kept': len(ordered) - added,
-            'skipped': sum(row['status'] == STATUS.SKIPPED for row in ordered)}
+        skipped += row['status'] == STATUS.SKIPPED
+    return skipped
 
 
-def _replace(connection, listed, diagnosed, skipped):
+def _replace(connection, rows, measured, skips):
+    number = {key: row['priority'] for key, row in rows.items()}
     for table in (photometry_skipped, diagnostics, todolist):
         connection.execute(sa.delete(table))
-    for table, rows in ((todolist, listed), (diagnostics, diagnosed), (photometry_skipped, skipped)):
-        if rows:
-            connection.execute(sa.insert(table), rows)
+    for table, content in (
+            (todolist, list(rows.values())),
+            (diagnostics, [row | {'priority': number[key]} for key, row in measured.items()]),
+            (photometry_skipped, [{'priority': number[key], 'skipped_by': number[other]}
+                                  for key, other in skips.items()])):
+        if content:
+            connection.execute(sa.insert(table), content)
 
 
-def _key(row):
-    return tuple(row[name] for name in KEY)
+_key = operator.itemgetter(*KEY)
+_EMPTY = dict.fromkeys(todolist.c.keys())
 
 
-def _brightness(row):
+def _brightness(item):
+    key, row = item
     tmag = row['tmag']
-    return (float('inf') if tmag is None else tmag, row['starid'], row['sector'], row['camera'], row['ccd'],
-            row['cadence'], row['datasource'])
+    return float('inf') if tmag is None else tmag, key[0], key
 
 
 def record(connection, version, sections, inputs):
