@@ -21,6 +21,7 @@ MAX_BYTES = 4 << 30
 
 _FORMATS = {'L': 'i1', 'B': 'u1', 'I': '>i2', 'J': '>i4', 'K': '>i8', 'E': '>f4', 'D': '>f8', 'A': 'S'}
 _MAX_SIDE = 2136
+_TIME_LIMITS = (-5000., 50000.)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,51 @@ def read_tesscut(path) -> TessCut:
         if len(units) < 2:
             raise ValueError('it has no table of pixels')
         return _parse(path, units)
+
+
+@dataclass(frozen=True)
+class CutHeader:
+    """What the headers of a TESSCut file say, read without its pixels."""
+
+    path: Path
+    ccd_key: tuple[int, int, int]
+    """(sector, camera, ccd)."""
+    stamp: Stamp
+    wcs_text: str
+    time_start: float
+    """First and last time of the sector or the file, BTJD."""
+    time_stop: float
+    size: int
+    datasum: str
+
+
+def read_tesscut_header(path) -> CutHeader:
+    """Place, pixels and span in time of a TESSCut file from its headers alone.
+
+    The sums of the data are not verified.
+
+    Raises
+    ------
+    InputMissingError, InputBadError
+    """
+    path = Path(path)
+    units = fits_checks.read_hdus(path, 2, data=False, max_bytes=MAX_BYTES, shapes=_check_shape)
+    with fits_checks.explained_input(path):
+        if len(units) < 2:
+            raise ValueError('it has no table of pixels')
+        primary, header = units[0].header, units[1].header
+        row_type = _row_type(header)
+        if 'FLUX' not in row_type.names or len(row_type['FLUX'].shape) != 2:
+            raise ValueError('the table has no images FLUX')
+        whole_stamp = _stamp(header, row_type['FLUX'].shape)
+        stamp = whole_stamp.clipped(SCIENCE)
+        if not stamp.height * stamp.width:
+            raise ValueError('none of its pixels is a science pixel')
+        start, stop = (number(primary if name in primary else header, name, None, *_TIME_LIMITS)
+                       for name in ('TSTART', 'TSTOP'))
+        return CutHeader(path, ffi.identify(path, primary, header), stamp,
+                         _moved(_table_wcs(header), whole_stamp), start, stop, path.stat().st_size,
+                         fits_checks.datasums(units))
 
 
 def _check_shape(index, header):
@@ -213,15 +259,22 @@ def _exposure(header, cadence):
 
 def _wcs(units, table, stamp):
     """The WCS of the cutout, its reference pixel moved to the whole FFI."""
-    from astropy.io.fits import Header
     offset = _stamp(units[1].header, table['FLUX'].shape[1:])
     for text in (ffi.wcs_cards(units[2].header) if len(units) > 2 else '', _table_wcs(units[1].header)):
         if text:
-            made = Header.fromstring(text)
-            made['CRPIX1'] += offset.col_min
-            made['CRPIX2'] += offset.row_min
-            return made.tostring(padding=False)
+            return _moved(text, offset)
     return ''
+
+
+def _moved(text, offset):
+    """The cards of a WCS with their reference pixel counted on the whole FFI."""
+    from astropy.io.fits import Header
+    if not text:
+        return ''
+    made = Header.fromstring(text)
+    made['CRPIX1'] += offset.col_min
+    made['CRPIX2'] += offset.row_min
+    return made.tostring(padding=False)
 
 
 def _table_wcs(header):

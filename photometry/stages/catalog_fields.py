@@ -156,12 +156,12 @@ def _entry(path, frame):
 def _cut_views(cuts):
     for path in cuts:
         try:
-            cut = tesscut.read_tesscut(path)
+            cut = tesscut.read_tesscut_header(path)
         except InputBadError as error:
             logger.warning('%s', error)
             continue
-        yield _View(path.name, cut.wcs_text, cut.stamp, cut.frames[0].time_start, cut.frames[-1].time_stop,
-                    (_entry(path, cut.frames[0]),))
+        yield _View(path.name, cut.wcs_text, cut.stamp, cut.time_start, cut.time_stop,
+                    (schema.InputFile(path.name, cut.size, cut.datasum),))
 
 
 def _camera_centre(key, view):
