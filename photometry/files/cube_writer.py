@@ -82,6 +82,8 @@ class CubeWriter:
     def create(cls, path, info: CubeInfo, tables: CubeTables, identity) -> CubeWriter:
         """Lay out a cube with everything but the pixels and open it.
 
+        Only one run may work on a cube; what a killed one left of this step is removed.
+
         Raises
         ------
         OutputError
@@ -89,6 +91,8 @@ class CubeWriter:
         """
         import h5py
         work = work_path(path)
+        for left_behind in work.parent.glob(f'.{work.name}.*.tmp'):
+            left_behind.unlink(missing_ok=True)
         with atomic.replaced(work) as temporary, _full_disk():
             with h5py.File(temporary, 'w', locking='best-effort') as file:
                 _write_attributes(file, info, identity)

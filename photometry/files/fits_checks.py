@@ -237,9 +237,9 @@ def number(header, name, default=None, low=-np.inf, high=np.inf) -> float:
         if default is None:
             raise ValueError(f'the header has no {name}')
         return default
-    if isinstance(value, str):
-        value = float(value)
-    if isinstance(value, complex) or not low <= value <= high:
+    if isinstance(value, (str, complex)):
+        raise ValueError(f'{name} is {value!r}, not a number')
+    if not low <= value <= high:
         raise ValueError(f'{name} is {value}, not within {low:g} to {high:g}')
     return float(value)
 

@@ -24,9 +24,6 @@ from photometry.stages.prepare.sources import Subset
 
 logger = logging.getLogger(__name__)
 
-_SMOOTHED_TOGETHER = 128
-"""Background numbers smoothed at once, to bound the memory; each is smoothed by itself."""
-
 _SMALL = 10 ** 8
 """Pixels in all frames below which worker processes cost more than they save."""
 
@@ -70,6 +67,7 @@ def make_cube(job, source, options, drain) -> Path:
     identity = _identity(source, catalog_path, options)
     if path.exists() and not options.overwrite:
         _check_finished(path, identity)
+        _journal_path(path).unlink(missing_ok=True)
         logger.info('%s is there already.', path)
         return path
     workers = _workers(source, options)
@@ -113,11 +111,20 @@ def _workers(source, options):
 def _require(job, source, options, workers, path):
     shape, times = source.limits.shape, len(source.frames)
     chunks = tuple(map(cube.even, (*shape, times), (cube.SPATIAL_CHUNK, cube.SPATIAL_CHUNK, cube.TIME_CHUNK)))
-    block = preflight.block_length(shape, times, chunks[2], options.settings.prepare.block)
+    block = _block(source, options.settings.prepare.block)
     needed = preflight.cost(shape, times, chunks, block, workers)
     logger.info('%s', needed.sentence(f'{job.label}, {times} frames', workers))
     work = work_path(path)
     preflight.require(needed, options.folder, work.stat().st_blocks * 512 if work.exists() else 0)
+
+
+def _block(source, wanted):
+    """Cadences of a block: whole chunks, as many as wanted for FFIs, as many pixels for a cutout."""
+    times = len(source.frames)
+    if source.is_cutout:
+        wanted = max(wanted, preflight.FULL_BLOCK // (source.limits.height * source.limits.width))
+    chunk = cube.even(times, cube.TIME_CHUNK)
+    return chunk * max(1, min(wanted, times + chunk - 1) // chunk)
 
 
 def _context(job, source, known):
@@ -180,19 +187,11 @@ def _tables(source, known, layout, journal, kept):
     records = [journal.records[index] for index in kept]
     column['quality'] = column['quality'] | np.array([record['quality'] for record in records])
     numbers = np.array([record['numbers'] for record in records])
-    smoothed = _smoothed(numbers[:, :layout.size], numbers[:, layout.size:], column['time'],
-                         quality.good(column['quality']), headers[0].cadence)
+    smoothed = background_smoothing.smooth(
+        layout, numbers[:, :layout.size], numbers[:, layout.size:], column['time'],
+        quality.good(column['quality']), background_smoothing.reach(headers[0].cadence))
     return CubeTables(**column, wcs=list(known.wcs_texts), imagespaths=list(source.names),
                       background_parameters=smoothed)
-
-
-def _smoothed(parameters, errors, time, good, cadence):
-    made = np.empty_like(parameters)
-    reach = background_smoothing.reach(cadence)
-    for start in range(0, parameters.shape[1], _SMOOTHED_TOGETHER):
-        part = np.s_[:, start:start + _SMOOTHED_TOGETHER]
-        made[part] = background_smoothing.smooth(parameters[part], errors[part], time, good, reach)
-    return made
 
 
 def _info(job, source, known, tables, block):
@@ -206,7 +205,7 @@ def _info(job, source, known, tables, block):
     return cube.CubeInfo(
         *job.key, rows=limits.height, columns=limits.width, times=times, row_offset=limits.row_min,
         column_offset=limits.col_min, is_cutout=source.is_cutout, ref_frame=known.ref_frame,
-        block=preflight.block_length(limits.shape, times, cube.even(times, cube.TIME_CHUNK), block),
+        block=_block(source, block),
         background_mesh=layout.mesh, background_centre=layout.camera_centre or (),
         background_straps=tuple(int(column) for column in layout.strap_columns),
         wing=() if wing is None else (wing.fraction, wing.exponent, wing.radius), **facts)

@@ -20,11 +20,11 @@ FRAME_BYTES = 120
 PROCESS_BYTES = 250 << 20
 """Of a process before any frame."""
 
-SECONDS = 0.5e-6
+SECONDS = 0.15e-6
 """CPU time of a pixel of a frame, both passes; measured by benchmarks/prepare.py."""
 
 FULL_BLOCK = 2048 * 2048 * 32
-"""Pixels that a block holds at most, whatever the size of the frame."""
+"""Pixels of a block of 32 full frames, about the most that a block of a cutout holds."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,6 @@ class Cost:
 
 def _duration(seconds):
     return f'{seconds / 3600:.1f} h' if seconds > 5400 else f'{max(seconds / 60, 0.1):.1f} min'
-
-
-def block_length(shape, times, chunk, wanted) -> int:
-    """Cadences of a block: as wanted for a whole CCD, more for a cutout, in whole chunks."""
-    pixels = max(1, shape[0] * shape[1])
-    most = max(wanted, min(times, FULL_BLOCK // pixels * wanted // 32))
-    return chunk * max(1, min(most, times + chunk - 1) // chunk)
 
 
 def cost(shape, times, chunks, block, workers) -> Cost:

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 
-from photometry.core.errors import InputBadError
 from photometry.core.stamp import Stamp
 from photometry.files import ffi, tesscut
 from photometry.files.ffi import FrameHeader
@@ -54,11 +53,7 @@ class FFISource:
         InputBadError
             When the file is damaged, or another one than when its header was read.
         """
-        path = self.folder / self.names[index]
-        header, image, uncertainty = ffi.read_ffi(path)
-        if (header.limits, header.time) != (self.frames[index].limits, self.frames[index].time):
-            raise InputBadError(f'{path} changed while it was in use; run the same command again.')
-        return image, uncertainty
+        return ffi.read_ffi_pixels(self.folder / self.names[index], self.frames[index])
 
     def inputs(self):
         """One entry a frame."""
@@ -81,12 +76,12 @@ class TessCutSource:
     def __getstate__(self):
         return {'folder': self.folder, 'name': self.name}
 
-    @property
+    @cached_property
     def frames(self):
         """Headers of the rows."""
         return tuple(self._cut.frames)
 
-    @property
+    @cached_property
     def names(self):
         """The file with the row behind a ``#``."""
         parent = Path(self.name).parent
