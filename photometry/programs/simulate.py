@@ -40,7 +40,8 @@ def arguments():
     made.add_argument('--variables', type=float, default=0.05, metavar='PART',
                       help='part of the stars that vary (default 0.05)')
     made.add_argument('--jitter', type=float, default=0.003, metavar='PX', help='rms (default 0.003)')
-    made.add_argument('--drift', type=float, default=0.15, metavar='PX', help='in all (default 0.15)')
+    made.add_argument('--drift', type=float, default=0.15, metavar='PX',
+                      help='over the run, less if it is short (default 0.15)')
     made.add_argument('--wing', type=float, metavar='PART',
                       help="part of a star's light beyond 13 x 13 px (default: drawn, 0.02 to 0.05)")
     made.add_argument('--no-faults', action='store_true', help='no flagged, empty or missing frames')
@@ -75,4 +76,4 @@ def simulate(chosen):
         faint=chosen.faint_limit, background=chosen.background, wing=chosen.wing, jitter=chosen.jitter,
         drift=chosen.drift, variables=chosen.variables, gap=not chosen.no_gap, faults=not chosen.no_faults,
         cosmic_rays=chosen.cosmic_rays)
-    run(chosen.output, plan, tesscut=chosen.tesscut or None)
+    run(chosen.output, plan, tesscut=chosen.tesscut)

@@ -8,6 +8,8 @@ import numpy as np
 
 from photometry.core.quality import CadenceFlag
 
+DRIFT_DAYS = 5.0
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -44,7 +46,8 @@ def make_motion(rng, schedule, centre, *, jitter=0.003, drift=0.15, roll=2e-6):
     jitter : float
         Rms in px of what is left of the jitter in a frame; half of it lasts for hours.
     drift : float
-        Largest distance in px between two frames through slow drift.
+        Distance in px between the first and the last frame through slow drift; runs of
+        less than DRIFT_DAYS go the part of it that their length allows.
     roll : float
         Rms of roll and of scale.
 
@@ -57,7 +60,8 @@ def make_motion(rng, schedule, centre, *, jitter=0.003, drift=0.15, roll=2e-6):
     angle = rng.uniform(0, 2 * np.pi)
     along = np.array([np.sin(angle), np.cos(angle)])
     across = along[::-1] * (1, -1)
-    path = drift * (np.outer(phase / 2, along) + 0.15 * np.outer(phase ** 2 - 0.3, across))
+    far = drift * min(1.0, np.ptp(time) / DRIFT_DAYS)
+    path = far * (np.outer(phase / 2, along) + 0.15 * np.outer(phase ** 2 - 0.3, across))
     shift = path + jitter * (_wander(rng, schedule, (2,)) + rng.standard_normal(path.shape)) / np.sqrt(2)
     coarse = (schedule.quality & (CadenceFlag.COARSE_POINT | CadenceFlag.DESATURATION)) != 0
     shift[coarse] += 0.2 * rng.standard_normal((coarse.sum(), 2))

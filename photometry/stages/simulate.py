@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.lib import recfunctions
 
 from photometry import cli
 from photometry.core.coordinates import SCIENCE
-from photometry.core.errors import UsageError
+from photometry.core.errors import OutputError, UsageError
 from photometry.files import atomic, simulated_ffi, simulated_tesscut, truth
 from photometry.simulation.pointing import Sky
 from photometry.simulation.sector import Simulation
@@ -21,9 +22,10 @@ DATA_RELEASE = 60
 """A number after the releases whose times were wrong."""
 
 J2000 = 2451545.0
+FFI_BYTES = 35_550_000
 
 
-def simulate(folder, plan, *, tesscut=None):
+def simulate(folder, plan, *, tesscut=False):
     """Write a simulated sector.
 
     Parameters
@@ -31,9 +33,9 @@ def simulate(folder, plan, *, tesscut=None):
     folder : path-like
         Made where it is missing.
     plan : photometry.simulation.plan.SectorPlan
-    tesscut : bool, optional
-        One cutout file instead of full-frame images; by default where the
-        plan covers a part of the CCD only.
+    tesscut : bool
+        One cutout file instead of full-frame images even for the whole CCD; parts
+        of a CCD are always written as a cutout.
 
     Returns
     -------
@@ -50,8 +52,8 @@ def simulate(folder, plan, *, tesscut=None):
     _check_alone(folder, known)
     chosen = np.flatnonzero(~simulation.schedule.missing)
     facts = [frame_facts(simulation, frame) for frame in chosen]
-    if tesscut is None:
-        tesscut = plan.stamp != SCIENCE
+    tesscut = tesscut or plan.stamp != SCIENCE
+    _check_space(folder, len(chosen) * (plan.stamp.height * plan.stamp.width * 20 if tesscut else FFI_BYTES))
     write = _write_tesscut if tesscut else _write_ffis
     # The truth comes first: whatever lies beside it belongs to it, even after a kill.
     truth.write_truth(folder / truth.NAME, known)
@@ -66,6 +68,13 @@ def _check_alone(folder, known):
     path = folder / truth.NAME
     if path.exists() and truth.read_truth(path).facts != known.facts:
         raise UsageError(f'{folder} holds another simulation; choose another directory or empty this one.')
+
+
+def _check_space(folder, needed):
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OutputError(f'The images need {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB '
+                          'are free; ask for fewer frames or a smaller size.')
 
 
 def _write_ffis(folder, simulation, chosen, facts):

@@ -1,5 +1,8 @@
 """run_simulate.py: files whose stars stand where the catalogue says, the same bytes for the same seed."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -74,9 +77,20 @@ def test_another_simulation_is_not_mixed_in(folder, caplog):
 
 @pytest.mark.slow
 def test_full_frames(tmp_path):
-    assert simulate.main([str(tmp_path), '--frames', '1', '--stars', '300', '--quiet', '--sector', '30']) == 0
-    found = paths.find_ffis(tmp_path, sector=30, camera=2, ccd=2)
-    assert len(found) == 1 and found[0].path.stat().st_size > 35e6
+    content = []
+    for name in 'ab':
+        arguments = ['--frames', '1', '--stars', '300', '--quiet', '--sector', '30']
+        assert simulate.main([str(tmp_path / name), *arguments]) == 0
+        found = paths.find_ffis(tmp_path / name, sector=30, camera=2, ccd=2)
+        assert len(found) == 1
+        content.append(found[0].path.read_bytes())
+    assert content[0] == content[1] and len(content[0]) > 35e6
+
+
+def test_a_disk_that_is_too_small(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: SimpleNamespace(free=10 ** 9))
+    assert simulate.main([str(tmp_path), '--frames', '1000', '--stars', '1', '--quiet']) == 4
+    assert 'GB are free' in capfd.readouterr().err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('wrong, code', [

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from photometry.simulation import cosmic
 from photometry.simulation.noise import INT_TIME, Detector, clipping_factor, read_by_read
@@ -68,6 +71,17 @@ def test_bleeding_conserves_charge():
     full = np.flatnonzero(image[:, 3] == 100)
     assert np.array_equal(full, np.arange(full[0], full[-1] + 1))
     assert abs(full.mean() - 201) < 2
+
+
+@given(arrays('float64', st.tuples(st.integers(1, 30), st.integers(1, 3)),
+              elements=st.floats(0, 1e4, allow_subnormal=False)), st.floats(1, 1e4))
+def test_bleeding_makes_and_hides_nothing(image, full):
+    before = image.copy()
+    bleed(image, full)
+    assert (image <= full * (1 + 1e-12)).all() and (image >= np.minimum(before, full) * (1 - 1e-12)).all()
+    assert (image.sum(axis=0) <= before.sum(axis=0) * (1 + 1e-9)).all()
+    untouched = (before <= full).all(axis=0)
+    np.testing.assert_array_equal(image[:, untouched], before[:, untouched])
 
 
 def test_charge_leaves_at_the_edges_only():

@@ -60,6 +60,14 @@ def test_sectors_without_a_stored_pointing():
     assert len(sky.axis) == 2
 
 
+def test_barycentric_correction_of_a_real_image():
+    sky = Sky(1, 1, 4)
+    ra, decl = sky.radec(1023., 1067.)
+    found = sky.correction(np.array([1325.32351727]), ra, decl)
+    # BARYCORR of tess2018206192942-s0001-1-4-0120-s_ffic.fits.
+    assert found[0] == pytest.approx(5.6780875e-3, abs=0.01 / 86400)
+
+
 def test_barycentric_correction_is_that_of_the_ephemeris(sky):
     ra, decl = sky.radec(1023., 1067.)
     found = sky.correction(np.array([1440.0, 1450.0]), ra, decl)
