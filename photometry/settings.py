@@ -54,6 +54,7 @@ class ApertureSettings:
     """Section [aperture]."""
 
     mask: str
+    weighting: bool
     pointing_jitter: float
     stamp_growth: int
     stamp_growths: int

@@ -27,8 +27,10 @@ class AperturePhotometry(BasePhotometry):
     """Sum over the pixels of greatest signal to noise.
 
     ``flux`` is the star's total flux: ``(sum - sum_j f_j c_j(t)) / c(t)``, where
-    c are the parts of the light of the star and of its neighbours in the mask
+    c are the parts of the light of the star and of its neighbours in the sum
     at the measured positions, and f_j the neighbours' fluxes in the mean image.
+    That sum weighs the pixels of the mask by signal over variance, unless the
+    settings forbid it; ``sap_flux`` is the plain sum.
     """
 
     method = 'aperture'
@@ -81,14 +83,18 @@ class AperturePhotometry(BasePhotometry):
         if not mask.any():
             raise NoFluxError(f'TIC {self.starid}: no pixel with data holds light of the star.')
         start = tuple(np.unravel_index(np.argmax(np.where(mask, light, 0)), mask.shape))
-        return mask | masks.bleed_mask(self.sumimage, start) & self.cutout.collected
+        trail = masks.bleed_mask(self.sumimage, start) & np.isfinite(variance)
+        mask |= trail
+        self._weights = (apertures.optimal_weights(light, variance, mask, trail)
+                         if self.settings.aperture.weighting else mask.astype('float64'))
+        return mask
 
     def _fill_sums(self):
         mask, table = self.final_phot_mask, self.lightcurve
         table['sap_flux'] = apertures.sum_pixels(self.images_cube, mask)
         info = self.source.pixels.info
-        gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
-        table['sap_flux_err'] = gain * apertures.sum_errors(self.images_err_cube, mask)
+        self._gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
+        table['sap_flux_err'] = self._gain * apertures.sum_errors(self.images_err_cube, mask)
         background = apertures.sum_pixels(self.backgrounds_cube, mask)
         table['flux_background'] = background
         table['flux_background_err'] = metrics.mad(np.diff(background)) / np.sqrt(2)
@@ -98,44 +104,44 @@ class AperturePhotometry(BasePhotometry):
         table['pos_centroid'] = np.stack([column, row], axis=1)
 
     def _fill_flux(self):
-        mask, table = self.final_phot_mask, self.lightcurve
+        table, weights = self.lightcurve, self._weights
         place = np.array([[axis] for axis in self._own_place])
         fraction = self._moving(*place)[0]
-        parts = self._neighbour_flux * self._neighbour_template[:, mask].sum(axis=1)
+        parts = self._neighbour_flux * np.tensordot(self._neighbour_template, weights, 2)
         level = max(abs(self._own_flux), 1.0)
         moving = np.abs(parts) > 1e-3 * level
         others = parts[~moving & (np.abs(parts) > NEGLIGIBLE * level)].sum() + np.zeros(fraction.size)
         if moving.any():
             row, column = (axis[moving] for axis in self._neighbour_place)
             others = others + self._neighbour_flux[moving] @ self._moving(row, column)
-        table['flux'] = (np.asarray(table['sap_flux']) - others) / fraction
-        table['flux_err'] = np.asarray(table['sap_flux_err']) / fraction
-        good = self.source.pixels.good
-        self._others = float(np.median(others[good]))
-        self._throughput = float(np.median(fraction[good]))
+        table['flux'] = (apertures.sum_pixels(self.images_cube, weights) - others) / fraction
+        table['flux_err'] = self._gain * apertures.sum_errors(self.images_err_cube, weights) / fraction
 
     def _moving(self, row, column):
-        """Part of stars' light in the mask in every frame, (stars, times).
+        """Part of stars' light in the weighted sum of every frame, (stars, times).
 
         All move as the target does: over a stamp affine motion differs by 1e-4 px.
         """
         motion, good = np.asarray(self.lightcurve['pos_corr']), self.source.pixels.good
         right, down = (motion - motion[good].mean(axis=0)).T
         return apertures.moving_fraction(partial(self.psf.render, stamp=self.stamp),
-                                         row, column, down, right, self.final_phot_mask)
+                                         row, column, down, right, self._weights)
 
     def _record(self):
         mask = self.final_phot_mask
         flux = np.asarray(self.lightcurve['flux'])[self.source.pixels.good]
-        total = self._throughput * float(np.nanmedian(flux)) + self._others
+        self._throughput = float(self._own_template[mask].sum())
+        others = float(self._neighbour_flux @ self._neighbour_template[:, mask].sum(axis=1))
+        total = self._throughput * float(np.nanmedian(flux)) + others
         self.details |= {
-            'contamination': float(np.clip(self._others / total, 0, 1)) if total > 0 else None,
+            'contamination': float(np.clip(others / total, 0, 1)) if total > 0 else None,
             'throughput': self._throughput, 'neighbours': 'scene', 'mask_size': int(mask.sum()),
             'edge_flux': float(np.nansum(self.sumimage[masks.edge_pixels(mask)]))}
         settings, info = self.settings.aperture, self.source.pixels.info
         output = int(ccd_output(self.target_pos_column))
         self.additional_headers |= {
             'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (int(mask.sum()), 'pixels in the mask'),
+            'AP_WEIGH': (settings.weighting, 'FLUX weighs pixels by signal over variance'),
             'AP_JITT': (settings.pointing_jitter, '[px] pointing noise assumed for the mask'),
             'READNOIS': (float(info.readnoise[output]), '[e-] read noise'),
             'AP_SHIFR': (float(self.tile.shift[0]), '[px] stars beside the catalogue, rows'),
