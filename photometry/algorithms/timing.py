@@ -14,6 +14,12 @@ BTJD = 2457000.0
 LIGHT_DAYS_PER_AU = 149597870.7 / 299792.458 / 86400
 """Light travel time of one au (IAU 2012; BIPM)."""
 
+_LATE_VERSIONS = {
+    (20, 27): ('spoc-4.0.14-20200108', 'spoc-4.0.15-20200114', 'spoc-4.0.17-20200130'),
+    (21, 29): ('spoc-4.0.17-20200130', 'spoc-4.0.20-20200220', 'spoc-4.0.21-20200227'),
+}
+"""Versions whose times are late within releases that exist with both kinds, by (sector, release)."""
+
 _GAP = 0.25
 """Rows of the ephemeris further apart than this (days) have a gap between them."""
 
@@ -137,6 +143,32 @@ def barycentric_correction(time, ra, dec, jd_tdb, position):
         When a time lies outside the ephemeris or in a gap of it.
     """
     return light_travel(spacecraft_position(time, jd_tdb, position), ra, dec)
+
+
+def release_offset(sector, data_rel, procver='') -> float:
+    """What to add to the mid-times of early data releases, whose clock ran late.
+
+    Start and end of a cadence were counted one 2-s frame too late, less 31 and
+    11 ms of the focal plane's electronics: mid-times are 1.979 s late in all
+    releases up to 26, and in some files of releases 27 and 29 that only the
+    version of the processing tells apart (TESS data release notes 25, 27 and
+    29). The stagger of the cameras (0.5 s) and CCDs (20 ms) of those releases
+    is not included.
+
+    Parameters
+    ----------
+    sector, data_rel : int
+        Sector and DATA_REL of a header.
+    procver : str
+        PROCVER of the header.
+
+    Returns
+    -------
+    float
+        Days; zero or -1.979 s.
+    """
+    late = sector <= 19 and data_rel <= 26 or procver.strip() in _LATE_VERSIONS.get((sector, data_rel), ())
+    return -1.979 / 86400 if late else 0.0
 
 
 def star_times(time, timecorr, ra, dec, jd_tdb, position):

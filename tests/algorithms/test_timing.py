@@ -116,3 +116,11 @@ def test_ephemeris_survives_storing(tmp_path, circle):
             ephemeris.load_ephemeris(path)
     with pytest.raises(InputMissingError, match='missing'):
         ephemeris.load_ephemeris(tmp_path / 'none')
+
+
+def test_early_releases_are_late():
+    late = -1.979 / 86400
+    assert [timing.release_offset(1, 0), timing.release_offset(19, 26)] == [late, late]
+    assert timing.release_offset(1, 42) == 0 and timing.release_offset(30, 45, 'spoc-5.0') == 0
+    assert timing.release_offset(20, 27, 'spoc-4.0.17-20200130') == late
+    assert timing.release_offset(20, 27, 'spoc-4.0.28-20200407') == 0
