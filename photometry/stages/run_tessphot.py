@@ -9,19 +9,22 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from photometry import cli
 from photometry.core.errors import ExitCode, InputMissingError, Reason, UsageError
 from photometry.core.status import STATUS
 from photometry.core.task import Task
 from photometry.files import atomic, paths
-from photometry.methods.context import JobOptions
 from photometry.todo import engine, owner, stopping, summary
 from photometry.todo.dispatch import dispatch
 from photometry.todo.manager import TaskManager
 from photometry.todo.selection import Selection
 from photometry.todo.workers.inline import InlineWorkers
 from photometry.todo.workers.local import LocalWorkers
+
+if TYPE_CHECKING:
+    from photometry.methods.context import JobOptions
 
 logger = logging.getLogger(__name__)
 

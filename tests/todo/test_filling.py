@@ -49,7 +49,8 @@ def test_second_filling_adds_and_drops_no_result(tmp_path):
 
 def test_skipped_rows_follow_their_star_when_numbers_move(tmp_path):
     skips = {todo_files.key(5): todo_files.key(4)}
-    path = todo_files.fill(tmp_path / 'todo.sqlite', rows=[todo_files.row(star) for star in (4, 5)], skips=skips)
+    rows = [todo_files.row(star) for star in (4, 5)]
+    path = todo_files.fill(tmp_path / 'todo.sqlite', rows=rows, skips=skips)
     todo_files.fill(path, rows=[todo_files.row(1)])
     assert query(path, 'SELECT f.starid, b.starid FROM photometry_skipped AS s '
                             'JOIN todolist AS f ON f.priority = s.priority '

@@ -69,5 +69,6 @@ def test_rules_hold_for_any_field(stars, random):
 def test_a_crowded_field_loses_few_stars():
     random = np.random.default_rng(3)
     number = 1100
-    found = who_skips_whom(np.arange(number), random.uniform(9, 15, number), *random.uniform(0, 256, (2, number)))
+    tmag, row, column = random.uniform([[9], [0], [0]], [[15], [256], [256]], (3, number))
+    found = who_skips_whom(np.arange(number), tmag, row, column)
     assert 0 < np.count_nonzero(found >= 0) < 0.015 * number

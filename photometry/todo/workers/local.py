@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 
 from photometry.core.errors import ExitCode, Reason, TessphotError
 from photometry.todo.dispatch import Died, Finished, Returned, Started
@@ -271,6 +271,7 @@ def _cause(code):
 def _environment():
     """Born with one BLAS thread, and out of reach of the signals that stop the scheduler."""
     before = {name: os.environ.get(name) for name in _THREADS}
+    resource_tracker.ensure_running()  # it unblocks signals when it starts, so it must start before
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     os.environ.update(dict.fromkeys(_THREADS, '1'))
     try:
