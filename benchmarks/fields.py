@@ -142,7 +142,8 @@ def measure(field, **options):
     from photometry.files.lightcurve import read_lightcurve
     source = FieldSource(field)
     done = {}
-    with tempfile.TemporaryDirectory() as folder, WorkerContext(JobOptions(folder, folder, **options)) as worker:
+    with (tempfile.TemporaryDirectory() as folder,
+          WorkerContext(JobOptions(folder, folder, **options)) as worker):
         worker.add_source('field', source, catalog_of(field, source))
         info = source.info
         for star in field.stars:

@@ -108,8 +108,10 @@ def main():
     show(made)
     for scene, rows in everything.items():
         failed = [row for row in rows if not row['done']]
-        print(f'{scene}: {len(rows)} stars more than {EDGE} px from the edge, {len(failed)} without a light curve'
-              + ''.join(f'\n  Tmag {row["tmag"]:.2f} {row["reason"]}: {row["errors"][0]}' for row in failed[:8]))
+        print(f'{scene}: {len(rows)} stars more than {EDGE} px from the edge, '
+              f'{len(failed)} without a light curve')
+        for row in failed[:8]:
+            print(f'  Tmag {row["tmag"]:.2f} {row["reason"]}: {row["errors"][0]}')
     print('Ideal estimator over bound:', ', '.join(f'{value:.3f}' for value in check.values()))
     if chosen.output:
         chosen.output.parent.mkdir(parents=True, exist_ok=True)
