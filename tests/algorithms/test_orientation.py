@@ -47,7 +47,8 @@ def test_prf_as_stored_fits_best(name, ra, dec, tmag):
              for turned in turns(samples.samples)]
     assert len(found) == 8
     assert min(fit.chi2 for fit in found[1:]) > 1.1 * found[0].chi2
-    assert abs(found[0].row - row) < 0.5 and abs(found[0].column - column) < 0.5
+    # The centre of the samples is where the WCS points, not the centroid, which lies up to 0.3 px away.
+    assert abs(found[0].row - row) < 0.12 and abs(found[0].column - column) < 0.12
     assert tmag + 2.5 * np.log10(found[0].flux) == pytest.approx(20.50, abs=0.1)
 
 
