@@ -10,6 +10,9 @@ WINDOWS = (1, 2, 4, 8, 16, 32, 64)
 LIMIT = 2.0
 """How far a wider window's value may leave a narrower one's, in standard errors of the latter."""
 
+_TOGETHER = 256
+"""Series smoothed at once, to bound the memory."""
+
 
 def reach(cadence, duration=7200.0):
     """Half width in frames of the widest sensible window.
@@ -25,7 +28,57 @@ def reach(cadence, duration=7200.0):
     return max(window for window in WINDOWS if window <= max(frames, 1))
 
 
-def smooth(parameters, errors, time, good, reach=4, limit=LIMIT):
+def smooth(layout, parameters, errors, time, good, reach=4, limit=LIMIT):
+    """Background numbers with less noise where the sky is quiet, and as they were where it is not.
+
+    The means of the mesh's boxes are smoothed as waves over the field (a
+    discrete cosine transform): a change of the sky shows in a few long waves,
+    far above their noise, while the many short ones carry noise only. What
+    smoothing takes from the corner glow goes to the mesh first, so that the two
+    do not come apart.
+
+    Parameters
+    ----------
+    layout : photometry.algorithms.backgrounds.BackgroundLayout
+    parameters, errors : float32 arrays (times, layout.size)
+        Numbers of the frames and their standard errors; NaN rows are frames without a fit.
+    time : array (times,)
+        Days.
+    good : bool array (times,)
+        Frames that may lend to others; the rest keep their own numbers.
+    reach : int
+        Frames on either side that may be used; no others have any influence, to the last bit.
+    limit : float
+        See `LIMIT`.
+
+    Returns
+    -------
+    float32 array (times, layout.size)
+        NaN where a frame has no numbers of its own.
+    """
+    made = np.array(parameters, dtype='f4')
+    parameters, errors = np.asarray(parameters, dtype='f4'), np.asarray(errors, dtype='f4')
+    alone = slice(layout.mesh_size, layout.size)
+    made[:, alone] = series(parameters[:, alone], errors[:, alone], time, good, reach, limit)
+    rows, columns = layout.rows, layout.columns
+    mesh = parameters[:, layout.mesh_slice].astype('f8').reshape(-1, rows.count, columns.count)
+    modes = (rows.waves @ rows.average) @ mesh @ (columns.waves @ columns.average).T
+    if layout.glow_size:
+        change = (parameters - made)[:, layout.glow_slice].astype('f8')
+        modes += rows.waves @ np.einsum('tg,grc->trc', change, layout.glow_means) @ columns.waves.T
+    noise = np.sqrt(np.mean(errors[:, layout.mesh_slice].astype('f8') ** 2, axis=1))
+    noise /= rows.gain * columns.gain
+    flat = modes.reshape(len(mesh), -1)
+    for start in range(0, flat.shape[1], _TOGETHER):
+        part = np.s_[:, start:start + _TOGETHER]
+        some = np.broadcast_to(noise[:, None], flat[part].shape)
+        flat[part] = series(flat[part], some, time, good, reach, limit)
+    means = rows.waves.T @ flat.reshape(modes.shape) @ columns.waves
+    made[:, layout.mesh_slice] = (rows.inverse @ means @ columns.inverse.T).reshape(len(mesh), -1)
+    return made
+
+
+def series(parameters, errors, time, good, reach=4, limit=LIMIT):
     """Local lines through each number's series, each over the widest window that the data allow.
 
     A window grows as long as its confidence interval meets those of all narrower ones
@@ -46,13 +99,13 @@ def smooth(parameters, errors, time, good, reach=4, limit=LIMIT):
 
     Returns
     -------
-    float32 array (times, n)
+    float64 array (times, n)
         NaN where a frame has no numbers of its own.
     """
     values = np.asarray(parameters, dtype='f8')
     finite = np.isfinite(values)
     lends = finite & np.asarray(good)[:, None]
-    variance = np.maximum(np.where(finite, errors, 1.0), 1e-4).astype('f8') ** 2
+    variance = np.maximum(np.where(finite, errors, 1.0), 1e-5).astype('f8') ** 2
     weights = np.where(lends, 1 / variance, 0.0)
     values = np.where(finite, values, 0.0)
     best = values.copy()
@@ -67,7 +120,7 @@ def smooth(parameters, errors, time, good, reach=4, limit=LIMIT):
         upper = np.where(growing, np.minimum(upper, estimate + limit * error), upper)
         growing &= lower <= upper
         best = np.where(growing, estimate, best)
-    return np.where(finite, best, np.nan).astype('f4')
+    return np.where(finite, best, np.nan)
 
 
 class _Sums:

@@ -71,10 +71,10 @@ def _look(layout, stars, prf, wing, bad, wing_limit):
     bright = stars[2] < BRIGHT
     light = starlight.render(layout.limits, *(values[~bright] for values in stars), prf, wing)
     if not bright.any():
-        return light, starlight.star_mask(light, mesh=layout.mesh) | bad
+        return light, starlight.star_mask(light, mesh=layout.box) | bad
     wings = starlight.render(layout.limits, *(values[bright] for values in stars), prf, wing)
     light += wings
-    return light, starlight.star_mask(light, mesh=layout.mesh) | (wings > wing_limit) | bad
+    return light, starlight.star_mask(light, mesh=layout.box) | (wings > wing_limit) | bad
 
 
 def _learn_wing(image, layout, fit, stars, prf):

@@ -32,7 +32,7 @@ class BackgroundLayout:
     limits : Stamp
         The pixels that the background covers.
     mesh : int
-        Wanted size of a box, px.
+        Wanted size of a box, px; small fields get smaller ones.
     camera_centre : (row, column) or None
         Zero-based place of the camera's axis on this CCD, generally outside
         the pixels; from the WCS. Without it there is no corner glow.
@@ -45,15 +45,20 @@ class BackgroundLayout:
     camera_centre: tuple[float, float] | None = None
     strap_columns: tuple[int, ...] = ()
 
+    @property
+    def box(self) -> int:
+        """Size of a box: the mesh, or an eighth of a smaller field, but not below 32 px."""
+        return min(self.mesh, max(32, min(self.limits.shape) // 8))
+
     @cached_property
     def rows(self) -> splines.SplineAxis:
         """Mesh along the rows."""
-        return splines.SplineAxis(self.limits.row_min, self.limits.height, self.mesh)
+        return splines.SplineAxis(self.limits.row_min, self.limits.height, self.box)
 
     @cached_property
     def columns(self) -> splines.SplineAxis:
         """Mesh along the columns."""
-        return splines.SplineAxis(self.limits.col_min, self.limits.width, self.mesh)
+        return splines.SplineAxis(self.limits.col_min, self.limits.width, self.box)
 
     @property
     def mesh_size(self) -> int:
@@ -91,6 +96,26 @@ class BackgroundLayout:
     def size(self) -> int:
         """Length of the vector of a frame."""
         return self.mesh_size + self.glow_size + len(self.strap_columns)
+
+    @cached_property
+    def whole_glow(self):
+        """Pixels of the limits that the corner glow reaches, with their taps; dear to find."""
+        return _glow_taps(self, self.limits)
+
+    @cached_property
+    def glow_means(self):
+        """Mean over every box of each function of the glow (glow_size, rows, columns)."""
+        counts = np.add.outer(np.zeros(self.rows.length), np.ones(self.columns.length))
+        edges = [np.arange(axis.count) * axis.size for axis in (self.rows, self.columns)]
+
+        def means(image):
+            return np.add.reduceat(np.add.reduceat(image, edges[0], axis=0), edges[1], axis=1)
+        made = []
+        for unit in np.eye(self.glow_size, dtype='f4'):
+            image = np.zeros(self.limits.shape, dtype='f4')
+            _add_glow(self, unit, self.limits, image)
+            made.append(means(image.astype('f8')) / means(counts))
+        return np.array(made)
 
     @cached_property
     def strap_index(self) -> np.ndarray:
@@ -190,7 +215,7 @@ def _extended_glow(coefficients):
 
 
 def _add_glow(layout, coefficients, stamp, sky):
-    pixels, low, weights = _glow_taps(layout, stamp)
+    pixels, low, weights = layout.whole_glow if stamp == layout.limits else _glow_taps(layout, stamp)
     if len(low):
         sky[pixels] += _four_taps(_extended_glow(coefficients), low, weights)
 
@@ -262,51 +287,69 @@ def _pull(layout, slope):
             + twist.T @ twist / (0.05 * slope)**2)
 
 
-def _whole(layout, mesh, errors, glow=None, strap=None, strap_errors=None):
-    """Vector of a frame from its parts; parts that are not given are zero."""
+def _whole(layout, mesh, errors, glow=None, strap=None):
+    """Vectors of a frame from its parts; of glow and straps both numbers and errors."""
     parameters, deviations = np.zeros((2, layout.size), dtype='f4')
     parameters[layout.mesh_slice], deviations[layout.mesh_slice] = np.ravel(mesh), np.ravel(errors)
     if glow is not None:
-        parameters[layout.glow_slice] = glow
+        parameters[layout.glow_slice], deviations[layout.glow_slice] = glow
     if strap is not None:
-        parameters[layout.strap_slice], deviations[layout.strap_slice] = strap, strap_errors
+        parameters[layout.strap_slice], deviations[layout.strap_slice] = strap
     return BackgroundFit(parameters, deviations)
 
 
 def _fit_mesh(data, layout):
-    """Glow first, then the mesh on coarse and on all pixels, with the straps in between."""
+    """Glow first, then the mesh on coarse and on all pixels, then the straps."""
     glow = _fit_glow(data, layout) if layout.glow_size else None
-    unstrapped = data
+    rest = data
+    if glow is not None:
+        rest = data - evaluate(layout, _whole(layout, np.zeros(layout.mesh_size), 0, glow).parameters)
     if layout.strap_columns:
-        unstrapped = data.copy()
-        unstrapped[:, layout.strap_index] = np.nan
-    fit = _whole(layout, np.zeros(layout.mesh_size), 0, glow)
-    sigma = None
-    for step in (2, 1):
-        mesh, errors, sigma = _update_mesh(unstrapped, layout, fit.parameters, step, sigma)
-        fit = _whole(layout, mesh, errors, glow)
+        rest = rest.copy() if rest is data else rest
+        rest[:, layout.strap_index] = np.nan
+    mesh, errors = _settle(rest, layout)
+    fit = _whole(layout, mesh, errors, glow)
     if layout.strap_columns:
         smooth = evaluate(layout, fit.parameters)
-        response, deviation = straps.responses(data, smooth, layout.strap_index)
-        fit = _whole(layout, mesh, errors, glow, response, deviation)
+        found = straps.responses(data, smooth, layout.strap_index)
+        fit = _whole(layout, mesh, errors, glow, found)
     return fit
 
 
-def _update_mesh(data, layout, parameters, step, sigma):
+def _settle(data, layout, coarse=2, rounds=6, tolerance=0.03):
+    """Mesh of an image, and its errors.
+
+    Starlight leaves pixels off the middle of their box, so that on a slope the
+    mode of a box is not that of its middle. Residuals cure that: passes over
+    every other pixel until the mesh holds still, then one over all of them.
+    """
+    rows, columns = layout.rows, layout.columns
+    data = boxes.pad(data, rows, columns)
+    mesh, sigma = np.zeros((rows.count, columns.count)), None
+    thin = boxes.thin(data, rows, columns, coarse)
+    for _ in range(rounds):
+        new, _, sigma = _update_mesh(thin, mesh, layout, coarse, sigma)
+        change = np.sqrt(np.mean((new - mesh) ** 2))
+        mesh = new
+        if change < tolerance:
+            break
+    mesh, errors, _ = _update_mesh(data, mesh, layout, 1, sigma)
+    return mesh, errors
+
+
+def _update_mesh(data, mesh, layout, step, sigma):
     """Coefficients that bring the mode of the residuals to zero in every box, errors, scatter."""
     rows, columns = layout.rows, layout.columns
-    shape = rows.count, columns.count
-    residual = boxes.split(data - evaluate(layout, parameters), rows, columns, step)
-    found = boxes.statistics(residual, scatter=sigma)
+    model = rows.thinned(step) @ mesh.astype('f4') @ columns.thinned(step).T
+    found = boxes.statistics(boxes.split(data - model, rows, columns), scatter=sigma)
     size = rows.size * columns.size / step**2
-    known = (found.count >= max(8, 0.02 * size)).reshape(shape)
+    known = (found.count >= max(8, 0.02 * size)).reshape(mesh.shape)
     if not known.any():
-        known = (found.count > 0).reshape(shape)
-    old = parameters[layout.mesh_slice].reshape(shape).astype('f8')
-    means = rows.average @ old @ columns.average.T + found.mode.reshape(shape)
+        known = (found.count > 0).reshape(mesh.shape)
+    means = rows.average @ mesh @ columns.average.T + found.mode.reshape(mesh.shape)
     mesh = rows.inverse @ boxes.fill(means, known) @ columns.inverse.T
     errors = found.sigma * np.sqrt(boxes.MODE_VARIANCE / np.maximum(found.count, 1))
-    errors = boxes.fill(errors.reshape(shape), known) * rows.gain * columns.gain
+    errors = boxes.fill(errors.reshape(mesh.shape), known) * rows.gain * columns.gain
     return mesh, np.abs(errors), found.sigma
 
 
@@ -320,11 +363,12 @@ def _fit_glow(data, layout, inner=600.0, box=32):
     row, column = (grid.ravel() for grid in np.meshgrid(row, column, indexing='ij'))
     radius = np.hypot(row, column)
     near = radius > GLOW_RADIUS - inner
-    found = boxes.statistics(boxes.split(data, rows, columns, 2)[near])
+    thin = boxes.thin(boxes.pad(data, rows, columns), rows, columns, 2)
+    found = boxes.statistics(boxes.split(thin, rows, columns)[near])
     used = found.count >= 8
     radius, row, column = radius[near][used], row[near][used], column[near][used]
     if np.count_nonzero(radius > GLOW_RADIUS) < 2 * layout.glow_size:
-        return np.zeros(layout.glow_size)
+        return np.zeros((2, layout.glow_size))
     profile = _glow_basis(layout, radius)
     scale = 1000.0
     row, column = row / scale, column / scale
@@ -341,7 +385,7 @@ def _glow_basis(layout, radius):
 
 
 def _robust(basis, values, smooth, rounds=5):
-    """First ``smooth`` coefficients of a Huber fit, with a trace of smoothness among them."""
+    """First ``smooth`` coefficients of a Huber fit, with a trace of smoothness among them, and errors."""
     weights = np.ones(len(values))
     rough = np.zeros((smooth, basis.shape[1]))
     rough[:, :smooth] = np.diff(np.eye(smooth + 2)[:, 2:], n=2, axis=0)
@@ -352,4 +396,5 @@ def _robust(basis, values, smooth, rounds=5):
         residual = np.abs(values - basis @ solution)
         sigma = max(1.4826 * np.median(residual), 1e-6)
         weights = 1 / np.maximum(1, residual / (2 * sigma))
-    return solution[:smooth]
+    errors = sigma * np.sqrt(np.diag(np.linalg.inv(normal + penalty)))
+    return np.stack([solution[:smooth], errors[:smooth]])

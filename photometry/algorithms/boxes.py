@@ -18,26 +18,31 @@ class BoxStatistics(NamedTuple):
     count: np.ndarray
 
 
-def split(image, rows, columns, step=1):
-    """Pixels box by box.
+def pad(image, rows, columns):
+    """Image with NaN added until every box is full.
 
     Parameters
     ----------
     image : array (height, width)
     rows, columns : SplineAxis
-    step : int
-        Take only every step-th pixel of a box, along both axes.
-
-    Returns
-    -------
-    array (boxes, pixels)
-        Rows of boxes first; NaN where the last boxes hang over the image.
     """
-    if image.shape != (rows.padded, columns.padded):
-        full = np.full((rows.padded, columns.padded), np.nan, dtype=image.dtype)
-        full[:image.shape[0], :image.shape[1]] = image
-        image = full
+    if image.shape == (rows.padded, columns.padded):
+        return image
+    full = np.full((rows.padded, columns.padded), np.nan, dtype=image.dtype)
+    full[:image.shape[0], :image.shape[1]] = image
+    return full
+
+
+def thin(image, rows, columns, step):
+    """Every step-th pixel of every box, along both axes, of a padded image."""
     parts = image.reshape(rows.count, rows.size, columns.count, columns.size)[:, ::step, :, ::step]
+    return parts.reshape(rows.count * parts.shape[1], columns.count * parts.shape[3])
+
+
+def split(image, rows, columns):
+    """Pixels box by box, rows of boxes first, of a padded or thinned image: (boxes, pixels)."""
+    parts = image.reshape(rows.count, image.shape[0] // rows.count,
+                          columns.count, image.shape[1] // columns.count)
     return parts.transpose(0, 2, 1, 3).reshape(rows.count * columns.count, -1)
 
 

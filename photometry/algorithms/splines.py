@@ -32,7 +32,8 @@ def cubic_weights(fraction):
 class SplineAxis:
     """Boxes of equal size along one axis with a B-spline coefficient each.
 
-    Beyond the outer nodes the spline goes on as a straight line.
+    Beyond the outer nodes the spline goes on as a straight line; a parabola would
+    follow a curved sky no better there and double the noise.
 
     Parameters
     ----------
@@ -88,6 +89,12 @@ class SplineAxis:
         np.put_along_axis(extended, lowest[:, None] + np.arange(4), weights, axis=1)
         return extended @ extend(np.eye(self.count))
 
+    def thinned(self, step):
+        """Basis (pixels, count) float32 at every step-th pixel of every box, full boxes only."""
+        full = np.zeros((self.padded, self.count), dtype='f4')
+        full[:self.length] = self.basis
+        return full.reshape(self.count, self.size, -1)[:, ::step].reshape(-1, self.count)
+
     @cached_property
     def average(self):
         """Matrix (count, count) from coefficients to means over the boxes."""
@@ -101,6 +108,13 @@ class SplineAxis:
         return np.linalg.inv(self.average)
 
     @cached_property
+    def waves(self):
+        """Orthonormal cosine waves over the boxes, one a row, longest first (count, count)."""
+        order = np.arange(self.count)
+        waves = np.cos(np.pi * order[:, None] * (order + 0.5) / self.count)
+        return waves / np.sqrt(np.sum(waves**2, axis=1, keepdims=True))
+
+    @cached_property
     def gain(self) -> float:
         """Root mean square error of a coefficient for box means of unit error."""
         return float(np.sqrt(np.mean(np.sum(self.inverse**2, axis=1))))
@@ -108,10 +122,9 @@ class SplineAxis:
 
 def extend(coefficients):
     """Two more coefficients on either side of the first axis, on a straight line."""
-    first, last = coefficients[0], coefficients[-1]
     if len(coefficients) == 1:
-        return np.stack([first] * 5)
-    after, before = coefficients[1], coefficients[-2]
-    step, end = first - after, last - before
+        return np.stack([coefficients[0]] * 5)
+    first, last = coefficients[0], coefficients[-1]
+    step, end = first - coefficients[1], last - coefficients[-2]
     return np.concatenate([[first + (step + step), first + step], coefficients,
                            [last + end, last + (end + end)]])

@@ -1,0 +1,129 @@
+"""Background model against the simulator's truth: error in e-/s and CPU seconds a frame.
+
+    python benchmarks/background.py --json background.json
+
+For every kind of sky a field is simulated from several seeds, one of them drawn at run time. A mean
+image is surveyed, every frame fitted, the numbers smoothed in time, and the model compared with the
+truth on all pixels with less than 0.2 e-/s of starlight in good frames.
+"""
+
+import argparse
+import json
+import secrets
+import sys
+import time
+
+import numpy as np
+
+from photometry.algorithms import background_smoothing, background_survey, backgrounds
+from photometry.algorithms.prf import PRF
+from photometry.files.prf import load_prf
+from photometry.simulation.plan import SectorPlan
+from photometry.simulation.sector import Simulation, stamp_of_size
+
+GOALS = {'quiet': 0.10, 'gradient': 0.15, 'glow': 0.5, 'straps': 0.3, 'tess': None}
+DARK = 0.2
+REFERENCE = 7
+
+
+def catalogue(simulation, rng):
+    """Stars as a catalogue knows them."""
+    stars = simulation.stars
+    size = len(stars)
+    return (stars['row'] + rng.normal(0, 0.03, size), stars['column'] + rng.normal(0, 0.03, size),
+            stars['tmag'] + rng.normal(0, 0.02, size))
+
+
+def measure(kind, seed, options):
+    """Numbers of one field, as a dictionary."""
+    plan = SectorPlan(seed=seed, frames=options.frames, cadence=options.cadence, preset=options.density,
+                      faint=options.faint, background=kind, gap=False, faults=False,
+                      stamp=stamp_of_size(options.size, options.size, options.row, options.column))
+    simulation = Simulation(plan)
+    good = simulation.schedule.clean
+    prf = PRF(load_prf(plan.sector, plan.camera, plan.ccd))
+    images = [simulation.frame(frame).image for frame in range(plan.frames)]
+    layout = backgrounds.BackgroundLayout(plan.stamp, options.mesh, tuple(simulation.background.axis))
+    chosen = np.flatnonzero(good)[np.linspace(0, good.sum() - 1, REFERENCE).round().astype(int)]
+    mean = np.mean([images[frame] for frame in chosen], axis=0, dtype='f8').astype('f4')
+    start = time.process_time()
+    survey = background_survey.survey(mean, layout, *catalogue(simulation, plan.rng('noise')), prf)
+    surveyed = time.process_time()
+    fits = [backgrounds.fit_frame(image, survey.mask, survey.layout, survey.light) for image in images]
+    fitted = time.process_time()
+    reach = background_smoothing.reach(plan.cadence)
+    raw, errors = (np.array(part) for part in zip(*fits, strict=True))
+    smooth = background_smoothing.smooth(survey.layout, raw, errors, simulation.schedule.middle, good, reach)
+    smoothed = time.process_time()
+    found = [compare(simulation, survey.layout, raw[frame], smooth[frame], frame)
+             for frame in np.flatnonzero(good)]
+    pixels, square, mean, raw_square, glowing, glowing_square = np.sum(found, axis=0)
+    return {'kind': kind, 'seed': seed, 'stars': len(simulation.stars),
+            'dark_fraction': float(pixels / good.sum() / np.prod(plan.stamp.shape)),
+            'rms': float(np.sqrt(square / pixels)),
+            'bias': float(mean / pixels), 'rms_unsmoothed': float(np.sqrt(raw_square / pixels)),
+            'rms_in_glow': float(np.sqrt(glowing_square / glowing)) if glowing else None,
+            'wing_found': [survey.wing.fraction, survey.wing.exponent],
+            'wing_true': [simulation.wing.fraction, simulation.wing.exponent],
+            'straps_found': len(survey.layout.strap_columns),
+            'cpu_survey': surveyed - start, 'cpu_frame': (fitted - surveyed) / plan.frames,
+            'cpu_smooth': (smoothed - fitted) / plan.frames}
+
+
+def compare(simulation, layout, raw, smooth, frame):
+    """Sums over the dark pixels of a frame."""
+    truth = simulation.background.evaluate(frame, simulation.plan.stamp)
+    dark = simulation.starlight.crop(simulation.starlight_of(frame)) < DARK
+    difference = (backgrounds.evaluate(layout, smooth) - truth)[dark].astype('f8')
+    unsmoothed = (backgrounds.evaluate(layout, raw) - truth)[dark].astype('f8')
+    square = np.sum(difference**2)
+    glowing = simulation.background.glow[frame] > 5
+    return np.array([dark.sum(), square, difference.sum(), np.sum(unsmoothed**2),
+                     dark.sum() * glowing, square * glowing])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('--size', type=int, default=1024, help='rows and columns')
+    parser.add_argument('--row', type=int, help='first row on the CCD; the middle by default')
+    parser.add_argument('--column', type=int, help='first column on the CCD')
+    parser.add_argument('--frames', type=int, default=30)
+    parser.add_argument('--cadence', type=int, default=1800)
+    parser.add_argument('--density', default='typical')
+    parser.add_argument('--faint', type=float, default=16.0)
+    parser.add_argument('--mesh', type=int, default=64)
+    parser.add_argument('--seeds', type=int, nargs='*', default=[1, 2])
+    parser.add_argument('--kinds', nargs='*', default=list(GOALS))
+    parser.add_argument('--json', help='file for the numbers')
+    options = parser.parse_args()
+    drawn = secrets.randbelow(10**6)
+    print(f'seed drawn for this run: {drawn}')
+    rows = []
+    print(f'{"sky":9s} {"rms":>7s} {"+-":>6s} {"goal":>5s} {"raw":>7s} {"bias":>7s} {"glow":>7s} '
+          f'{"dark":>5s} {"survey":>7s} {"fit":>6s} {"smooth":>6s}')
+    for kind in options.kinds:
+        some = [measure(kind, seed, options) for seed in [*options.seeds, drawn]]
+        rows += some
+        print_row(kind, some)
+    if options.json:
+        with open(options.json, 'w') as file:
+            json.dump({'options': vars(options), 'drawn': drawn, 'fields': rows}, file, indent=1)
+    means = {kind: np.mean([row['rms'] for row in rows if row['kind'] == kind]) for kind in options.kinds}
+    return int(any(GOALS[kind] is not None and means[kind] > GOALS[kind] for kind in options.kinds))
+
+
+def print_row(kind, some):
+    """One line of the table."""
+    def mean(name):
+        values = [row[name] for row in some if row[name] is not None]
+        return np.mean(values) if values else np.nan
+    rms = [row['rms'] for row in some]
+    error = np.std(rms, ddof=1) / np.sqrt(len(rms)) if len(rms) > 1 else np.nan
+    print(f'{kind:9s} {np.mean(rms):7.3f} {error:6.3f} {GOALS[kind] or np.nan:5.2f} '
+          f'{mean("rms_unsmoothed"):7.3f} {mean("bias"):7.3f} {mean("rms_in_glow"):7.3f} '
+          f'{mean("dark_fraction"):5.2f} {mean("cpu_survey"):7.2f} '
+          f'{mean("cpu_frame"):6.3f} {mean("cpu_smooth"):6.3f}', flush=True)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
