@@ -364,6 +364,9 @@ def read_info(path, file) -> CubeInfo:
         raise ValueError('it has no schema')
     schema.check_version(path, as_text(file.attrs['schema']), SCHEMA)
     values = {field.name: _plain(file.attrs[field.name]) for field in dataclasses.fields(CubeInfo)}
+    for field in dataclasses.fields(CubeInfo):
+        if type(values[field.name]).__name__ != field.type:
+            raise ValueError(f'its attribute {field.name} is no {field.type}')
     info = CubeInfo(**values)
     if min(info.rows, info.columns, info.times, info.block) < 1 or not 0 <= info.ref_frame < info.times:
         raise ValueError('its attributes contradict each other')
