@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from photometry.algorithms import timing
-from photometry.core.coordinates import SCIENCE, from_vectors, unit_vectors
+from photometry.core.coordinates import SCIENCE
 from photometry.core.errors import InputMissingError
 from photometry.files import ephemeris, sector_wcs, wcs
 
@@ -20,7 +20,9 @@ WCS_NOISE = 0.002
 LINEAR_ENOUGH = 0.01
 """Px by which a cutout's linear WCS may be wrong before it keeps its distortion."""
 
-_ORDER = 4
+_FIRST_FRAME = 0.8
+"""Days from the date in the table of sectors to the first image of sector 1."""
+
 _SCALE = 21.1 / 3600
 
 
@@ -47,15 +49,21 @@ class Sky:
 
     @cached_property
     def axis(self):
-        """Row and column near the camera's axis: the corner of the CCD next to it."""
+        """Row and column of the camera's axis, a little beyond a corner of the CCD."""
         try:
-            others = [sector_wcs.sector_wcs(self._key[0], self._key[1], ccd) for ccd in (1, 2, 3, 4)]
+            centre = sector_wcs.camera_centre(*self._key[:2])
         except InputMissingError:
-            return SCIENCE.row_max + 30.0, SCIENCE.col_max + 30.0
-        centres = [unit_vectors(*wcs.pixel_to_sky(other, 1023.5, 1067.5)) for other in others]
-        middle = from_vectors(np.mean(centres, axis=0))
-        row, column = wcs.sky_to_pixel(self.wcs, *middle)
+            return SCIENCE.row_max + 52.0, SCIENCE.col_max + 58.0
+        row, column = wcs.sky_to_pixel(self.wcs, *centre)
         return float(row[0]), float(column[0])
+
+    @cached_property
+    def start(self):
+        """TJD of the first frame, to about a day; None where it is not known."""
+        try:
+            return sector_wcs.sector_times(self._key[0])[0] - timing.BTJD + _FIRST_FRAME
+        except InputMissingError:
+            return None
 
     def radec(self, row, column):
         """Directions of zero-based pixels, deg."""

@@ -48,7 +48,7 @@ class Schedule:
         return (self.quality == 0) & ~self.zero & ~self.missing
 
 
-def make_schedule(rng, sector, cadence, frames, *, gap=True, faults=True):
+def make_schedule(rng, sector, cadence, frames, *, gap=True, faults=True, start=None):
     """Frames of a sector.
 
     Parameters
@@ -59,12 +59,14 @@ def make_schedule(rng, sector, cadence, frames, *, gap=True, faults=True):
         A pause after half of the frames, from 20 on: one day in 27, as between orbits.
     faults : bool
         Flag, empty and lose some; only where there are at least 20 frames.
+    start : float, optional
+        TJD before the first frame; sectors begin every 27.4 days otherwise.
 
     Returns
     -------
     Schedule
     """
-    day = ANCHOR_START + (sector - 1) * _SECTOR_DAYS
+    day = ANCHOR_START + (sector - 1) * _SECTOR_DAYS if start is None else start
     offset = ANCHOR_CADENCE * 1800
     first = int(np.ceil(((day - ANCHOR_START) * 86400 + offset) / cadence))
     cadenceno = first + np.arange(frames)

@@ -51,7 +51,8 @@ class Simulation:
         self.sky = sky
         self.detector = Detector(plan.cadence, plan.clipped)
         self.schedule = make_schedule(plan.rng('schedule'), plan.sector, plan.cadence, plan.frames,
-                                      gap=plan.gap, faults=plan.faults)
+                                      gap=plan.gap, faults=plan.faults,
+                                      start=None if sky is None else sky.start)
         self.motion = make_motion(plan.rng('motion'), self.schedule, CCD_CENTRE, jitter=plan.jitter,
                                   drift=plan.drift, roll=plan.roll)
         self.stars = draw_stars(plan.rng('stars'), plan.stamp, preset=plan.preset, number=plan.number,
