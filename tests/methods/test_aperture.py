@@ -1,0 +1,180 @@
+"""Aperture photometry gives the true flux, with true errors, or says why not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import simulated
+
+from photometry import STATUS, settings
+from photometry.algorithms import metrics
+from photometry.core.errors import FluxOnEdgeError, NoFluxError
+from photometry.core.stamp import Stamp
+from photometry.files.lightcurve import read_lightcurve
+from photometry.methods.aperture import AperturePhotometry
+from photometry.stages import tessphot
+
+FRAMES = 150
+STAMP = Stamp(1000, 1060, 700, 760)
+
+
+@pytest.fixture(scope='module')
+def crowd():
+    rng = np.random.default_rng(12)
+    row, column = rng.uniform(1004, 1056, (2, 40)) - [[0], [300]]
+    tmag = np.concatenate([[8.0, 9.5], rng.uniform(10.5, 15, 38)])
+    return simulated.simulate(row, column, tmag, stamp=STAMP, frames=FRAMES, jitter=0.02, catalog_error=0.1)
+
+
+def measured(sector, folder, starid, **options):
+    with simulated.worker(sector, folder, **options) as context:
+        context.close = lambda: None
+        photometry = AperturePhotometry.from_task(simulated.task(starid), context)
+        photometry.photometry()
+        return photometry
+
+
+def flux_of(photometry):
+    return np.asarray(photometry.lightcurve['flux'])[photometry.source.pixels.good]
+
+
+@pytest.mark.parametrize('tmag', [7.5, 10.0, 12.5, 14.5])
+def test_isolated_stars(tmag, tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [tmag], stamp=STAMP, frames=300, jitter=0.02,
+                                seed=int(10 * tmag))
+    photometry = measured(sector, tmp_path, 1000)
+    flux = flux_of(photometry)
+    error = np.median(photometry.lightcurve['flux_err'])
+    stated = error / np.sqrt(len(flux)) / sector.flux[0]
+    assert np.mean(flux) / sector.flux[0] == pytest.approx(1, abs=2e-3 + 4 * stated)
+    # The double draws the noise that images_err states; FLUX_ERR allows for on-board clipping.
+    assert metrics.mad(flux) == pytest.approx(error / photometry._gain, rel=0.15)
+    assert photometry.details['contamination'] == 0 and photometry.status is STATUS.OK
+
+
+def test_a_crowd_with_wrong_magnitudes(crowd, tmp_path):
+    bias, ratio = [], []
+    for number, starid in enumerate(crowd.starids):
+        photometry = measured(crowd, tmp_path, starid)
+        flux = flux_of(photometry)
+        near = np.hypot(crowd.row - crowd.row[number], crowd.column - crowd.column[number])
+        if np.sort(near)[1] > 2:
+            bias.append(np.median(flux) / crowd.flux[number] - 1)
+            ratio.append(metrics.mad(flux) * photometry._gain / np.median(photometry.lightcurve['flux_err']))
+    assert len(bias) > 20 and abs(np.median(bias)) < 0.01
+    assert np.median(ratio) == pytest.approx(1, abs=0.1)
+
+
+def test_motion_does_not_show_in_the_corrected_flux(tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [8.0], stamp=STAMP, frames=100, jitter=0.1, noise=False)
+    photometry = measured(sector, tmp_path, 1000)
+    raw = np.asarray(photometry.lightcurve['sap_flux'])[photometry.source.pixels.good]
+    assert np.std(flux_of(photometry)) / sector.flux[0] < 2e-4 < np.std(raw) / sector.flux[0]
+
+
+def test_a_variable_star_keeps_its_amplitude(tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [9.0], stamp=STAMP, frames=100)
+    wave = 1 + 0.05 * np.sin(np.arange(100) / 3)
+    sector.source.layers['images'] *= wave.astype('f4')
+    sector.source.__post_init__()
+    flux = flux_of(measured(sector, tmp_path, 1000))
+    assert np.polyfit(wave[sector.source.good], flux / sector.flux[0], 1)[0] == pytest.approx(1, abs=0.01)
+
+
+def test_saturated_stars_keep_their_charge(tmp_path):
+    sector = simulated.simulate([1030.2], [730.1], [5.6], stamp=STAMP, frames=40)
+    photometry = measured(sector, tmp_path, 1000)
+    assert (sector.source.layers['pixel_flags'] & 16).any(), 'the star should saturate'
+    assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.01)
+    trail = photometry.final_phot_mask[:, 730 - photometry.stamp.col_min]
+    assert trail.sum() > 8
+    assert np.asarray(photometry.lightcurve['pixel_quality']).max() & 16
+
+
+def test_saturated_trails_make_the_stamp_grow(tmp_path):
+    sector = simulated.simulate([1030.2], [730.1], [6.0], stamp=STAMP, frames=20)
+    small = type('Small', (AperturePhotometry,), {'default_stamp': lambda self: (7, 7)})
+    with simulated.worker(sector, tmp_path) as context:
+        photometry = small.from_task(simulated.task(1000), context)
+        photometry.photometry()
+    assert photometry.details['stamp_resizes'] >= 1
+    assert photometry.details['stamp_height'] > 7 and photometry.status is STATUS.OK
+    assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.01)
+
+
+def test_stamps_grow_as_often_as_the_settings_say(tmp_path):
+    sector = simulated.simulate([1030.2], [730.1], [6.0], stamp=STAMP, frames=20)
+    small = type('Small', (AperturePhotometry,), {'default_stamp': lambda self: (5, 5)})
+    chosen = settings.load()
+    chosen = dataclasses.replace(chosen, aperture=dataclasses.replace(
+        chosen.aperture, stamp_growth=1, stamp_growths=1))
+    with simulated.worker(sector, tmp_path, settings=chosen) as context:
+        photometry = small.from_task(simulated.task(1000), context)
+        with pytest.raises(FluxOnEdgeError, match='after 1 growths'):
+            photometry.photometry()
+
+
+def test_a_star_at_the_edge_is_a_warning(tmp_path):
+    sector = simulated.simulate([1001.2], [730.1], [10.0], stamp=STAMP, frames=40)
+    photometry = measured(sector, tmp_path, 1000)
+    assert photometry.status is STATUS.WARNING and 'edge' in photometry.errors[0]
+    assert photometry.details['edge_flux'] > 0
+    assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.02)
+
+
+def test_a_star_without_pixels(tmp_path):
+    sector = simulated.simulate([1030.2], [730.1], [10.0], stamp=STAMP, frames=40)
+    sector.source.layers['images_err'][:] = np.nan
+    with pytest.raises(NoFluxError, match='no pixel'):
+        measured(sector, tmp_path, 1000)
+
+
+def test_flux_does_not_depend_on_order_or_company(crowd, tmp_path):
+    some = list(crowd.starids[:6])
+    found = []
+    for order in (some, some[::-1], some[2:3]):
+        with simulated.worker(crowd, tmp_path / str(len(found)), cache='none') as context:
+            context.close = lambda: None
+            done = {starid: tessphot.process(simulated.task(starid), context) for starid in order}
+        found.append({starid: (tmp_path / str(len(found)) / result.lightcurve).read_bytes()
+                      for starid, result in done.items()})
+    assert found[0] == found[1]
+    assert found[2][some[2]] == found[0][some[2]]
+
+
+def test_the_file_holds_what_was_measured(crowd, tmp_path):
+    with simulated.worker(crowd, tmp_path) as context:
+        context.close = lambda: None
+        result = tessphot.process(simulated.task(1003, priority=3), context)
+    found = read_lightcurve(tmp_path / result.lightcurve)
+    assert result.status is STATUS.OK and result.method_used == 'aperture' and result.reason is None
+    assert np.median(found.columns['FLUX'][crowd.source.good]) == pytest.approx(
+        result.details['mean_flux'], rel=1e-5)
+    assert found.primary['AP_CONT'] == pytest.approx(result.details['contamination'])
+    assert (found.aperture & 2 > 0).sum() == result.details['mask_size']
+    row, column = (np.median(found.columns[name]) for name in ('MOM_CENTR2', 'MOM_CENTR1'))
+    assert abs(row - result.details['pos_row']) < 1 and abs(column - result.details['pos_column']) < 1
+    assert set(tessphot.DIAGNOSTICS) == set(result.details)
+
+
+def test_sap_flux_is_the_plain_sum(crowd, tmp_path):
+    photometry = measured(crowd, tmp_path, crowd.starids[5])
+    expected = photometry.images_cube[photometry.final_phot_mask].sum(axis=0, dtype='f8')
+    assert np.allclose(photometry.lightcurve['sap_flux'], expected)
+    assert np.allclose(photometry.lightcurve['flux_background'],
+                       simulated.SKY * photometry.details['mask_size'])
+
+
+@pytest.mark.parametrize(('error', 'reason'), [
+    (NoFluxError('x'), 'no_flux'), (FluxOnEdgeError('x'), 'flux_on_edge'), (MemoryError(), 'memory'),
+    (OSError(28, 'full'), 'io'), (ZeroDivisionError('x'), 'bug')])
+def test_failures_become_reasons(error, reason, crowd, tmp_path, monkeypatch):
+    def fail(self):
+        raise error
+    monkeypatch.setattr(AperturePhotometry, 'do_photometry', fail)
+    with simulated.worker(crowd, tmp_path) as context:
+        context.close = lambda: None
+        result = tessphot.process(simulated.task(1003), context)
+    assert result.status is STATUS.ERROR and result.reason == reason
+    assert result.lightcurve is None and len(result.errors) == 1 and result.errors[0]
+    assert not list(tmp_path.rglob('*.fits'))
