@@ -230,7 +230,7 @@ def instrument_facts(primary, image) -> dict:
         'frame_time': number(image, 'FRAMETIM', 2., 0, 100),
         'num_frm': whole(image, 'NUM_FRM', 0, 0, 10 ** 6),
         'n_readout': whole(image, 'NREADOUT', 0, 0, 10 ** 6),
-        'deadc': number(image, 'DEADC', 0, 0, 1),
+        'deadc': number(image, 'DEADC', 0., 0, 1),
         'readnoise': tuple(map(partial(_positive, image, 'READNOI', 10.), outputs)),
         'gain': tuple(map(partial(_positive, image, 'GAIN', 5.2), outputs)),
         'crmiten': logical(primary, 'CRMITEN'),
