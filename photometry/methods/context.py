@@ -134,6 +134,7 @@ class WorkerContext:
     def __init__(self, options):
         self.options = options
         self._sources = {}
+        self._methods = {}
         self._tiles = OrderedDict()
 
     def __enter__(self):
@@ -151,6 +152,12 @@ class WorkerContext:
     def ephemeris(self):
         """`photometry.files.ephemeris.Ephemeris` of the spacecraft."""
         return ephemeris.load_ephemeris()
+
+    def method(self, name):
+        """The class registered for a method, kept: a look-up takes longer than a star's sums."""
+        if name not in self._methods:
+            self._methods[name] = plugins.load(plugins.METHODS, name)
+        return self._methods[name]
 
     def close(self):
         """Close all files."""
@@ -179,7 +186,8 @@ class WorkerContext:
         candidates = [self._open(path, task) for path in self._cube_paths(task)]
         if len(candidates) == 1:
             return candidates[0]
-        return max(candidates, key=lambda source: _preference(source, task.starid))
+        holding = [source for source in candidates if task.starid in source.catalog.stars['starid']]
+        return max(holding or candidates[:1], key=lambda source: _preference(source, task.starid))
 
     def _cube_paths(self, task):
         folder = Path(self.options.input_folder)

@@ -83,8 +83,7 @@ def tessphot(method=None, *args, **kwargs):
 
 
 def _measure(task, context, method):
-    kind = plugins.load(plugins.METHODS, method)
-    with kind.from_task(task, context) as photometry:
+    with context.method(method).from_task(task, context) as photometry:
         status = photometry.photometry()
         path = photometry.save_lightcurve()
         relative = Path(path).relative_to(context.options.output_folder).as_posix()
