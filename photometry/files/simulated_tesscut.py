@@ -108,7 +108,8 @@ def _primary_cards(facts, radec):
     common['TSTOP'] = ('TSTOP', last.stop, 'observation stop time in TJD')
     common['DATE'] = ('DATE', simulated_ffi.utc(last.stop).strftime('%Y-%m-%d'), 'end of the observation')
     common['DATE-END'] = ('DATE-END', simulated_ffi.date(last.stop), 'TSTOP as UTC calendar date')
-    common['CREATOR'] = ('CREATOR', 'astrocut', 'software whose files this one resembles')
+    # By the word TargetPixel lightkurve knows what it has before it.
+    common['CREATOR'] = ('CREATOR', 'tessphot TargetPixelCutout simulation', 'program that made this file')
     entries += common.values()
     entries += [('SECTOR', first.sector, 'Observing sector'), ('CAMERA', first.camera, 'Camera number'),
                 ('CCD', first.ccd, 'CCD chip number'), ('RA_OBJ', radec[0], '[deg] right ascension'),

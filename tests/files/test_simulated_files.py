@@ -111,6 +111,8 @@ def test_cutout_has_the_structure_of_a_real_one(cutout):
         # One-based: TESSCut names the column and the row of the first pixel.
         assert (ours[1].header['1CRV4P'], ours[1].header['2CRV4P']) == (1201, 993)
         assert ours[2].data.shape == STAMP.shape
+        # lightkurve looks for this word.
+        assert 'targetpixel' in ours[0].header['CREATOR'].lower() and ours[0].header['TELESCOP'] == 'TESS'
 
 
 def test_our_reader_reads_the_cutout(cutout):
