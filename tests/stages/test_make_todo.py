@@ -226,7 +226,7 @@ def test_lists_that_are_no_tables(tmp_path):
     assert todo_lists.read_methods() == [] and todo_lists.read_exclusions() == []
 
 
-def test_one_bad_cube_leaves_the_others(sky, caplog):
+def test_one_bad_cube_leaves_the_others(sky):
     sky.stars([(1, 10.0, 100, 100), (2, 10.0, 1100, 1100)])
     sky.cube(Stamp(95, 125, 95, 125))
     bad = sky.cube(Stamp(1095, 1125, 1095, 1125))

@@ -1,0 +1,191 @@
+"""The four programs one after the other, then the same stars measured in every way there is."""
+
+import hashlib
+import shutil
+
+import pytest
+import small_sector
+import todo_rows
+
+from photometry.core.errors import ExitCode, OutputError
+from photometry.core.status import STATUS
+from photometry.programs import make_todo, prepare_photometry, tessphot
+from photometry.stages import run_tessphot
+from photometry.todo.owner import Owner
+
+
+@pytest.fixture(scope='module')
+def prepared(tmp_path_factory):
+    """A directory with a cube, its catalogue and a list."""
+    folder = tmp_path_factory.mktemp('sector')
+    small_sector.make(folder, small_sector.plan(size=72, frames=12, number=40))
+    assert prepare_photometry.main([str(folder), '-q']) == 0
+    assert make_todo.main([str(folder), '-q']) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(prepared, tmp_path, monkeypatch):
+    """A copy with a fresh list; nothing of the environment counts."""
+    monkeypatch.setenv('SOURCE_DATE_EPOCH', '1700000000')
+    for name in ('TESSPHOT_INPUT', 'TESSPHOT_OUTPUT', 'TESSPHOT_TODO'):
+        monkeypatch.delenv(name, raising=False)
+    for path in (*prepared.glob('*.hdf5'), *prepared.glob('*.sqlite')):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def run(folder, *words):
+    return tessphot.main([str(folder), '-q', *map(str, words)])
+
+
+def rows(folder):
+    return todo_rows.query(folder / 'todo.sqlite', 'SELECT starid, status, reason, lightcurve, errors '
+                           'FROM todolist LEFT JOIN diagnostics USING (priority) ORDER BY priority')
+
+
+def digests(folder):
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.rglob('*') if path.is_file()}
+
+
+def test_bytes_do_not_depend_on_the_way(folder):
+    assert run(folder, '--all', '--output', folder / 'one') in (0, 3)
+    first = rows(folder)
+    assert run(folder, '--all', '--workers', 2, '--overwrite', '--output', folder / 'two') in (0, 3)
+    assert rows(folder) == first
+    assert len(digests(folder / 'one')) >= 30
+    assert digests(folder / 'one') == digests(folder / 'two')
+    for starid in [star for star, status, *_ in first if status == STATUS.OK][:4]:
+        assert run(folder, '--starid', starid, '--overwrite', '--output', folder / 'three') == 0
+        run(folder, '--starid', starid, '--output', folder / 'four', '--todo', folder / 'none.sqlite',
+            '--camera', 2, '--ccd', 2, '--datasource', 'ffi')
+    three = digests(folder / 'three')
+    assert len(three) == 4 and three == digests(folder / 'four')
+    assert three.items() <= digests(folder / 'one').items()
+    assert not (folder / 'none.sqlite').exists()
+
+
+def test_second_run_does_nothing(folder, capsys):
+    code = run(folder, '--all')
+    before = digests(folder / 'lightcurves')
+    stamps = {path: path.stat().st_mtime_ns for path in (folder / 'lightcurves').rglob('*')}
+    capsys.readouterr()
+    assert run(folder, '--all') == code
+    assert 'Nothing is left to do' in capsys.readouterr().out
+    assert digests(folder / 'lightcurves') == before
+    assert {path: path.stat().st_mtime_ns for path in (folder / 'lightcurves').rglob('*')} == stamps
+    assert set(before) == {name for *_, name, _ in rows(folder) if name}
+
+
+def test_random_says_what_it_drew_and_repeats(folder, capsys):
+    assert run(folder, '--random=7', '--tmag-max', 12) in (0, 3)
+    said = capsys.readouterr().out
+    assert said.startswith('seed 7, priority ')
+    assert sum(status is not None for _, status, *_ in rows(folder)) == 1
+    assert run(folder, '--random') in (0, 3)
+    assert 'seed ' in capsys.readouterr().out
+
+
+def test_skipped_star_is_measured_when_named(folder):
+    first, second = (star for star, *_ in rows(folder)[3:5])
+    import sqlite3
+    connection = sqlite3.connect(folder / 'todo.sqlite')
+    with connection:
+        connection.execute('INSERT INTO photometry_skipped SELECT a.priority, b.priority FROM todolist AS a, '
+                           'todolist AS b WHERE a.starid = ? AND b.starid = ?', (second, first))
+        connection.execute('UPDATE todolist SET status = 5 WHERE starid = ?', (second,))
+    connection.close()
+    run(folder, '--all')
+    assert {star: status for star, status, *_ in rows(folder)}[second] == STATUS.SKIPPED
+    assert run(folder, '--starid', second) == 0
+    status, sentence = next((row[1], row[4]) for row in rows(folder) if row[0] == second)
+    assert status == STATUS.WARNING and str(first) in sentence
+
+
+def test_without_a_queue(folder, capsys):
+    (folder / 'todo.sqlite').rename(folder / 'away')
+    star = todo_rows.query(folder / 'away', 'SELECT starid FROM todolist WHERE priority = 9')[0][0]
+    place = ('--camera', 2, '--ccd', 2, '--datasource', 'ffi')
+    assert run(folder, '--starid', star, *place) == 0
+    assert 'No STATUS was recorded' in capsys.readouterr().out
+    assert not (folder / 'todo.sqlite').exists()
+    assert run(folder, '--starid', star) == ExitCode.INPUT_MISSING
+    assert run(folder, '--starid', 10 ** 10, *place) == ExitCode.INPUT_MISSING
+    assert 'is not in the catalogue' in capsys.readouterr().out
+    assert run(folder, '--starid', star, '--sector', 77, *place) == ExitCode.INPUT_MISSING
+    assert run(folder, '--starid', star, '--cadence', 20, *place) == ExitCode.USAGE
+
+
+def test_off_silicon_without_a_queue(folder, capsys):
+    import sqlite3
+    catalog = next(folder.glob('catalog*.sqlite'))
+    listed = {star for star, *_ in rows(folder)}
+    connection = sqlite3.connect(catalog)
+    everybody = {star for star, in connection.execute('SELECT starid FROM catalog')}
+    connection.close()
+    outside = sorted(everybody - listed)[0]
+    place = ('--camera', 2, '--ccd', 2, '--datasource', 'ffi')
+    assert run(folder, '--starid', outside, *place) == ExitCode.INPUT_MISSING
+    assert f'TIC {outside}: error' in capsys.readouterr().out
+    assert run(folder, '--starid', outside) == ExitCode.INPUT_MISSING
+
+
+def test_a_queue_in_use_does_not_hinder_a_single_star(folder):
+    star = rows(folder)[5][0]
+    owner = Owner(folder / 'todo.sqlite')
+    try:
+        assert run(folder, '--all') == ExitCode.RESUMABLE
+        assert run(folder, '--starid', star, '--camera', 2, '--ccd', 2, '--datasource', 'ffi') == 0
+    finally:
+        owner.close()
+    assert {status for _, status, *_ in rows(folder)} == {None}
+
+
+def test_full_disk_stops_the_run_and_leaves_all_waiting(folder, monkeypatch, capsys):
+    from photometry.files import lightcurve
+
+    def full(path, *_):
+        raise OutputError(f'Cannot write {path}: the disk is full; free some space.')
+    with monkeypatch.context() as patched:
+        patched.setattr(lightcurve, 'write_lightcurve', full)
+        assert run(folder, '--all') == ExitCode.RESUMABLE
+    assert 'the disk is full' in capsys.readouterr().err
+    assert sum(status is None for _, status, *_ in rows(folder)) > 0.7 * len(rows(folder))
+    assert run(folder, '--all', '--retry-errors') in (0, 3)
+    assert None not in {status for _, status, *_ in rows(folder)}
+
+
+def test_damaged_cube_fails_its_stars_and_says_so(folder):
+    cube = next(folder.glob('*.hdf5'))
+    with open(cube, 'r+b') as stream:
+        stream.truncate(cube.stat().st_size // 2)
+    assert run(folder, '--all', '--workers', 1) == ExitCode.FAILED_TASKS
+    found = {(status, reason) for _, status, reason, *_ in rows(folder) if status != STATUS.SKIPPED}
+    assert found == {(STATUS.ERROR, 'input_bad')}
+
+
+def test_results_of_other_settings_are_refused(folder, tmp_path, capsys):
+    run(folder, '--all')
+    other = tmp_path / 'other.toml'
+    other.write_text('[aperture]\nstamp_growth = 7\n')
+    assert run(folder, '--all', '--settings', other) == ExitCode.USAGE
+    assert 'aperture.stamp_growth was 5, now 7' in capsys.readouterr().err
+    assert run(folder, '--all', '--settings', other, '--overwrite') in (0, 3)
+
+
+def test_status_of_a_finished_run(folder, capsys):
+    run(folder, '--all')
+    capsys.readouterr()
+    assert run(folder, '--status') == 0
+    assert 'No scheduler is working on it.' in capsys.readouterr().out
+
+
+def test_half_written_files_of_a_dead_worker_are_removed(tmp_path):
+    from photometry.core.task import Task
+    place = tmp_path / 'c1800' / '00000'
+    place.mkdir(parents=True)
+    (place / '.tess00000000012-s005-x.fits.ab12.tmp').touch()
+    (place / '.tess00000000013-s005-x.fits.ab12.tmp').touch()
+    run_tessphot._clear_after(tmp_path)(Task(12, 5, 2, 2, 1800))
+    assert [path.name for path in place.iterdir()] == ['.tess00000000013-s005-x.fits.ab12.tmp']
