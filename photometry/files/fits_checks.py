@@ -236,7 +236,7 @@ def number(header, name, default=None, low=-np.inf, high=np.inf) -> float:
     if value is None or (isinstance(value, str) and not value.strip()) or _undefined(value):
         if default is None:
             raise ValueError(f'the header has no {name}')
-        return default
+        return float(default)
     if isinstance(value, (str, complex)):
         raise ValueError(f'{name} is {value!r}, not a number')
     if not low <= value <= high:

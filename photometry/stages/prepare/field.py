@@ -118,7 +118,8 @@ def look(source, stars_of, settings, job) -> Field:
     bad = badpixels.excluded(source.limits, *job.key, time)
     survey = background_survey.survey(image, layout, stars.row, stars.column, stars.tmag, prf, bad)
     sky = backgrounds.evaluate(survey.layout, survey.fit.parameters)
-    placing.check_against_stars(image - sky, source.limits, stars, job, source.names[ref_frame])
+    placing.check_against_stars(image - sky, survey.light, source.limits, stars, job,
+                                source.names[ref_frame])
     saturated = badpixels.saturated(image)
     return Field(stars, ref_frame, texts, tracks, survey, prf, image, saturated)
 

@@ -103,13 +103,18 @@ def reference_wcs(text, job):
     return sector_wcs.sector_wcs(*job.key)
 
 
-def check_against_stars(image, limits, stars, job, name):
+def check_against_stars(image, light, limits, stars, job, name):
     """Compare catalogue places with the stars in an image.
+
+    Stars that stand alone are compared one by one; where there are too few of
+    them, the image is compared with the expected light as a whole.
 
     Parameters
     ----------
     image : array (rows, columns)
         Without its background, e-/s.
+    light : array (rows, columns)
+        Expected light of the stars at their catalogue places, e-/s.
     name : str
         File that the WCS comes from.
 
@@ -118,13 +123,17 @@ def check_against_stars(image, limits, stars, job, name):
     InputBadError
         When the stars lie elsewhere.
     """
-    chosen = _alone(stars, limits, motion.select(stars.row, stars.column, stars.tmag, limits))
+    chosen = motion.select(stars.row, stars.column, stars.tmag, limits, count=400)
     if len(chosen) < _LEAST:
-        logger.debug('%s has too few bright stars to check the WCS.', job.label)
+        logger.debug('%s has too few stars to check the WCS.', job.label)
         return
-    offsets = np.array([_offset(image, limits, stars.row[star], stars.column[star]) for star in chosen])
+    offsets = np.array([_offset(image, limits, stars.row[star], stars.column[star])
+                        for star in _alone(stars, limits, chosen)]).reshape(-1, 2)
     offsets = offsets[np.isfinite(offsets).all(axis=1)]
     if len(offsets) < _LEAST:
+        offsets = _common_offset(image, light)
+    if not len(offsets):
+        logger.debug('%s cannot be compared with its catalogue.', job.label)
         return
     residual = float(np.median(np.hypot(*offsets.T)))
     logger.info('Stars lie %.2f px (median) from their catalogue places.', residual)
@@ -135,13 +144,34 @@ def check_against_stars(image, limits, stars, job, name):
             f'places (median shift {row:+.1f} rows, {column:+.1f} columns); check catalogue and FFIs.')
 
 
+def _common_offset(image, light, reach=10, least=0.3, most=512):
+    """Shift (1, 2) that brings the expected light best onto the image; (0, 2) where none does."""
+    image, light = (values[:most, :most] for values in (image, light))
+    image = np.where(np.isfinite(image), image, 0)
+    floor = 5 * 1.4826 * np.median(np.abs(image - np.median(image)))
+    # square roots, lest the brightest star decide alone
+    bright = [np.sqrt(np.clip(values - floor, 0, None)) for values in (image, light)]
+    bright = [values - values.mean() for values in bright]
+    norm = np.sqrt((bright[0] ** 2).sum() * (bright[1] ** 2).sum())
+    shape = [length + 2 * reach for length in image.shape]
+    spectra = [np.fft.rfft2(values, shape) for values in bright]
+    match = np.fft.irfft2(spectra[0] * spectra[1].conj(), shape)
+    match = np.roll(match, (reach, reach), (0, 1))[:2 * reach + 1, :2 * reach + 1]
+    peak = np.unravel_index(np.argmax(match), match.shape)
+    if not (norm > 0 and match[peak] > least * norm) or not all(0 < place < 2 * reach for place in peak):
+        return np.zeros((0, 2))
+    lines = match[peak[0] - 1:peak[0] + 2, peak[1]], match[peak[0], peak[1] - 1:peak[1] + 2]
+    return np.array([[place - reach + (line[2] - line[0]) / (2 * (2 * line[1] - line[0] - line[2]))
+                      for place, line in zip(peak, lines, strict=True)]])
+
+
 def _alone(stars, limits, chosen):
-    """Chosen stars without another within the search window that is less than 2 mag fainter."""
+    """Chosen stars without another within the search window that is less than 1 mag fainter."""
     kept = []
     for star in chosen:
-        near = ((np.abs(stars.row - stars.row[star]) < 2 * _SEARCH)
-                & (np.abs(stars.column - stars.column[star]) < 2 * _SEARCH)
-                & (stars.tmag < stars.tmag[star] + 2))
+        near = ((np.abs(stars.row - stars.row[star]) < _SEARCH + 2)
+                & (np.abs(stars.column - stars.column[star]) < _SEARCH + 2)
+                & (stars.tmag < stars.tmag[star] + 1))
         place = limits.grown(-_SEARCH, -_SEARCH, -_SEARCH, -_SEARCH)
         if near.sum() == 1 and place.contains(stars.row[star], stars.column[star]):
             kept.append(star)
