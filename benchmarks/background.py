@@ -57,12 +57,13 @@ def measure(kind, seed, options):
     smoothed = time.process_time()
     found = [compare(simulation, survey.layout, raw[frame], smooth[frame], frame)
              for frame in np.flatnonzero(good)]
-    pixels, square, mean, raw_square, glowing, glowing_square = np.sum(found, axis=0)
+    pixels, square, mean, raw_square, glowing, glowing_square, square_all = np.sum(found, axis=0)
+    everything = good.sum() * np.prod(plan.stamp.shape)
     return {'kind': kind, 'seed': seed, 'stars': len(simulation.stars),
-            'dark_fraction': float(pixels / good.sum() / np.prod(plan.stamp.shape)),
-            'rms': float(np.sqrt(square / pixels)),
-            'bias': float(mean / pixels), 'rms_unsmoothed': float(np.sqrt(raw_square / pixels)),
-            'rms_in_glow': float(np.sqrt(glowing_square / glowing)) if glowing else None,
+            'dark_fraction': float(pixels / everything), 'rms': root(square, pixels),
+            'rms_all_pixels': root(square_all, everything),
+            'bias': float(mean / pixels) if pixels else None, 'rms_unsmoothed': root(raw_square, pixels),
+            'rms_in_glow': root(glowing_square, glowing),
             'wing_found': [survey.wing.fraction, survey.wing.exponent],
             'wing_true': [simulation.wing.fraction, simulation.wing.exponent],
             'straps_found': len(survey.layout.strap_columns),
@@ -70,16 +71,22 @@ def measure(kind, seed, options):
             'cpu_smooth': (smoothed - fitted) / plan.frames}
 
 
+def root(square, number):
+    """Root mean square, None where nothing was summed."""
+    return float(np.sqrt(square / number)) if number else None
+
+
 def compare(simulation, layout, raw, smooth, frame):
     """Sums over the dark pixels of a frame."""
     truth = simulation.background.evaluate(frame, simulation.plan.stamp)
     dark = simulation.starlight.crop(simulation.starlight_of(frame)) < DARK
-    difference = (backgrounds.evaluate(layout, smooth) - truth)[dark].astype('f8')
+    everywhere = backgrounds.evaluate(layout, smooth) - truth
+    difference = everywhere[dark].astype('f8')
     unsmoothed = (backgrounds.evaluate(layout, raw) - truth)[dark].astype('f8')
     square = np.sum(difference**2)
     glowing = simulation.background.glow[frame] > 5
     return np.array([dark.sum(), square, difference.sum(), np.sum(unsmoothed**2),
-                     dark.sum() * glowing, square * glowing])
+                     dark.sum() * glowing, square * glowing, np.sum(everywhere**2, dtype='f8')])
 
 
 def main():
@@ -99,8 +106,8 @@ def main():
     drawn = secrets.randbelow(10**6)
     print(f'seed drawn for this run: {drawn}')
     rows = []
-    print(f'{"sky":9s} {"rms":>7s} {"+-":>6s} {"goal":>5s} {"raw":>7s} {"bias":>7s} {"glow":>7s} '
-          f'{"dark":>5s} {"survey":>7s} {"fit":>6s} {"smooth":>6s}')
+    heads = 'rms', '+-', 'goal', 'raw', 'bias', 'glowing', 'all px', 'dark', 'survey', 'fit s', 'smooth'
+    print('sky      ', ' '.join(f'{head:>7s}' for head in heads))
     for kind in options.kinds:
         some = [measure(kind, seed, options) for seed in [*options.seeds, drawn]]
         rows += some
@@ -108,21 +115,25 @@ def main():
     if options.json:
         with open(options.json, 'w') as file:
             json.dump({'options': vars(options), 'drawn': drawn, 'fields': rows}, file, indent=1)
-    means = {kind: np.mean([row['rms'] for row in rows if row['kind'] == kind]) for kind in options.kinds}
+    means = {kind: average(rows, kind, 'rms') for kind in options.kinds}
     return int(any(GOALS[kind] is not None and means[kind] > GOALS[kind] for kind in options.kinds))
+
+
+def average(rows, kind, name):
+    """Mean over the seeds that have a number, else NaN."""
+    values = [row[name] for row in rows if row['kind'] == kind and row[name] is not None]
+    return np.mean(values) if values else np.nan
 
 
 def print_row(kind, some):
     """One line of the table."""
-    def mean(name):
-        values = [row[name] for row in some if row[name] is not None]
-        return np.mean(values) if values else np.nan
-    rms = [row['rms'] for row in some]
+    rms = [row['rms'] for row in some if row['rms'] is not None]
     error = np.std(rms, ddof=1) / np.sqrt(len(rms)) if len(rms) > 1 else np.nan
-    print(f'{kind:9s} {np.mean(rms):7.3f} {error:6.3f} {GOALS[kind] or np.nan:5.2f} '
-          f'{mean("rms_unsmoothed"):7.3f} {mean("bias"):7.3f} {mean("rms_in_glow"):7.3f} '
-          f'{mean("dark_fraction"):5.2f} {mean("cpu_survey"):7.2f} '
-          f'{mean("cpu_frame"):6.3f} {mean("cpu_smooth"):6.3f}', flush=True)
+    names = ('rms_unsmoothed', 'bias', 'rms_in_glow', 'rms_all_pixels', 'dark_fraction',
+             'cpu_survey', 'cpu_frame', 'cpu_smooth')
+    numbers = ' '.join(f'{average(some, kind, name):7.3f}' for name in names)
+    goal = np.nan if GOALS[kind] is None else GOALS[kind]
+    print(f'{kind:9s} {average(some, kind, "rms"):7.3f} {error:7.3f} {goal:7.2f} {numbers}', flush=True)
 
 
 if __name__ == '__main__':

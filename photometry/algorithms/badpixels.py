@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from photometry.core import units
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
 
@@ -54,33 +55,84 @@ def empty(image) -> bool:
     return not np.any(np.isfinite(image) & (np.asarray(image) != 0))
 
 
-def saturated(image, read=2.0, live=0.99, clipping=0.8, full_well=2e5, margin=0.9):
-    """Pixels at full well, and the bleed columns that start from them.
+def saturated(image, live=1.0, int_time=1.98, full_well=units.SATURATION, margin=0.9):
+    """Pixels at full well, and the ends of the bleed columns that start from them.
 
     Parameters
     ----------
     image : array (height, width)
-        e-/s of calibrated time, as in the file; best the mean of many frames.
-    read : float
-        Seconds of one read.
-    live, clipping : float
-        Parts of the time during which the detector counts (frame transfer;
-        cosmic-ray mitigation).
+        e-/s, sky included; best the mean of many frames.
+    live : float
+        Part of the time that counts by which the file's rates were divided: 1
+        for calibrated frames, whose rates are those during integration.
+    int_time : float
+        Seconds in which one read collects light (TESS Instrument Handbook, sec. 5.2).
     full_well : float
         Electrons per read at which a pixel is full.
     margin : float
-        Part of the full well from which a pixel counts as saturated.
+        Part of the full well from which a pixel counts as full; wells differ.
 
     Returns
     -------
     bool array (height, width)
     """
-    return np.asarray(image) * read > margin * full_well
+    with np.errstate(invalid='ignore'):
+        full = np.asarray(image) * (int_time / live) > margin * full_well
+    # charge that ran along the column leaves its last pixel partly full
+    grown = full.copy()
+    grown[1:] |= full[:-1]
+    grown[:-1] |= full[1:]
+    return grown
 
 
-def artefacts(residual, limit=40.0):
-    """Structure in a frame that its background does not follow."""
-    return np.zeros(np.shape(residual), dtype=bool)
+def artefacts(difference, stars=None, limit=10.0, fraction=0.1, box=8):
+    """Structure in a frame that its background does not follow: glints, ghosts, sharp edges.
+
+    Medians of small boxes, from which single stars, asteroids and cosmic rays
+    drop out, are held against a limit; boxes above half of it count too where
+    they touch one above.
+
+    Parameters
+    ----------
+    difference : array (height, width)
+        Frame less its background less the stars of the mean frame, e-/s.
+    stars : array (height, width), optional
+        Those stars; their movement leaves a part of their light behind.
+    limit : float
+        Least median that counts, e-/s.
+    fraction : float
+        Part of the stars' light by which the limit is raised.
+    box : int
+        Size of a box, px.
+
+    Returns
+    -------
+    bool array (height, width)
+    """
+    import bottleneck as bn
+    from scipy import ndimage
+    level = np.abs(_box_medians(difference, box, bn.nanmedian))
+    threshold = np.full(level.shape, limit)
+    if stars is not None:
+        threshold += fraction * np.nan_to_num(np.abs(_box_medians(stars, box, bn.nanmedian)))
+    level = np.nan_to_num(level)
+    strong = level > threshold
+    found = np.zeros(np.shape(difference), dtype=bool)
+    if strong.any():
+        grown = ndimage.binary_propagation(strong, np.ones((3, 3)), mask=level > threshold / 2)
+        rows, columns = (np.arange(length) // box for length in found.shape)
+        found = grown[rows[:, None], columns]
+    return found
+
+
+def _box_medians(image, box, median):
+    height, width = (-(-length // box) for length in image.shape)
+    if image.shape != (height * box, width * box):
+        full = np.full((height * box, width * box), np.nan, dtype='f4')
+        full[:image.shape[0], :image.shape[1]] = image
+        image = full
+    parts = image.reshape(height, box, width, box).transpose(0, 2, 1, 3).reshape(height * width, -1)
+    return median(parts, axis=1).reshape(height, width)
 
 
 def frame_flags(image, not_used, excluded=None, saturated=None, artefact=None):

@@ -79,7 +79,7 @@ def subtract(context, item):
         sky = backgrounds.evaluate(context.layout, parameters)
     with np.errstate(over='ignore', invalid='ignore'):
         image -= sky
-    artefact = badpixels.artefacts(image - context.stars)
+    artefact = badpixels.artefacts(image - context.stars, context.stars)
     not_used = context.mask | left_out
     return image, uncertainty, badpixels.frame_flags(image, not_used, left_out, context.saturated, artefact)
 
