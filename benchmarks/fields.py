@@ -1,7 +1,8 @@
-"""Simulated fields as sources of pixels in memory, with the Cramer-Rao bound of every star."""
+"""Simulated fields through the photometry, by files or in memory, with the Cramer-Rao bound of every star."""
 
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -99,58 +100,90 @@ def catalog_of(field, source):
                    stars[np.argsort(stars['starid'])])
 
 
-def bound(field, star):
+def sky_of(simulation):
+    """Typical background, e-/s a pixel."""
+    frame = int(np.flatnonzero(simulation.schedule.clean)[simulation.schedule.clean.sum() // 2])
+    return float(np.median(simulation.background.evaluate(frame, simulation.plan.stamp)))
+
+
+def bound(simulation, star):
     """Smallest standard deviation of a star's flux in one cadence, e-/s.
 
     Cramer-Rao limit of the true PRF with photon, sky and read noise and the
     clipping factor of the detector: var = 1 / sum(P^2 / var_pixel). Pixels of a
     bleed trail share their charge and count as one. Neighbours do not enter.
     """
-    row, column, flux = (float(field.stars[star][name]) for name in ('row', 'column', 'flux'))
-    values, row0, column0 = field.simulation.renderer.stamps(row, column)
+    row, column, flux = (float(simulation.stars[star][name]) for name in ('row', 'column', 'flux'))
+    values, row0, column0 = simulation.renderer.stamps(row, column)
     stamp = Stamp(row0[0], row0[0] + 2 * HALF + 1, column0[0], column0[0] + 2 * HALF + 1)
     part = values[0].astype('f8')
-    sky = float(np.median(field.backgrounds[..., field.clean]))
     columns = np.arange(stamp.col_min, stamp.col_max)
-    variance = field.detector.variance(flux * part + sky, columns)
-    full = masks.saturated(flux * part, field.detector.full_well / INT_TIME * 0.9)
+    variance = simulation.detector.variance(flux * part + sky_of(simulation), columns)
+    full = masks.saturated(flux * part, simulation.detector.full_well / INT_TIME * 0.9)
     information = (part ** 2 / variance)[~full].sum()
     if full.any():
         information += part[full].sum() ** 2 / variance[full].sum()
     return information ** -0.5
 
 
-def check_bound(field, star, draws=2000, seed=1):
+def check_bound(simulation, star, draws=2000, seed=1):
     """Scatter of the ideal estimator over `bound`, from drawn frames of the star alone."""
     rng = np.random.default_rng(seed)
-    row, column, flux = (float(field.stars[star][name]) for name in ('row', 'column', 'flux'))
-    values, _, column0 = field.simulation.renderer.stamps(row, column)
+    row, column, flux = (float(simulation.stars[star][name]) for name in ('row', 'column', 'flux'))
+    values, _, column0 = simulation.renderer.stamps(row, column)
     part = values[0].astype('f8')
     columns = column0[0] + np.arange(part.shape[1])
-    sky = float(np.median(field.backgrounds[..., field.clean]))
+    sky = sky_of(simulation)
     light = flux * part + sky
-    weight = part / field.detector.variance(light, columns)
+    weight = part / simulation.detector.variance(light, columns)
     draw = np.tile(light.astype('f4'), (draws, 1))
-    images, _ = field.detector.expose(draw, columns, rng)
+    images, _ = simulation.detector.expose(draw, columns, rng)
     images = images.reshape(draws, *light.shape) - sky
     found = np.tensordot(images, weight, 2) / (weight * part).sum()
-    return float(np.std(found) / bound(field, star))
+    return float(np.std(found) / bound(simulation, star))
 
 
-def measure(field, **options):
-    """Every star of a field through `photometry.stages.tessphot.process`: {starid: (Result, light curve)}."""
-    from photometry.files.lightcurve import read_lightcurve
+def measure_in_memory(field):
+    """Stars of a field with its true background and motion: {starid: (Result, columns)}."""
     source = FieldSource(field)
-    done = {}
-    with (tempfile.TemporaryDirectory() as folder,
-          WorkerContext(JobOptions(folder, folder, **options)) as worker):
+    with tempfile.TemporaryDirectory() as folder, WorkerContext(JobOptions(folder, folder)) as worker:
         worker.add_source('field', source, catalog_of(field, source))
-        info = source.info
-        for star in field.stars:
-            if not source.limits.contains(star['row'], star['column']):
-                continue
-            task = Task(int(star['starid']), info.sector, info.camera, info.ccd, info.cadence, cube='field')
-            result = tessphot.process(task, worker)
-            columns = read_lightcurve(f'{folder}/{result.lightcurve}').columns if result.lightcurve else None
-            done[task.starid] = SimpleNamespace(result=result, columns=columns, good=source.good)
+        return _process(worker, Path(folder), 'field', source, field.stars)
+
+
+def measure_files(plan):
+    """The whole pipeline from simulated files: (Simulation, {starid: (Result, columns)})."""
+    from photometry import settings
+    from photometry.catalogs.table import TableCatalog
+    from photometry.files import paths
+    from photometry.simulation.pointing import Sky
+    from photometry.simulation.sector import Simulation
+    from photometry.stages import make_catalog, prepare_photometry, simulate
+    chosen = settings.load()
+    simulation = Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        simulate.simulate(folder, plan)
+        make_catalog.make_catalog(folder, plan.sector, TableCatalog(folder / 'stars.ecsv'), chosen.catalog)
+        report = prepare_photometry.prepare_photometry(folder, chosen)
+        for failure in report.failures:
+            raise failure
+        name = paths.find_cubes(folder)[0].path.name
+        with WorkerContext(JobOptions(str(folder), str(folder / 'out'), chosen)) as worker:
+            source = worker.source(_task(simulation.stars[0], plan, name)).pixels
+            return simulation, _process(worker, folder / 'out', name, source, simulation.stars)
+
+
+def _task(star, plan, name):
+    return Task(int(star['starid']), plan.sector, plan.camera, plan.ccd, plan.cadence, cube=name)
+
+
+def _process(worker, output, name, source, stars):
+    from photometry.files.lightcurve import read_lightcurve
+    done = {}
+    for star in stars:
+        if source.limits.contains(star['row'], star['column']):
+            result = tessphot.process(_task(star, source.info, name), worker)
+            found = read_lightcurve(output / result.lightcurve).columns if result.lightcurve else None
+            done[int(star['starid'])] = SimpleNamespace(result=result, columns=found)
     return done
