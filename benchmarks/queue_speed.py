@@ -1,0 +1,117 @@
+"""How fast the queue is: empty tasks through SQLite, the making of a list, the cost of supervision.
+
+    python benchmarks/queue_speed.py [--tasks 20000] [--stars 400000] [--workers 2] [--json FILE]
+
+Prints a table and JSON. Wall-clock rates depend on what else the machine does; CPU a task does not.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from photometry.algorithms.skipping import who_skips_whom
+from photometry.core.coordinates import SCIENCE
+from photometry.core.status import STATUS
+from photometry.core.task import Result
+from photometry.stages import make_todo
+from photometry.todo import building, filling
+from photometry.todo.dispatch import dispatch
+from photometry.todo.manager import TaskManager
+from photometry.todo.workers.inline import InlineWorkers
+from photometry.todo.workers.local import LocalWorkers
+
+GOALS = {'local pool, SQLite': 3000.0}
+
+
+def work(task):
+    """An empty task with a full row of diagnostics."""
+    measured = ('mean_flux', 'variance', 'rms_hour', 'ptp', 'pos_row', 'pos_column', 'contamination', 'edge_flux')
+    return Result(task, STATUS.OK, method_used='aperture', lightcurve=f'c1800/{task.starid}.fits',
+                  elaptime=1e-3, details=dict.fromkeys(measured, 1.5))
+
+
+@contextlib.contextmanager
+def open_worker():
+    """What a worker is made of."""
+    yield work
+
+
+def rows(number, tile=70):
+    """Rows of a list with so many stars a tile."""
+    return [{'starid': star, 'datasource': 'ffi', 'sector': 1, 'camera': 1, 'ccd': 1, 'cadence': 1800,
+             'method': None, 'tmag': 5 + 10 * star / number, 'cbv_area': 111, 'tile': star % (number // tile),
+             'cube': 'sector001_camera1_ccd1.hdf5'} for star in range(1, number + 1)]
+
+
+def rate(folder, number, workers):
+    """(tasks a second, CPU of the scheduler a task in us) of a run that commits everything."""
+    path = Path(folder) / f'todo{workers}.sqlite'
+    with filling.opened(path) as connection:
+        filling.merge(connection, rows(number), {})
+    made = LocalWorkers(open_worker, workers) if workers else InlineWorkers(open_worker)
+    with TaskManager(path) as manager, made as pool:
+        while workers and pool.free < workers:
+            list(pool.events(0.1))
+        began, cpu = time.perf_counter(), time.process_time()
+        dispatch(manager, pool)
+        took, used = time.perf_counter() - began, time.process_time() - cpu
+        assert manager.counts() == {STATUS.OK: number}
+    return number / took, 1e6 * used / number
+
+
+def listing(folder, number):
+    """CPU seconds to choose, to decide who is skipped and to write so many stars of one CCD."""
+    random = np.random.default_rng(1)
+    stars = np.zeros(number, dtype=[('starid', 'i8'), ('tmag', 'f8'), ('ra', 'f8'), ('decl', 'f8')])
+    stars['starid'], stars['tmag'] = random.permutation(number) + 1, random.uniform(5, 15, number)
+    stars['ra'], stars['decl'] = random.uniform(80, 90, number), random.uniform(-40, -30, number)
+    row, column = random.uniform(0, 2047, number), random.uniform(44, 2091, number)
+    cube = building.CubeFacts(0, SCIENCE, 1800, True, np.full(SCIENCE.shape, 10.0))
+    began = time.process_time()
+    found, _ = building.stars_on(cube, stars, row, column, (5, 2, 3), (85.0, -35.0))
+    found = building.in_order(building.choose_cubes(found))
+    chosen = time.process_time()
+    by = who_skips_whom(found['starid'], found['tmag'], found['row'], found['column'])
+    decided = time.process_time()
+    new, skips = make_todo._as_rows(found, ['a.hdf5'], make_todo.Choice())
+    with filling.opened(Path(folder) / 'big.sqlite') as connection:
+        filling.merge(connection, new, skips)
+    return {'choose': chosen - began, 'who skips whom': decided - chosen,
+            'write': time.process_time() - decided, 'skipped share': float(np.mean(by >= 0))}
+
+
+def main():
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument('--tasks', type=int, default=20000)
+    made.add_argument('--stars', type=int, default=400000)
+    made.add_argument('--workers', type=int, default=2)
+    made.add_argument('--json', metavar='FILE')
+    arguments = made.parse_args()
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, workers in (('inline, SQLite', 0), ('local pool, SQLite', arguments.workers)):
+            a_second, cpu = rate(folder, arguments.tasks, workers)
+            figures[name] = {'tasks/s': a_second, 'scheduler CPU us/task': cpu, 'goal': GOALS.get(name)}
+        figures['list'] = {'stars': arguments.stars, **listing(folder, arguments.stars)}
+    figures['peak MB'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures['load'] = os.getloadavg()[0]
+    for name, values in figures.items():
+        values = values if isinstance(values, dict) else {'': values}
+        print(f'{name:22}', '  '.join(f'{key} {value:.4g}' for key, value in values.items() if value))
+    text = json.dumps(figures, indent=1)
+    if arguments.json:
+        Path(arguments.json).write_text(text + '\n')
+    print(text)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
