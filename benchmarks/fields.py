@@ -151,30 +151,35 @@ def measure_in_memory(field):
         return _process(worker, Path(folder), 'field', source, field.stars)
 
 
-def measure_files(plan):
-    """The whole pipeline from simulated files: (Simulation, {starid: (Result, columns)})."""
-    from photometry import settings
+def prepare_files(plan, folder, chosen):
+    """Simulated files with their catalogue and cube in a folder; returns the `Simulation`."""
     from photometry.catalogs.table import TableCatalog
-    from photometry.files import paths
     from photometry.simulation.pointing import Sky
     from photometry.simulation.sector import Simulation
     from photometry.stages import make_catalog, prepare_photometry, simulate
+    simulate.simulate(folder, plan)
+    make_catalog.make_catalog(folder, plan.sector, TableCatalog(folder / 'stars.ecsv'), chosen.catalog)
+    for failure in prepare_photometry.prepare_photometry(folder, chosen).failures:
+        raise failure
+    return Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
+
+
+def measure_files(plan):
+    """The whole pipeline from simulated files: (Simulation, {starid: (Result, columns)})."""
+    from photometry import settings
+    from photometry.files import paths
     chosen = settings.load()
-    simulation = Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        simulate.simulate(folder, plan)
-        make_catalog.make_catalog(folder, plan.sector, TableCatalog(folder / 'stars.ecsv'), chosen.catalog)
-        report = prepare_photometry.prepare_photometry(folder, chosen)
-        for failure in report.failures:
-            raise failure
+        simulation = prepare_files(plan, folder, chosen)
         name = paths.find_cubes(folder)[0].path.name
         with WorkerContext(JobOptions(str(folder), str(folder / 'out'), chosen)) as worker:
-            source = worker.source(_task(simulation.stars[0], plan, name)).pixels
+            source = worker.source(task_of(simulation.stars[0], plan, name)).pixels
             return simulation, _process(worker, folder / 'out', name, source, simulation.stars)
 
 
-def _task(star, plan, name):
+def task_of(star, plan, name):
+    """The task of a star in the cube of a name."""
     return Task(int(star['starid']), plan.sector, plan.camera, plan.ccd, plan.cadence, cube=name)
 
 
@@ -183,7 +188,7 @@ def _process(worker, output, name, source, stars):
     done = {}
     for star in stars:
         if source.limits.contains(star['row'], star['column']):
-            result = tessphot.process(_task(star, source.info, name), worker)
+            result = tessphot.process(task_of(star, source.info, name), worker)
             found = read_lightcurve(output / result.lightcurve).columns if result.lightcurve else None
             done[int(star['starid'])] = SimpleNamespace(result=result, columns=found)
     return done
