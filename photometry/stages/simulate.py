@@ -12,7 +12,7 @@ from numpy.lib import recfunctions
 from photometry import cli
 from photometry.core.coordinates import SCIENCE
 from photometry.core.errors import OutputError, UsageError
-from photometry.files import atomic, simulated_ffi, simulated_tesscut, truth
+from photometry.files import atomic, paths, simulated_ffi, simulated_tesscut, truth
 from photometry.simulation.pointing import Sky
 from photometry.simulation.sector import Simulation
 
@@ -49,10 +49,10 @@ def simulate(folder, plan, *, tesscut=False):
     simulation = Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
     known = simulation.truth
     folder = atomic.make_directory(Path(folder))
-    _check_alone(folder, known)
+    tesscut = tesscut or plan.stamp != SCIENCE
+    _check_alone(folder, known, tesscut)
     chosen = np.flatnonzero(~simulation.schedule.missing)
     facts = [frame_facts(simulation, frame) for frame in chosen]
-    tesscut = tesscut or plan.stamp != SCIENCE
     _check_space(folder, len(chosen) * (plan.stamp.height * plan.stamp.width * 20 if tesscut else FFI_BYTES))
     write = _write_tesscut if tesscut else _write_ffis
     # The truth comes first: whatever lies beside it belongs to it, even after a kill.
@@ -63,10 +63,11 @@ def simulate(folder, plan, *, tesscut=False):
     return written
 
 
-def _check_alone(folder, known):
+def _check_alone(folder, known, tesscut):
     """Refuse a directory that holds another simulation: images of both would mix."""
     path = folder / truth.NAME
-    if path.exists() and truth.read_truth(path).facts != known.facts:
+    others = (paths.find_ffis if tesscut else paths.find_tesscuts)(folder)
+    if others or (path.exists() and truth.read_truth(path).facts != known.facts):
         raise UsageError(f'{folder} holds another simulation; choose another directory or empty this one.')
 
 

@@ -114,3 +114,11 @@ def test_sizes_that_are_none(tmp_path):
     with pytest.raises(SystemExit) as ended:
         simulate.main([str(tmp_path), '--size', 'big'])
     assert ended.value.code == 2
+
+
+def test_one_simulation_a_directory(folder, capfd):
+    for words in ([str(folder), *ARGUMENTS, '--seed', '5'], [str(folder), '--frames', '1', '--stars', '1', '--quiet']):
+        before = sorted(path.name for path in folder.iterdir())
+        assert simulate.main(words) == 2
+        assert 'holds another simulation' in capfd.readouterr().err
+        assert sorted(path.name for path in folder.iterdir()) == before
