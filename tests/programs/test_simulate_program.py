@@ -117,7 +117,8 @@ def test_sizes_that_are_none(tmp_path):
 
 
 def test_one_simulation_a_directory(folder, capfd):
-    for words in ([str(folder), *ARGUMENTS, '--seed', '5'], [str(folder), '--frames', '1', '--stars', '1', '--quiet']):
+    for words in ([str(folder), *ARGUMENTS, '--seed', '5'],
+                  [str(folder), '--frames', '1', '--stars', '1', '--quiet']):
         before = sorted(path.name for path in folder.iterdir())
         assert simulate.main(words) == 2
         assert 'holds another simulation' in capfd.readouterr().err
