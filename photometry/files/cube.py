@@ -47,7 +47,7 @@ TABLES = (
 )
 """Datasets whose first axis is time."""
 
-SUMIMAGE = Column('sumimage', '<f8', 'e-/s', 'mean of images over the good cadences')
+SUMIMAGE = Column('sumimage', '<f4', 'e-/s', 'mean of images over the good cadences, summed in float64')
 BLOCKS = (
     Column('blocks_done', '|u1', '', 'whether a block of cadences is complete'),
     Column('blocks_checksum', '<u4', '', 'CRC-32 of the block in each layer'),
@@ -316,7 +316,7 @@ class CubeFile:
             return self._file[layer][stamp.slices((self.info.row_offset, self.info.column_offset))]
 
     def sumimage(self, stamp=None) -> np.ndarray:
-        """Mean of images over the good cadences on a stamp, (rows, columns) float64."""
+        """Mean of images over the good cadences on a stamp, (rows, columns) float32."""
         stamp = self.limits if stamp is None else Stamp(*stamp)
         if stamp.clipped(self.limits) != stamp:
             raise OffSiliconError(f'The stamp {tuple(stamp)} reaches beyond the pixels of {self.path.name}.')

@@ -272,7 +272,8 @@ def _write_tables(file, info, tables):
         kind = h5py.string_dtype() if column.dtype == 'str' else column.dtype
         dataset = file.create_dataset(column.name, data=values, dtype=kind)
         _describe(dataset, column)
-    _describe(file.create_dataset(SUMIMAGE.name, data=np.full((info.rows, info.columns), np.nan)), SUMIMAGE)
+    empty = np.full((info.rows, info.columns), np.nan, SUMIMAGE.dtype)
+    _describe(file.create_dataset(SUMIMAGE.name, data=empty), SUMIMAGE)
     for column in BLOCKS:
         zeros = np.zeros(info.shape_of(column), column.dtype)
         _describe(file.create_dataset(column.name, data=zeros), column)

@@ -96,7 +96,7 @@ def test_round_trip(path):
 def test_sumimage_is_the_mean_of_good_frames(path):
     images = layers()['images'].astype('f8')[tables().quality == 0]
     with cube.CubeFile(path) as made:
-        np.testing.assert_allclose(made.sumimage(), np.nanmean(images, axis=0), rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(made.sumimage(), np.nanmean(images, axis=0).astype('f4'))
         stamp = Stamp(105, 110, 320, 335)
         np.testing.assert_array_equal(made.sumimage(stamp), made.sumimage()[5:10, 20:])
 

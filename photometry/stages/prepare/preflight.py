@@ -63,7 +63,7 @@ def cost(shape, times, chunks, block, workers) -> Cost:
     for length, chunk in zip((*shape, times), chunks, strict=True):
         padded *= -(-length // chunk) * chunk
     pixels = shape[0] * shape[1]
-    disk = padded * PIXEL_BYTES + times * 12_000 + pixels * 8 + (2 << 20)
+    disk = padded * PIXEL_BYTES + times * 12_000 + pixels * 4 + (2 << 20)
     frames = min(block, times) * PIXEL_BYTES + FRAME_BYTES * workers
     in_flight = (2 * workers + 1) * PIXEL_BYTES if workers > 1 else 0
     memory = pixels * (frames + in_flight + 30) + PROCESS_BYTES * (workers + (workers > 1))
