@@ -33,7 +33,7 @@ GOALS = {'local pool, SQLite': 3000.0}
 
 def work(task):
     """An empty task with a full row of diagnostics."""
-    measured = ('mean_flux', 'variance', 'rms_hour', 'ptp', 'pos_row', 'pos_column', 'contamination', 'edge_flux')
+    measured = ('mean_flux', 'variance', 'rms_hour', 'ptp', 'pos_row', 'pos_column', 'edge_flux')
     return Result(task, STATUS.OK, method_used='aperture', lightcurve=f'c1800/{task.starid}.fits',
                   elaptime=1e-3, details=dict.fromkeys(measured, 1.5))
 

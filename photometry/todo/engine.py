@@ -57,6 +57,9 @@ def check_file(path):
     page = int.from_bytes(header[16:18], 'big')
     page = 65536 if page == 1 else page
     expected = page * int.from_bytes(header[28:32], 'big')
+    log = path.with_name(path.name + '-wal')
+    if log.exists() and log.stat().st_size:
+        return  # a killed run was folding its log in; SQLite completes the file from it
     if path.stat().st_size < expected:
         raise InputBadError(f'{path} is truncated ({path.stat().st_size} of {expected} bytes); {_CURE}.')
 

@@ -41,8 +41,11 @@ class Owner:
 
     def __init__(self, todo):
         self.path = owner_path(todo)
-        with explained_output(self.path):
+        try:
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise OutputError(f'Cannot write {self.path} ({error.strerror}); name a todo file elsewhere '
+                              'with --todo.') from error
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             self._lock(todo)

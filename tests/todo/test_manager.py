@@ -292,3 +292,26 @@ def test_url_names_the_same_file(todo):
 
 def test_log_helper(tmp_path):
     assert fake_work.log(tmp_path) == []
+
+
+def test_file_whose_log_was_not_folded_in_is_whole(tmp_path, todo):
+    """A kill or a full disk during a checkpoint leaves a first page that tells a greater length."""
+    import shutil
+    with TaskManager(todo) as manager:
+        manager._engine.raw_connection().execute('PRAGMA wal_autocheckpoint=0')
+        for _ in range(3):
+            manager.finish(ok(manager.claim(1)[0], errors=('x' * 20000,)))
+            manager.flush()
+        wal = todo.with_name('todo.sqlite-wal')
+        shutil.copy(wal, tmp_path / 'wal')
+        shutil.copy(todo, tmp_path / 'before')
+    whole = todo.read_bytes()
+    torn = whole[:4096] + (tmp_path / 'before').read_bytes()[4096:]
+    assert len(torn) < len(whole)
+    todo.write_bytes(torn)
+    with pytest.raises(InputBadError, match='truncated'):
+        TaskManager(todo).__enter__()
+    shutil.copy(tmp_path / 'wal', wal)
+    with TaskManager(todo) as manager:
+        assert manager.counts() == {None: 7, STATUS.OK: 3}
+    assert query(todo, 'PRAGMA integrity_check') == [('ok',)]
