@@ -14,6 +14,17 @@ BLEED_REACH = 3
 _NEIGHBOURS = np.ones((3, 3), dtype=int)
 
 
+def stamp_size(tmag):
+    """Rows and columns that hold the aperture of a star of some TESS magnitude.
+
+    Saturated stars get rows for the charge that runs along their column.
+    """
+    tmag = tmag if np.isfinite(tmag) else 15.0
+    half = int(np.clip(np.ceil(5 + 0.9 * (13 - tmag)), 5, 14))
+    trail = int(np.clip(np.ceil(6 * 10 ** (-0.4 * (tmag - 6))), 0, 120)) if tmag < 7 else 0
+    return 2 * (half + trail) + 1, 2 * half + 1
+
+
 def connected(mask, start):
     """The part of a mask that hangs together with a pixel, diagonals included.
 

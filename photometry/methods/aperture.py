@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from photometry.algorithms import apertures, masks, metrics
+from photometry.core import units
 from photometry.core.coordinates import ccd_output
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
 from photometry.core.quality import PixelFlag
@@ -18,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 LEAST_THROUGHPUT = 0.3
 """Part of the star's light that a mask cut by the edge of the pixels must still hold."""
+
+UNCORRECTED_JITTER = 0.010
+"""Pointing noise assumed where no motion was measured that FLUX could be corrected for, px."""
+
+CATALOG_ERROR = 1.0
+"""Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
 NEGLIGIBLE = 1e-5
 """Part of the light in the mask below which a neighbour is left out."""
@@ -73,13 +80,22 @@ class AperturePhotometry(BasePhotometry):
         self._neighbour_flux = flux[~own]
         self._neighbour_template = templates[~own]
 
+    @property
+    def _unmoved(self):
+        return self.MovementKernel.warpmode == 'unchanged'
+
+    @property
+    def _jitter(self):
+        jitter = self.settings.aperture.pointing_jitter
+        return max(jitter, UNCORRECTED_JITTER) if self._unmoved else jitter
+
     def _make_mask(self):
         if self.settings.aperture.mask != 'snr':
             raise UsageError(f"aperture.mask = {self.settings.aperture.mask!r} is unknown; known is 'snr'.")
         variance = np.where(self.cutout.collected, self.cutout.variance, np.inf)
         light = max(self._own_flux, 1.0) * self._own_template
         every = light + np.tensordot(self._neighbour_flux, self._neighbour_template, 1)
-        mask = masks.snr_mask(light, variance, np.gradient(every), self.settings.aperture.pointing_jitter)
+        mask = masks.snr_mask(light, variance, np.gradient(every), self._jitter)
         if not mask.any():
             raise NoFluxError(f'TIC {self.starid}: no pixel with data holds light of the star.')
         start = tuple(np.unravel_index(np.argmax(np.where(mask, light, 0)), mask.shape))
@@ -142,7 +158,7 @@ class AperturePhotometry(BasePhotometry):
         self.additional_headers |= {
             'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (int(mask.sum()), 'pixels in the mask'),
             'AP_WEIGH': (settings.weighting, 'FLUX weighs pixels by signal over variance'),
-            'AP_JITT': (settings.pointing_jitter, '[px] pointing noise assumed for the mask'),
+            'AP_JITT': (self._jitter, '[px] pointing noise assumed for the mask'),
             'READNOIS': (float(info.readnoise[output]), '[e-] read noise'),
             'AP_SHIFR': (float(self.tile.shift[0]), '[px] stars beside the catalogue, rows'),
             'AP_SHIFC': (float(self.tile.shift[1]), '[px] the same, columns')}
@@ -153,15 +169,23 @@ class AperturePhotometry(BasePhotometry):
         if cut and self._throughput < LEAST_THROUGHPUT:
             raise FluxOnEdgeError(f'TIC {self.starid}: the edge of the pixels leaves only '
                                   f'{100 * self._throughput:.0f} % of its light.')
-        status = STATUS.OK
+        remarks = list(self._remarks(cut))
+        for remark in remarks:
+            self.report_details(error=remark)
+        return STATUS.WARNING if remarks else STATUS.OK
+
+    def _remarks(self, cut):
+        """What is a bit fishy about the light curve, in sentences."""
         if cut:
-            self.report_details(error='The aperture touches the edge of the pixels.')
-            status = STATUS.WARNING
-        good = self.source.pixels.good
-        if not np.nanmedian(np.asarray(self.lightcurve['flux'])[good]) > 0:
-            self.report_details(error='The median flux is not positive.')
-            status = STATUS.WARNING
+            yield 'The aperture touches the edge of the pixels.'
+        if self._unmoved:
+            yield 'No motion of the stars was measured; the flux is not corrected for it.'
+        flux = float(np.nanmedian(np.asarray(self.lightcurve['flux'])[self.source.pixels.good]))
+        expected = float(units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point))
+        if not flux > 0:
+            yield 'The median flux is not positive.'
+        elif abs(2.5 * np.log10(flux / expected)) > CATALOG_ERROR:
+            yield (f'The flux is {2.5 * np.log10(flux / expected):+.1f} mag off that of the catalogue: '
+                   'a wrong magnitude or a neighbour without an entry.')
         if self.task.skipped_by is not None:
-            self.report_details(error=f'TIC {self.task.skipped_by}, brighter, delivers this star as well.')
-            status = STATUS.WARNING
-        return status
+            yield f'TIC {self.task.skipped_by}, brighter, delivers this star as well.'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from photometry.algorithms import metrics, timing
+from photometry.algorithms import masks, metrics, timing
 from photometry.core import plugins
 from photometry.core.errors import NoFluxError, NoGoodCadencesError, OffSiliconError
 from photometry.core.quality import ApertureFlag, PixelFlag
@@ -151,14 +151,8 @@ class BasePhotometry:
             self._own_context.clear_cache()
 
     def default_stamp(self):
-        """Rows and columns of the first stamp, wider for bright stars.
-
-        Saturated stars get rows for the charge that runs along their column.
-        """
-        tmag = self.target['tmag'] if np.isfinite(self.target['tmag']) else 15.0
-        half = int(np.clip(np.ceil(5 + 0.9 * (13 - tmag)), 5, 14))
-        trail = int(np.clip(np.ceil(6 * 10 ** (-0.4 * (tmag - 6))), 0, 120)) if tmag < 7 else 0
-        return 2 * (half + trail) + 1, 2 * half + 1
+        """Rows and columns of the first stamp, more for bright stars."""
+        return masks.stamp_size(self.target['tmag'])
 
     def resize_stamp(self, down=None, up=None, left=None, right=None, width=None, height=None):
         """Extend the stamp by pixels on its sides, or set its size around the target.
@@ -385,9 +379,10 @@ class BasePhotometry:
     def _check_lightcurve(self):
         good = self.source.pixels.good
         flux, err = (np.asarray(self.lightcurve[name])[good] for name in ('flux', 'flux_err'))
-        usable = np.isfinite(flux) & np.isfinite(err) & (err > 0)
-        if usable.sum() < 2:
-            raise NoFluxError(f'TIC {self.starid}: no good cadence has a flux with an error.')
+        usable = np.isfinite(flux) & (err > 0) & np.isfinite(err)
+        if usable.sum() < max(2, self.settings.photometry.good_fraction * usable.size):
+            raise NoFluxError(f'TIC {self.starid}: of {usable.size} good cadences only {usable.sum()} have '
+                              'a flux with an error.')
         if (flux[usable] == 0).all():
             raise NoFluxError(f'TIC {self.starid}: the flux is zero in every cadence.')
 

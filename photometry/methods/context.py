@@ -61,7 +61,7 @@ class OpenSource:
     @cached_property
     def wcs(self):
         """`astropy.wcs.WCS` of the reference frame, zero-based on the whole FFI."""
-        return wcs_file.wcs_from_text(self.pixels.wcs_text)
+        return wcs_file.wcs_from_text(self.pixels.wcs_text, str(self.pixels.path))
 
     @cached_property
     def motion(self):
@@ -73,9 +73,7 @@ class OpenSource:
     @cached_property
     def positions(self):
         """(row, column) of all catalogue stars in the reference frame, zero-based."""
-        stars = self.catalog.stars
-        column, row = self.wcs.all_world2pix(stars['ra'], stars['decl'], 0, quiet=True)
-        return row, column
+        return wcs_file.sky_to_pixel(self.wcs, self.catalog.stars['ra'], self.catalog.stars['decl'])
 
     @cached_property
     def mean_positions(self):

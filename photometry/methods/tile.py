@@ -113,7 +113,7 @@ class TileContext:
         the faint outskirts, where the PRF is known least, would rule the fit.
         """
         light = np.maximum(np.nan_to_num(image), 0)
-        variance = (light + SKY) / self.source.pixels.info.exposure + (MODEL_ERROR * light) ** 2
+        variance = (light + SKY) / max(self.source.pixels.info.exposure, 1.0) + (MODEL_ERROR * light) ** 2
         return np.where(masks.bleeding(masks.saturated(image)) | ~np.isfinite(image), np.inf, variance)
 
     def _outskirt_error(self, row, column, expected):

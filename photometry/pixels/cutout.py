@@ -10,6 +10,9 @@ import numpy as np
 from photometry.core.stamp import Stamp
 from photometry.pixels.base import PixelSource
 
+LEAST_FINITE = 0.9
+"""Part of the good cadences in which a pixel must hold a number to be summed."""
+
 
 @dataclass(frozen=True)
 class Cutout:
@@ -62,8 +65,12 @@ class Cutout:
 
     @cached_property
     def collected(self) -> np.ndarray:
-        """Pixels that hold a number in at least one good cadence."""
-        return np.isfinite(self.sumimage)
+        """Pixels that hold a number in nearly all good cadences."""
+        images = self.images_cube
+        if np.isfinite(images.sum(axis=-1)).all():
+            return np.isfinite(self.sumimage)
+        good = images[..., self.source.good]
+        return np.isfinite(self.sumimage) & (np.isfinite(good).mean(axis=-1) > LEAST_FINITE)
 
 
 def _mean_finite(cube):

@@ -48,7 +48,7 @@ class CubeSource:
 
     def sumimage(self, stamp):
         """Mean of the good images, (rows, columns), e-/s."""
-        return self._file.sumimage(stamp)
+        return self._file.sumimage(stamp).astype('float64')
 
     def close(self):
         """Close the file."""
