@@ -25,6 +25,8 @@ ANCHOR_STEP = 1800
 _WCS_CARD = re.compile(r'WCSAXES|(CTYPE|CRVAL|CRPIX|CUNIT|CDELT)[12]|LONPOLE|LATPOLE|RADESYS|EQUINOX|'
                        r'(CD|PC)[12]_[12]|[AB]P?_(\d_\d|ORDER)')
 
+_NO_NUMBER = re.compile(r"= *'? *[-+]?(nan|inf)", re.IGNORECASE)
+
 _TIME_LIMITS = (-5000., 50000.)
 _MAX_IMAGE = FFI_SHAPE[0] * FFI_SHAPE[1] * 8
 
@@ -251,13 +253,12 @@ def wcs_cards(header) -> str:
     ``astropy.io.fits.Header.fromstring`` reads them.
     """
     from astropy.io.fits import Header
-    chosen = Header()
-    for card in header.cards:
-        if _WCS_CARD.fullmatch(card.keyword):
-            if isinstance(card.value, float) and not np.isfinite(card.value):
-                return ''
-            chosen.append(card, end=True)
-    return chosen.tostring(padding=False) if usable_wcs(chosen) else ''
+    text = header.tostring(endcard=False, padding=False)
+    cards = [text[start:start + 80] for start in range(0, len(text), 80)]
+    chosen = ''.join(card for card in cards if _WCS_CARD.fullmatch(card[:8].rstrip()))
+    if _NO_NUMBER.search(chosen):
+        return ''
+    return chosen + 'END'.ljust(80) if usable_wcs(Header.fromstring(chosen)) else ''
 
 
 def usable_wcs(header) -> bool:

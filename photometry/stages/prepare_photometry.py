@@ -9,7 +9,7 @@ from pathlib import Path
 from photometry.core.errors import DrainedError, ExitCode, TessphotError
 from photometry.stages.prepare import selection
 from photometry.stages.prepare.drain import Drain
-from photometry.stages.prepare.job import Options, make_cube
+from photometry.stages.prepare.job import Options, cube_path, make_cube
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     with Drain() as drain:
         for job in jobs:
             try:
-                made = _prepare(job, options, cadence, drain)
+                made = _prepare(job, options, cadence, drain, report.cubes)
             except DrainedError:
                 raise
             except TessphotError as error:
@@ -73,9 +73,15 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     return report
 
 
-def _prepare(job, options, cadence, drain):
+def _prepare(job, options, cadence, drain, made):
     if job.is_cutout:
         source = selection.select_tesscut(options.folder, job.files[0], cadence)
     else:
-        source = selection.select_ffis(options.folder, job.files, cadence)
-    return source and make_cube(job, source, options, drain)
+        source = selection.select_ffis(options.folder, job.files, cadence, options.workers)
+    if source is None:
+        return None
+    path = cube_path(options.folder, source, job.key)
+    if path in made:
+        logger.info('%s is passed over: its pixels are those of %s.', job.label, path)
+        return None
+    return make_cube(job, source, options, drain)

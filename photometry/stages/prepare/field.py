@@ -90,7 +90,7 @@ def find_catalog(folder, key):
     return path, made
 
 
-def look(source, stars_of, settings, job) -> Field:
+def look(source, stars_of, settings, job, workers=1) -> Field:
     """Place the stars, check the WCS against them, and survey the background.
 
     Parameters
@@ -105,7 +105,7 @@ def look(source, stars_of, settings, job) -> Field:
     InputBadError
         When no frame can be read, or the WCS is wrong.
     """
-    texts, tracks = placing.consistent(source)
+    texts, tracks = placing.consistent(source, workers)
     good = quality.good([frame.quality for frame in source.frames])
     ref_frame = placing.reference(texts, good)
     made = placing.reference_wcs(texts[ref_frame], job)

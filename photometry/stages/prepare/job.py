@@ -75,7 +75,7 @@ def make_cube(job, source, options, drain) -> Path:
     if options.overwrite:
         for old in (work_path(path), _journal_path(path)):
             old.unlink(missing_ok=True)
-    known = field.look(source, catalog, options.settings.prepare, job)
+    known = field.look(source, catalog, options.settings.prepare, job, workers)
     with FrameJournal(_journal_path(path), identity, 2 * known.survey.layout.size) as journal:
         context = _context(job, source, known)
         _fit_all(context, journal, workers, drain)

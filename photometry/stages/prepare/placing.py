@@ -9,6 +9,8 @@ import numpy as np
 from photometry.algorithms import motion
 from photometry.core.errors import InputBadError
 from photometry.files import sector_wcs, wcs
+from photometry.stages.prepare.pool import FramePool
+from photometry.stages.prepare.selection import MANY
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ _LEAST = 5
 """Stars without which the WCS cannot be judged."""
 
 
-def consistent(source):
+def consistent(source, workers=1):
     """WCS texts of the frames, emptied where wrong, with the tracks of some directions.
 
     Returns
@@ -37,23 +39,34 @@ def consistent(source):
     texts = [frame.wcs_text for frame in source.frames]
     if source.is_cutout or not any(texts):
         return tuple(texts), None
-    directions, tracks = None, None
-    for index, text in enumerate(texts):
-        if not text:
-            logger.warning('%s has no usable WCS; its stars are placed by other means.', source.names[index])
-            continue
-        try:
-            made = wcs.wcs_from_text(text, source.names[index])
-            if directions is None:
-                directions = _directions(made, source.limits)
-                tracks = np.full((2, len(directions[0]), len(texts)), np.nan)
-            tracks[:, :, index] = wcs.sky_to_pixel(made, *directions)
-        except InputBadError as error:
-            logger.warning('%s', error)
-            texts[index] = ''
-    if tracks is not None:
-        _drop_wrong(source, texts, tracks)
+    for name in (name for name, text in zip(source.names, texts, strict=True) if not text):
+        logger.warning('%s has no usable WCS; its stars are placed by other means.', name)
+    directions = _first_directions(texts, source)
+    if directions is None:
+        return ('',) * len(texts), None
+    tracks = np.full((2, len(directions[0]), len(texts)), np.nan)
+    with FramePool(_track, directions, workers, MANY, len(texts)) as pool:
+        for index, (_, places) in enumerate(pool.map(texts)):
+            tracks[:, :, index] = places
+    _drop_wrong(source, texts, tracks)
     return tuple(texts), tracks
+
+
+def _first_directions(texts, source):
+    for text in filter(None, texts):
+        try:
+            return _directions(wcs.wcs_from_text(text), source.limits)
+        except InputBadError:
+            continue
+    return None
+
+
+def _track(directions, text):
+    """Rows and columns (2, places) that a WCS gives some directions; NaN where it cannot."""
+    try:
+        return np.array(wcs.sky_to_pixel(wcs.wcs_from_text(text), *directions)) if text else np.nan
+    except InputBadError:
+        return np.nan
 
 
 def _directions(made, limits, number=5):
@@ -67,9 +80,7 @@ def _directions(made, limits, number=5):
 def _drop_wrong(source, texts, tracks):
     """Empty the WCS of frames that place the directions elsewhere than most frames do."""
     known = np.isfinite(tracks).all(axis=(0, 1))
-    if not known.any():
-        return
-    usual = np.median(tracks[:, :, known], axis=2)
+    usual = np.median(tracks[:, :, known], axis=2) if known.any() else np.full(tracks.shape[:2], np.nan)
     distance = np.hypot(*(tracks - usual[:, :, None])).max(axis=0)
     for index in np.flatnonzero([bool(text) for text in texts]):
         if not distance[index] <= TOLERANCE:

@@ -28,10 +28,13 @@ class FramePool:
         Handed to every call; sent once to each process.
     workers : int
         Processes; with one the calls are made here.
+    least, items : int
+        With fewer items than the least, processes cost more than they save.
     """
 
-    def __init__(self, work, context, workers):
-        self._work, self._here, self._workers = work, context, workers
+    def __init__(self, work, context, workers=1, least=0, items=0):
+        self._work, self._here = work, context
+        self._workers = workers if items >= least else 1
         self._executor = None
 
     def __enter__(self):

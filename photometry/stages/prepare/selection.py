@@ -10,9 +10,13 @@ from pathlib import Path
 
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
 from photometry.files import ffi, paths
+from photometry.stages.prepare.pool import FramePool
 from photometry.stages.prepare.sources import FFISource, TessCutSource
 
 logger = logging.getLogger(__name__)
+
+MANY = 300
+"""Frames from which on worker processes read headers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +57,7 @@ def find_jobs(folder, sector=None, camera=None, ccd=None) -> list[Job]:
     return jobs
 
 
-def select_ffis(folder, files, cadence=None) -> FFISource:
+def select_ffis(folder, files, cadence=None, workers=1) -> FFISource:
     """Read the headers of the FFIs of one CCD and put the usable frames in order.
 
     A file that cannot be read is named in the log and left out; so is one of
@@ -70,11 +74,13 @@ def select_ffis(folder, files, cadence=None) -> FFISource:
         When there are several cadences and none was chosen.
     """
     headers = {}
-    for path in _first_of_each(files):
-        try:
-            headers[path] = ffi.read_ffi_header(path)
-        except (InputBadError, InputMissingError) as error:
-            logger.warning('Frame left out: %s', error)
+    chosen = _first_of_each(files)
+    with FramePool(_read_header, None, workers, MANY, len(chosen)) as pool:
+        for path, header in pool.map(chosen):
+            if isinstance(header, str):
+                logger.warning('Frame left out: %s', header)
+            else:
+                headers[path] = header
     if not headers:
         raise InputBadError(f'None of the {len(files)} FFIs in {files[0].parent} can be used; '
                             'the log names each with its fault.')
@@ -83,6 +89,14 @@ def select_ffis(folder, files, cadence=None) -> FFISource:
     ordered = _in_time(headers)
     names = tuple(path.relative_to(folder).as_posix() for path, _ in ordered)
     return FFISource(Path(folder), tuple(header for _, header in ordered), names)
+
+
+def _read_header(context, path):
+    """Header of a file, or what is wrong with it."""
+    try:
+        return ffi.read_ffi_header(path)
+    except (InputBadError, InputMissingError) as error:
+        return str(error)
 
 
 def select_tesscut(folder, path, cadence=None) -> TessCutSource | None:
