@@ -141,7 +141,7 @@ class BasePhotometry:
 
     def close(self):
         """Close the files, unless a worker owns them."""
-        if self._own_context is not None:
+        if self._own_context:
             self._own_context.close()
 
     def clear_cache(self):
@@ -273,8 +273,8 @@ class BasePhotometry:
 
     def catalog_attime(self, time):
         """The same table with positions at a time (spacecraft BTJD: TIME - TIMECORR)."""
-        row, column = self.MovementKernel.interpolate(time, *self.source.positions)
-        return tables.stars_table(self.source, self.stamp, row, column)
+        return tables.stars_table(self.source, self.stamp,
+                                  *self.MovementKernel.interpolate(time, *self.source.positions))
 
     @property
     def aperture(self):
@@ -367,8 +367,7 @@ class BasePhotometry:
         self._status = STATUS.ERROR
         status = self.do_photometry(*args, **kwargs)
         self._check_lightcurve()
-        stamp = self.stamp
-        table, good = self.lightcurve, self.source.pixels.good
+        stamp, table, good = self.stamp, self.lightcurve, self.source.pixels.good
         self.details.setdefault('stamp_resizes', 0)
         self.details |= metrics.summary(table['time'], table['flux'], table['flux_err'], good)
         self.details |= {'stamp_height': stamp.height, 'stamp_width': stamp.width,
@@ -383,7 +382,7 @@ class BasePhotometry:
         if usable.sum() < max(2, self.settings.photometry.good_fraction * usable.size):
             raise NoFluxError(f'TIC {self.starid}: of {usable.size} good cadences only {usable.sum()} have '
                               'a flux with an error.')
-        if (flux[usable] == 0).all():
+        if not flux[usable].any():
             raise NoFluxError(f'TIC {self.starid}: the flux is zero in every cadence.')
 
     def save_lightcurve(self, output_folder=None, version=None):
