@@ -99,9 +99,9 @@ class AperturePhotometry(BasePhotometry):
         if not mask.any():
             raise NoFluxError(f'TIC {self.starid}: no pixel with data holds light of the star.')
         start = tuple(np.unravel_index(np.argmax(np.where(mask, light, 0)), mask.shape))
-        trail = masks.bleed_mask(self.sumimage, start) & np.isfinite(variance)
-        mask |= trail
-        self._weights = (apertures.optimal_weights(light, variance, mask, trail)
+        self._trail = masks.bleed_mask(self.sumimage, start) & np.isfinite(variance)
+        mask |= self._trail
+        self._weights = (apertures.optimal_weights(light, variance, mask, self._trail)
                          if self.settings.aperture.weighting else mask.astype('float64'))
         return mask
 
@@ -165,6 +165,8 @@ class AperturePhotometry(BasePhotometry):
 
     def _verdict(self):
         """OK, or WARNING with a remark when a reader should look."""
+        if any(masks.touched_sides(masks.saturated(self.sumimage) & self._trail)[:2]):
+            raise FluxOnEdgeError(f'TIC {self.starid}: charge that bleeds from it leaves the pixels there are.')
         cut = any(masks.touched_sides(self.final_phot_mask))
         if cut and self._throughput < LEAST_THROUGHPUT:
             raise FluxOnEdgeError(f'TIC {self.starid}: the edge of the pixels leaves only '

@@ -130,8 +130,8 @@ class BasePhotometry:
 
     def _first_stamp(self):
         height, width = self.default_stamp()
-        stamp = Stamp.around(self.target_pos_row, self.target_pos_column, height, width)
-        return stamp.clipped(self.source.pixels.limits)
+        return Stamp.around(self.target_pos_row, self.target_pos_column,
+                            height, width).clipped(self.source.pixels.limits)
 
     def __enter__(self):
         return self
@@ -278,10 +278,8 @@ class BasePhotometry:
 
     @property
     def aperture(self):
-        """`~photometry.core.quality.ApertureFlag` bits of the stamp, (rows, columns) int32."""
-        stamp = self.stamp
-        bits = np.where(self._cutout.collected, ApertureFlag.COLLECTED, 0).astype('int32')
-        bits |= tables.output_bits(stamp)
+        """`~photometry.core.quality.ApertureFlag` bits of the stamp, (rows, columns)."""
+        bits = tables.output_bits(self.stamp) | np.where(self._cutout.collected, ApertureFlag.COLLECTED, 0)
         unused = (self.pixelflags_cube & PixelFlag.NOT_USED_FOR_BACKGROUND) > 0
         bits[~unused.all(axis=-1)] |= ApertureFlag.BACKGROUND
         for mask, bit in ((self.final_phot_mask, ApertureFlag.PHOTOMETRY),

@@ -17,6 +17,7 @@ from photometry.core import plugins
 from photometry.core.errors import InputMissingError, NotInCatalogError
 from photometry.files import ephemeris, paths, prf
 from photometry.files import wcs as wcs_file
+from photometry.files.schema import InputFile
 from photometry.methods import tile as tile_module
 from photometry.pixels import movement
 
@@ -52,11 +53,18 @@ class OpenSource:
     ----------
     pixels : photometry.pixels.base.PixelSource
     catalog : photometry.files.catalog.Catalog
+    catalog_path : path-like, optional
     """
 
-    def __init__(self, pixels, catalog):
+    def __init__(self, pixels, catalog, catalog_path=None):
         self.pixels = pixels
         self.catalog = catalog
+        self._files = [Path(path) for path in (pixels.path, catalog_path) if path is not None]
+
+    @cached_property
+    def inputs(self):
+        """`photometry.files.schema.InputFile` of cube and catalogue, where they are files."""
+        return [InputFile(path.name, path.stat().st_size) for path in self._files if path.is_file()]
 
     @cached_property
     def wcs(self):
@@ -168,9 +176,9 @@ class WorkerContext:
         """Forget the tiles."""
         self._tiles.clear()
 
-    def add_source(self, key, pixels, catalog):
+    def add_source(self, key, pixels, catalog, catalog_path=None):
         """Offer a source that is already open, such as one in memory."""
-        self._sources[str(key)] = OpenSource(pixels, catalog)
+        self._sources[str(key)] = OpenSource(pixels, catalog, catalog_path)
         return self._sources[str(key)]
 
     def source(self, task) -> OpenSource:
@@ -205,7 +213,7 @@ class WorkerContext:
             folder = Path(self.options.input_folder)
             kind = plugins.load(plugins.SOURCES, task.datasource.partition(':')[0])
             pixels = kind(folder / path)
-            self.add_source(path, pixels, self._catalog(pixels.info))
+            self.add_source(path, pixels, *self._catalog(pixels.info))
         return self._sources[path]
 
     def _catalog(self, info):
@@ -216,7 +224,7 @@ class WorkerContext:
             raise MissingFileError(
                 f'No catalogue {paths.catalog_name(info.sector, info.camera, info.ccd)} lies below '
                 f'{folder}; run run_make_catalog.py {info.sector}.')
-        return catalog_file.read_catalog(found[0].path)
+        return catalog_file.read_catalog(found[0].path), found[0].path
 
     def tile(self, source, row, column):
         """The `~photometry.methods.tile.TileContext` of the cell that holds a position."""

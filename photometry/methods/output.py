@@ -87,6 +87,8 @@ def _table(photometry):
 
 
 def _provenance(photometry):
-    digest = schema.settings_digest(photometry.settings.sections('photometry', 'aperture', 'lightcurve'))[1]
-    return {'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'),
-            'SETHASH': (digest, 'SHA-256 of settings')}
+    """Settings that matter with their SHA-256, and the manifest of the inputs."""
+    sections = photometry.settings.sections('photometry', 'aperture', 'lightcurve')
+    text, digest = schema.settings_digest(sections)
+    return {'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'), 'SETTINGS': text, 'SETHASH': digest,
+            'MANIFEST': schema.manifest_json(photometry.source.inputs)}

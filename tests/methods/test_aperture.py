@@ -122,6 +122,12 @@ def test_a_star_at_the_edge_is_a_warning(tmp_path):
     assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.02)
 
 
+def test_charge_that_leaves_the_pixels_is_an_error(tmp_path):
+    sector = simulated.simulate([1003.2], [730.1], [5.5], stamp=STAMP, frames=20)
+    with pytest.raises(FluxOnEdgeError, match='bleeds'):
+        measured(sector, tmp_path, 1000)
+
+
 def test_a_star_without_pixels(tmp_path):
     sector = simulated.simulate([1030.2], [730.1], [10.0], stamp=STAMP, frames=40)
     sector.source.layers['images_err'][:] = np.nan
