@@ -166,7 +166,7 @@ class AperturePhotometry(BasePhotometry):
     def _verdict(self):
         """OK, or WARNING with a remark when a reader should look."""
         if any(masks.touched_sides(masks.saturated(self.sumimage) & self._trail)[:2]):
-            raise FluxOnEdgeError(f'TIC {self.starid}: charge that bleeds from it leaves the pixels there are.')
+            raise FluxOnEdgeError(f'TIC {self.starid}: its charge bleeds beyond the pixels there are.')
         cut = any(masks.touched_sides(self.final_phot_mask))
         if cut and self._throughput < LEAST_THROUGHPUT:
             raise FluxOnEdgeError(f'TIC {self.starid}: the edge of the pixels leaves only '

@@ -123,7 +123,7 @@ def test_a_star_at_the_edge_is_a_warning(tmp_path):
 
 
 def test_charge_that_leaves_the_pixels_is_an_error(tmp_path):
-    sector = simulated.simulate([1003.2], [730.1], [5.5], stamp=STAMP, frames=20)
+    sector = simulated.simulate([1003.2], [730.1], [4.5], stamp=STAMP, frames=20)
     with pytest.raises(FluxOnEdgeError, match='bleeds'):
         measured(sector, tmp_path, 1000)
 
