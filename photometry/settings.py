@@ -39,6 +39,7 @@ class TodoSettings:
     faint_limit: float
     method: str
     skip: bool
+    skip_separation: float
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ EXCLUSIONS = DATA / 'todo-exclusions.ecsv'
 METHODS = DATA / 'todo-methods.ecsv'
 
 _MAX_BYTES = 1 << 28
+_STARID = re.compile(r'-?[0-9]{1,12}')
 _STARID_NAMES = ('starid', 'tic', 'ticid', 'tic_id', 'id')
 
 
@@ -84,11 +86,18 @@ def read_targets(path) -> np.ndarray:
              if line.strip() and not line.lstrip().startswith('#')]
     if not lines:
         raise InputBadError(f'The list of targets {path} holds no TIC number.')
-    cells = [next(csv.reader([line.replace(';', ',')])) for _, line in lines]
+    cells = [_cells(path, number, line) for number, line in lines]
     column, first = _starid_column(cells[0])
     found = [_starid(path, number, cell, column)
              for (number, _), cell in zip(lines[first:], cells[first:], strict=True)]
     return np.unique(np.array(found, dtype='int64'))
+
+
+def _cells(path, number, line):
+    try:
+        return next(csv.reader([line.replace(';', ',')]))
+    except csv.Error as error:
+        raise InputBadError(f'Line {number} of {path} cannot be read ({error}).') from error
 
 
 def _starid_column(header):
@@ -103,8 +112,7 @@ def _starid_column(header):
 def _starid(path, number, cells, column):
     text = cells[column].strip() if column < len(cells) else ''
     text = text.upper().removeprefix('TIC').strip()
-    digits = text.removeprefix('-')
-    if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits) <= 10 ** 11:
+    if not _STARID.fullmatch(text) or not 1 <= abs(int(text)) <= 10 ** 11:
         raise InputBadError(f'Line {number} of {path} holds no TIC number: {text[:40]!r}.')
     return int(text)
 

@@ -228,5 +228,5 @@ def choice_from(settings, *, faint_limit=None, targets=None, exclusions=None, me
     return Choice(
         faint_limit=settings.faint_limit if faint_limit is None else faint_limit,
         targets=None if targets is None else todo_lists.read_targets(targets),
-        method=settings.method, skip=settings.skip,
+        method=settings.method, skip=settings.skip, separation=settings.skip_separation,
         exclusions=(*todo_lists.read_exclusions(), *extra), methods=(*todo_lists.read_methods(), *more))

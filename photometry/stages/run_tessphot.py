@@ -102,6 +102,7 @@ def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
     limits = job.options.settings.limits
     with TaskManager(job.todo, job.selection, attempts=limits.attempts) as manager:
         _refuse_empty(manager, job)
+        clear_left_behind(job.options.output_folder, manager.recovered)
         manager.begin(cli.version(), job.options.settings.sections(*SECTIONS), overwrite=job.overwrite)
         manager.reset(everything=job.overwrite, errors=job.retry_errors)
         _choose(manager, job, say)
@@ -122,20 +123,20 @@ def _dispatch(manager, job, open_worker):
             looked()
             return stop()
         return dispatch(manager, workers, stop=look, change=_with_method(job.method),
-                        after_death=_clear_after(job.options.output_folder))
+                        after_death=lambda task: clear_left_behind(job.options.output_folder, [task.starid]))
 
 
 def _with_method(method):
     return (lambda task: replace(task, method=method)) if method else None
 
 
-def _clear_after(output_folder):
-    """A function that removes the half-written files of a star whose worker was killed."""
-    def clear(task):
-        number = f'{task.starid:011d}'
-        for path in Path(output_folder).glob(f'c*/{number[:5]}/.tess{number}-*.tmp'):
-            path.unlink(missing_ok=True)
-    return clear
+def clear_left_behind(output_folder, starids):
+    """Remove the half-written files of stars whose worker was killed."""
+    numbers = {f'{starid:011d}' for starid in starids if type(starid) is int}
+    for folder in {number[:5] for number in numbers}:
+        for path in Path(output_folder).glob(f'c*/{folder}/.tess*.tmp'):
+            if path.name[5:16] in numbers:
+                path.unlink(missing_ok=True)
 
 
 def _choose(manager, job, say):
@@ -159,6 +160,8 @@ def _why_empty(manager, job):
     starid = job.selection.starid
     if starid is None:
         return f'{where}; see what it holds with --status.'
+    if job.selection != Selection(starid=starid) and sum(manager.counts(Selection(starid=starid)).values()):
+        return f'{where}, but other rows hold TIC {starid}; leave out a filter.'
     from photometry.files import catalog
     found = paths.find_catalogs(job.options.input_folder)
     if any(catalog.read_star(item.path, starid) is not None for item in found):

@@ -27,8 +27,9 @@ _PENDING = (None, int(STATUS.SKIPPED), int(STATUS.STARTED), int(STATUS.ABORT))
 def opened(todo, *, overwrite=False):
     """The database to fill, owned, in one transaction; a new one appears whole or not at all.
 
-    A truncated or unreadable todo file is replaced with ``overwrite``; one
-    that belongs to something else never is.
+    What a killed run left of a new file is removed. A truncated or unreadable
+    todo file is replaced with ``overwrite``; one that belongs to something else
+    never is.
 
     Yields
     ------
@@ -41,6 +42,8 @@ def opened(todo, *, overwrite=False):
             with _existing(path) as connection:
                 yield connection
         else:
+            for left_behind in path.parent.glob(f'.{path.name}.*.tmp*'):
+                left_behind.unlink(missing_ok=True)
             with atomic.replaced(path) as temporary, _new(temporary) as connection:
                 yield connection
     finally:
@@ -103,8 +106,9 @@ def read_all(connection):
 def merge(connection, new, skipped_by, *, overwrite=False):
     """Add rows to those that stand, and number all in order of (tmag, starid).
 
-    Rows with a result stay as they are unless ``overwrite``; for the others
-    the decision who is skipped is made anew.
+    Rows with a result stay as they are; for the others the decision who is
+    skipped is made anew. With ``overwrite`` nothing stays of the sectors and
+    CCDs of the new rows.
 
     Parameters
     ----------
@@ -120,27 +124,27 @@ def merge(connection, new, skipped_by, *, overwrite=False):
         Counts: listed, added, kept, skipped.
     """
     rows, measured, skips = read_all(connection)
+    if overwrite:
+        rows, measured = _without(rows, measured, {_ccd(row) for row in new})
     before = len(rows)
     for row in new:
         key = _key(row)
-        if _stays(rows.get(key), overwrite):
+        if key in rows and rows[key]['status'] not in _PENDING:
             continue
-        attempts = rows[key]['attempts'] if key in rows and not overwrite else 0
-        rows[key] = _EMPTY | row | {'attempts': attempts}
+        rows[key] = _EMPTY | row | {'attempts': rows[key]['attempts'] if key in rows else 0}
         skips.pop(key, None)
         if key in skipped_by:
             skips[key] = skipped_by[key]
-        if overwrite:
-            measured.pop(key, None)
     skips = {key: other for key, other in skips.items() if key in rows and other in rows}
     skipped = _number(rows, skips)
     _replace(connection, rows, measured, skips)
     return {'listed': len(rows), 'added': len(rows) - before, 'kept': before, 'skipped': skipped}
 
 
-def _stays(row, overwrite):
-    """Whether a row that stands has a result to keep."""
-    return row is not None and not overwrite and row['status'] not in _PENDING
+def _without(rows, measured, ccds):
+    """Rows and diagnostics of all other CCDs."""
+    rows = {key: row for key, row in rows.items() if _ccd(row) not in ccds}
+    return rows, {key: row for key, row in measured.items() if key in rows}
 
 
 def _number(rows, skips):
@@ -168,6 +172,7 @@ def _replace(connection, rows, measured, skips):
 
 
 _key = operator.itemgetter(*KEY)
+_ccd = operator.itemgetter('sector', 'camera', 'ccd')
 _EMPTY = dict.fromkeys(todolist.c.keys())
 
 

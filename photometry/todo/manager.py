@@ -33,7 +33,8 @@ _SKIPPED_ROWS = sa.select(photometry_skipped.c.priority)
 class TaskManager:
     """The one owner of a todo database; use it as a context manager.
 
-    Opening returns rows that a killed run left STARTED to the waiting ones.
+    Opening returns rows that a killed run left STARTED to the waiting ones;
+    ``recovered`` lists their stars.
 
     Parameters
     ----------
@@ -94,6 +95,8 @@ class TaskManager:
         return engines.transaction(self._engine, self.path)
 
     def _recover(self, connection):
+        self.recovered = connection.execute(sa.select(todolist.c.starid).where(
+            todolist.c.status == int(STATUS.STARTED))).scalars().all()
         died = sa.and_(todolist.c.status == STATUS.STARTED, todolist.c.attempts >= self.attempts)
         lost = connection.execute(sa.select(todolist.c.priority).where(died)).scalars().all()
         connection.execute(sa.update(todolist).where(died).values(
@@ -120,10 +123,10 @@ class TaskManager:
         finally:
             engine.dispose()
 
-    def counts(self) -> Counter:
+    def counts(self, selection=None) -> Counter:
         """Number of selected rows by status; None counts what waits."""
         with self._transaction() as connection:
-            return _count_rows(connection, self.selection)
+            return _count_rows(connection, selection or self.selection)
 
     def waiting(self) -> int:
         """Number of selected rows that wait."""

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import todo_rows
 from astropy.wcs import WCS
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from photometry.core.coordinates import SCIENCE, angular_distance, cbv_area
 from photometry.core.errors import ExitCode, InputBadError, InputMissingError
@@ -203,6 +205,21 @@ def test_targets_enter_whatever_their_magnitude(sky, tmp_path):
     listed.write_text('# mine\nName,TIC\nA,TIC 2\nB,3\nC,99\nD,2\n')
     report = sky.make(Choice(targets=todo_lists.read_targets(listed)))
     assert [task.starid for task in sky.tasks()] == [2] and report.unknown.tolist() == [3, 99]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.text(max_size=60), st.integers().map(str), st.binary(max_size=60)))
+@example('9' * 5000)
+@example('"' + 'x' * 200_000)
+def test_any_file_is_a_list_or_a_named_error(tmp_path, content):
+    listed = tmp_path / 'wild.txt'
+    listed.write_bytes(content if isinstance(content, bytes) else content.encode('utf-8', 'surrogatepass'))
+    try:
+        found = todo_lists.read_targets(listed)
+    except InputBadError as error:
+        assert str(listed) in str(error)
+    else:
+        assert found.size and (np.abs(found) <= 10 ** 11).all() and found.all()
 
 
 @pytest.mark.parametrize(('text', 'match'), [

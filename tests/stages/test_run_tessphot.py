@@ -182,10 +182,9 @@ def test_status_of_a_finished_run(folder, capsys):
 
 
 def test_half_written_files_of_a_dead_worker_are_removed(tmp_path):
-    from photometry.core.task import Task
     place = tmp_path / 'c1800' / '00000'
     place.mkdir(parents=True)
     (place / '.tess00000000012-s005-x.fits.ab12.tmp').touch()
     (place / '.tess00000000013-s005-x.fits.ab12.tmp').touch()
-    run_tessphot._clear_after(tmp_path)(Task(12, 5, 2, 2, 1800))
+    run_tessphot.clear_left_behind(tmp_path, [12, '../x'])
     assert [path.name for path in place.iterdir()] == ['.tess00000000013-s005-x.fits.ab12.tmp']

@@ -43,8 +43,13 @@ def test_second_filling_adds_and_drops_no_result(tmp_path):
     joined = query(path, 'SELECT starid, lightcurve FROM todolist JOIN diagnostics USING (priority) '
                               'ORDER BY starid')
     assert joined == [(2, '2'), (4, None), (6, '6')]
+    todo_files.fill(path, rows=[todo_files.row(2), todo_files.row(8, sector=9)])
+    assert todo_files.statuses(path)[2] == STATUS.OK
+    todo_files.fill(path, rows=[todo_files.row(8, sector=9), todo_files.row(9, sector=9)], overwrite=True)
+    assert in_order(path) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     todo_files.fill(path, rows=[todo_files.row(2)], overwrite=True)
-    assert todo_files.statuses(path)[2] is None and todo_files.statuses(path)[6] == STATUS.OK
+    assert todo_files.statuses(path) == {2: None, 8: None, 9: None}
+    assert query(path, 'SELECT COUNT(*) FROM diagnostics') == [(0,)]
 
 
 def test_skipped_rows_follow_their_star_when_numbers_move(tmp_path):
