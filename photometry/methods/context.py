@@ -79,6 +79,16 @@ class OpenSource:
                                        self.pixels.warpmode)
 
     @cached_property
+    def starid(self):
+        """Numbers of all catalogue stars, sorted."""
+        return np.ascontiguousarray(self.catalog.stars['starid'])
+
+    @cached_property
+    def tmag(self):
+        """TESS magnitudes of all catalogue stars."""
+        return np.ascontiguousarray(self.catalog.stars['tmag'])
+
+    @cached_property
     def positions(self):
         """(row, column) of all catalogue stars in the reference frame, zero-based."""
         return wcs_file.sky_to_pixel(self.wcs, self.catalog.stars['ra'], self.catalog.stars['decl'])
@@ -100,8 +110,8 @@ class OpenSource:
         ------
         NotInCatalogError
         """
-        index = int(np.searchsorted(self.catalog.stars['starid'], starid))
-        if index == len(self.catalog.stars) or self.catalog.stars['starid'][index] != starid:
+        index = int(np.searchsorted(self.starid, starid))
+        if index == self.starid.size or self.starid[index] != starid:
             info = self.pixels.info
             raise NotInCatalogError(
                 f'TIC {starid} is not in the catalogue of sector {info.sector}, camera {info.camera}, '
@@ -116,7 +126,7 @@ class OpenSource:
         limits = self.pixels.limits
         row, column = self.mean_positions
         wing = wing_model.fit_wing(self.pixels.sumimage(limits), row, column,
-                                   self.catalog.stars['tmag'], core, limits[::2])
+                                   self.tmag, core, limits[::2])
         logger.debug('Wing of %s: %s', self.pixels.path, wing)
         return core if wing is None else replace_wing(core, wing)
 
@@ -192,7 +202,7 @@ class WorkerContext:
         candidates = [self._open(path, task) for path in self._cube_paths(task)]
         if len(candidates) == 1:
             return candidates[0]
-        holding = [source for source in candidates if task.starid in source.catalog.stars['starid']]
+        holding = [source for source in candidates if task.starid in source.starid]
         return max(holding or candidates[:1], key=lambda source: _preference(source, task.starid))
 
     def _cube_paths(self, task):

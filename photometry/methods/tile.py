@@ -79,13 +79,13 @@ class TileContext:
     def _stars(self):
         row, column = self.source.mean_positions
         near = _within(self.region, row, column, REACH)
-        bright = self.source.catalog.stars['tmag'] < BRIGHT
+        bright = self.source.tmag < BRIGHT
         return np.flatnonzero(near | (bright & _within(self.region, row, column, BRIGHT_REACH)))
 
     @cached_property
     def tmag(self):
         """TESS magnitudes of the stars."""
-        return self.source.catalog.stars['tmag'][self.index]
+        return self.source.tmag[self.index]
 
     @cached_property
     def _fit(self):
@@ -152,13 +152,13 @@ class TileContext:
     def stars_on(self, stamp, reach=REACH):
         """Catalogue rows of all stars that shine on a stamp, in the order of the catalogue."""
         row, column = self.source.mean_positions
-        tmag = self.source.catalog.stars['tmag']
         near = _within(stamp, row, column, reach)
-        return np.flatnonzero(near | ((tmag < BRIGHT) & _within(stamp, row, column, BRIGHT_REACH)))
+        bright = self.source.tmag < BRIGHT
+        return np.flatnonzero(near | (bright & _within(stamp, row, column, BRIGHT_REACH)))
 
     def flux_of(self, index):
         """Fluxes of catalogue rows, e-/s: fitted in this cell, else by magnitude."""
-        flux = units.magnitude_to_flux(self.source.catalog.stars['tmag'][index], self.zero_point)
+        flux = units.magnitude_to_flux(self.source.tmag[index], self.zero_point)
         place = np.searchsorted(self.index, index)
         found = place < self.index.size
         found[found] = self.index[place[found]] == np.asarray(index)[found]
