@@ -316,7 +316,7 @@ def _fit_mesh(data, layout):
     return fit
 
 
-def _settle(data, layout, coarse=2, rounds=6, tolerance=0.03):
+def _settle(data, layout, coarse=2, rounds=10, tolerance=0.03):
     """Mesh of an image, and its errors.
 
     Starlight leaves pixels off the middle of their box, so that on a slope the
@@ -327,7 +327,7 @@ def _settle(data, layout, coarse=2, rounds=6, tolerance=0.03):
     data = boxes.pad(data, rows, columns)
     mesh, sigma = np.zeros((rows.count, columns.count)), None
     thin = boxes.thin(data, rows, columns, coarse)
-    for _ in range(rounds):
+    for _ in range(rounds if np.isfinite(thin).any() else 0):
         new, _, sigma = _update_mesh(thin, mesh, layout, coarse, sigma)
         change = np.sqrt(np.mean((new - mesh) ** 2))
         mesh = new

@@ -28,7 +28,7 @@ ALWAYS = (-np.inf, np.inf)
 
 EXCLUSIONS = (
     Exclusion(1, 1, 4, EVERYWHERE, (1536, 10_000), ALWAYS, 'Mars just outside the field'),
-    Exclusion(4, 1, None, EVERYWHERE, EVERYWHERE, (1464.016, 1464.266), 'Earth-shine'),
+    Exclusion(None, 1, None, EVERYWHERE, EVERYWHERE, (1464.016, 1464.266), 'Earth-shine'),
 )
 """Known bad parts; None stands for any, rows and columns are zero-based and half-open, times BTJD."""
 

@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 _SCALE = 1000.0
 """Length in px by which places are divided, for equations of even size."""
 
+_FEW = 12
+"""Stars with which a field does without faint ones."""
+
 _RIGID = 1e14
 """Prior precision, px**-2, of affine terms that do not show."""
 
@@ -315,7 +318,7 @@ def select(row, column, tmag, limits, count=100, bright=7.2, faint=13.5, margin=
     count : int
         How many stars are wanted.
     bright, faint : float
-        Limits of the magnitude; the faint one is given up where the field has no other star.
+        Limits of the magnitude; the faint one is given up where the field has few other stars.
     margin : float
         Least distance from the edge, px.
 
@@ -339,7 +342,7 @@ def _isolated(candidates, row, column, tmag, limits, count, faint):
     taken, chosen = {}, []
     share = max(2, count // 20)
     for star in candidates:
-        if len(chosen) == count or (tmag[star] > faint and chosen):
+        if len(chosen) == count or (tmag[star] > faint and len(chosen) >= _FEW):
             break
         key = int((row[star] - limits.row_min) // cell), int((column[star] - limits.col_min) // cell)
         near = np.hypot(row - row[star], column - column[star]) < 3

@@ -102,20 +102,18 @@ class _Star:
             self._centre(self.data[:, frames].mean(axis=1, keepdims=True))
 
     def _centre(self, mean, rounds=8):
-        """Find the star's mean place and light; a star that wanders off is no use."""
-        self.middle, self.light = np.zeros(2), 0.0
+        """Find the star's mean place and light; one that is not seen or wanders off is of no use."""
+        self.middle, self.light, self.usable = np.zeros(2), 0.0, False
         for _ in range(rounds):
-            solution, _ = self._solve(self.middle, mean)
+            solution, covariance = self._solve(self.middle, mean)
             self.light = solution[1, 0]
-            if not self.light > 5 * np.sqrt(self.variance.min()) * 1e-3:
-                break
+            if not self.light > 5 * np.sqrt(covariance[1, 1]):
+                return
             step = np.clip(solution[2:, 0] / self.light, -0.3, 0.3)
             self.middle = self.middle + step
             if np.abs(self.middle).max() > 1.5:
-                break
-            if np.abs(step).max() < 1e-5:
                 return
-        self.usable = np.abs(self.middle).max() <= 1.5 and self.light > 0 and np.abs(step).max() < 1e-2
+            self.usable = bool(np.abs(step).max() < 1e-2)
 
     def _solve(self, shift, data):
         """Coefficients (4, times) of level, light and moments, and their covariance for unit data."""

@@ -33,7 +33,7 @@ def responses(data, smooth, columns):
     sky[:, empty], excess[:, empty] = 1.0, 0.0
     level = bn.nanmedian(np.abs(sky), axis=0)
     # median of ratios, weighted towards bright sky by leaving out the dark half of each column
-    dark = np.abs(sky) < 0.5 * level
+    dark = (np.abs(sky) < 0.5 * level) | (sky == 0)
     ratio = np.where(dark, np.nan, excess / np.where(dark, 1.0, sky))
     ratio[:, level < 1e-6] = 0.0
     first = bn.nanmedian(ratio, axis=0)
