@@ -40,7 +40,7 @@ def connected(mask, start):
     return (labels == own) if own else np.zeros_like(mask)
 
 
-def snr_mask(target, variance, gradients=None, jitter=0.0):
+def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
     """Contiguous aperture of the greatest signal to noise.
 
     Pixels are taken in order of signal over noise until the cumulated ratio is
@@ -57,6 +57,9 @@ def snr_mask(target, variance, gradients=None, jitter=0.0):
         Derivatives of all starlight by the row and column of the pointing, e-/s a px.
     jitter : float
         Pointing noise, px rms, that is not corrected afterwards.
+    slack : float
+        Part of the greatest ratio that may be given up for more pixels, which a
+        weighted sum makes use of.
 
     Returns
     -------
@@ -73,7 +76,8 @@ def snr_mask(target, variance, gradients=None, jitter=0.0):
         noise = noise + jitter ** 2 * sum(np.cumsum(slope.flat[order]) ** 2 for slope in gradients)
     cumulated = np.cumsum(target.flat[order]) / np.sqrt(noise)
     mask = np.zeros(target.shape, dtype=bool)
-    mask.flat[order[:np.argmax(cumulated) + 1]] = True
+    last = np.flatnonzero(cumulated >= (1 - slack) * cumulated.max())[-1]
+    mask.flat[order[:last + 1]] = True
     return connected(mask, np.unravel_index(order[0], target.shape))
 
 

@@ -23,6 +23,9 @@ LEAST_THROUGHPUT = 0.3
 UNCORRECTED_JITTER = 0.010
 """Pointing noise assumed where no motion was measured that FLUX could be corrected for, px."""
 
+SLACK = 0.02
+"""Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
+
 CATALOG_ERROR = 1.0
 """Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
@@ -95,11 +98,17 @@ class AperturePhotometry(BasePhotometry):
         variance = np.where(self.cutout.collected, self.cutout.variance, np.inf)
         light = max(self._own_flux, 1.0) * self._own_template
         every = light + np.tensordot(self._neighbour_flux, self._neighbour_template, 1)
-        mask = masks.snr_mask(light, variance, np.gradient(every), self._jitter)
+        own_trail = light.max() > masks.SATURATION / 2
+        if not own_trail:
+            # Charge of a brighter star runs there, which no model of the light follows.
+            variance[masks.bleeding(masks.saturated(self.sumimage))] = np.inf
+        mask = masks.snr_mask(light, variance, np.gradient(every), self._jitter,
+                              SLACK if self.settings.aperture.weighting else 0.0)
         if not mask.any():
             raise NoFluxError(f'TIC {self.starid}: no pixel with data holds light of the star.')
         start = tuple(np.unravel_index(np.argmax(np.where(mask, light, 0)), mask.shape))
-        self._trail = masks.bleed_mask(self.sumimage, start) & np.isfinite(variance)
+        self._trail = (masks.bleed_mask(self.sumimage, start) & np.isfinite(variance) if own_trail
+                       else np.zeros_like(mask))
         mask |= self._trail
         self._weights = (apertures.optimal_weights(light, variance, mask, self._trail)
                          if self.settings.aperture.weighting else mask.astype('float64'))

@@ -36,6 +36,13 @@ def test_bright_stars_get_larger_masks():
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
 
 
+def test_slack_buys_pixels():
+    target, variance = 100 * gaussian(7, 7), np.full((15, 15), 5.0)
+    best, wide = masks.snr_mask(target, variance), masks.snr_mask(target, variance, slack=0.03)
+    assert (wide & ~best).any() and not (best & ~wide).any()
+    assert signal_to_noise(wide, target, variance) >= 0.97 * signal_to_noise(best, target, variance)
+
+
 def test_light_of_a_neighbour_is_avoided():
     target, neighbour = 100 * gaussian(7, 6), 5000 * gaussian(7, 9)
     alone = masks.snr_mask(target, np.full(target.shape, 2.0))

@@ -122,6 +122,13 @@ def test_a_star_at_the_edge_is_a_warning(tmp_path):
     assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.02)
 
 
+def test_a_faint_star_keeps_out_of_the_trail_of_a_bright_one(tmp_path):
+    sector = simulated.simulate([1030.2, 1041.4], [730.1, 731.2], [4.0, 11.0], stamp=STAMP, frames=20)
+    photometry = measured(sector, tmp_path, 1001)
+    trail = photometry.sumimage > 7.5e4
+    assert trail.any() and not (photometry.final_phot_mask & trail).any()
+
+
 def test_charge_that_leaves_the_pixels_is_an_error(tmp_path):
     sector = simulated.simulate([1003.2], [730.1], [4.5], stamp=STAMP, frames=20)
     with pytest.raises(FluxOnEdgeError, match='bleeds'):
