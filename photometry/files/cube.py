@@ -15,7 +15,7 @@ from photometry.core import quality
 from photometry.core.errors import InputBadError, InputMissingError, OffSiliconError
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
-from photometry.files import schema
+from photometry.files import fits_checks, schema
 from photometry.files.schema import Column
 
 SCHEMA = '1.0'
@@ -353,8 +353,7 @@ def explained(path):
         yield
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError,
             UnicodeDecodeError) as error:
-        text = str(error.args[0] if error.args else error).strip().rstrip('.').replace('\n', ' ')[:200]
-        raise InputBadError(f'{path} is no usable cube: {text}; make it again with '
+        raise InputBadError(f'{path} is no usable cube: {fits_checks.words(error)}; make it again with '
                             'run_prepare_photometry.py --overwrite.') from error
 
 

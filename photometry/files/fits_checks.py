@@ -69,9 +69,14 @@ def explained_input(path):
         raise InputMissingError(f'{path} does not exist.') from error
     except (OSError, EOFError, TypeError, IndexError, ValueError, KeyError, OverflowError, AttributeError,
             MemoryError, ArithmeticError, AssertionError, VerifyError, zlib.error, struct.error) as error:
-        text = str(error.args[0] if error.args else error).strip().rstrip('.')
-        raise InputBadError(f'{path} cannot be used: {text or type(error).__name__}; '
+        raise InputBadError(f'{path} cannot be used: {words(error)}; '
                             'download it again or take it away.') from error
+
+
+def words(error) -> str:
+    """What an exception says, on one line without a full stop."""
+    text = getattr(error, 'strerror', None) or (error.args[0] if error.args else '')
+    return ' '.join(str(text).split()).rstrip('.')[:200] or type(error).__name__
 
 
 def read_hdus(path, count, *, data=True, max_bytes=MAX_BYTES, shapes=None) -> list[RawHDU]:

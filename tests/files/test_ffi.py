@@ -170,6 +170,15 @@ def test_any_byte_of_the_header_may_be_wrong(copy, place, value, data):
         assert np.isfinite([header.time_start, header.time, header.time_stop, header.timecorr]).all()
 
 
+def test_reasons_are_words():
+    for error, text in ((PermissionError(13, 'Permission denied'), 'Permission denied'),
+                        (KeyError('NAXIS'), 'NAXIS'),
+                        (ValueError('one\n two.'), 'one two'), (MemoryError(), 'MemoryError')):
+        with pytest.raises(InputBadError, match=f'^x.fits cannot be used: {text}; '), \
+                fits_checks.explained_input('x.fits'):
+            raise error
+
+
 def test_missing():
     with pytest.raises(InputMissingError, match='does not exist'):
         ffi.read_ffi('/nowhere/' + NAME)

@@ -350,6 +350,22 @@ def test_real_cutouts(tmp_path, name):
             assert np.nanstd(made.movement_kernel[:, 0]) > 1e-4
 
 
+def test_cutouts_beside_each_other(tmp_path, caplog):
+    caplog.set_level('INFO', 'photometry')
+    name = 'tess-s0004-2-1_51.265800_-34.830800_13x13_astrocut.fits.gz'
+    content = (INPUT / 'tesscut' / name).read_bytes()
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / name.replace('51.265800', '51.265801')).write_bytes(content)
+    (tmp_path / name.replace('51.265800', '10.000000')).write_bytes(content[:50000])
+    (tmp_path / name.replace('51.265800', '11.000000')).write_bytes(content.replace(b'x', b'y', 1))
+    stars = np.zeros(0, catalog.STAR_DTYPE)
+    catalog.write_catalog(tmp_path / paths.catalog_name(4, 2, 1), catalog.CatalogInfo(4, 2, 1), stars)
+    report = prepare(tmp_path)
+    assert len(report.cubes) == 1 and report.exit_code == 4
+    assert all('astrocut' in str(failure) for failure in report.failures)
+    assert 'its pixels are those of' in caplog.text
+
+
 def test_preflight_says_what_is_needed(folder, caplog):
     caplog.set_level('INFO', 'photometry')
     prepare(folder)

@@ -78,6 +78,7 @@ def make_cube(job, source, options, drain) -> Path:
     known = field.look(source, catalog, options.settings.prepare, job, workers)
     with FrameJournal(_journal_path(path), identity, 2 * known.survey.layout.size) as journal:
         context = _context(job, source, known)
+        drain.check()
         _fit_all(context, journal, workers, drain)
         _write(path, job, known, context, journal, identity, options, workers, drain)
         journal.remove()
@@ -112,7 +113,7 @@ def _require(job, source, options, workers, path):
     shape, times = source.limits.shape, len(source.frames)
     chunks = tuple(map(cube.even, (*shape, times), (cube.SPATIAL_CHUNK, cube.SPATIAL_CHUNK, cube.TIME_CHUNK)))
     block = _block(source, options.settings.prepare.block)
-    needed = preflight.cost(shape, times, chunks, block, workers)
+    needed = preflight.cost(shape, times, chunks, block, workers, source.is_cutout)
     logger.info('%s', needed.sentence(f'{job.label}, {times} frames', workers))
     work = work_path(path)
     preflight.require(needed, options.folder, work.stat().st_blocks * 512 if work.exists() else 0)

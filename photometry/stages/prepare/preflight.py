@@ -17,6 +17,9 @@ PIXEL_BYTES = 9
 FRAME_BYTES = 120
 """Of a pixel of the frame that a process works on, file and intermediate arrays included."""
 
+CUTOUT_BYTES = 28
+"""Of a pixel of a TESSCut file, which is held as a whole, for every frame."""
+
 PROCESS_BYTES = 250 << 20
 """Of a process before any frame."""
 
@@ -46,7 +49,7 @@ def _duration(seconds):
     return f'{seconds / 3600:.1f} h' if seconds > 5400 else f'{max(seconds / 60, 0.1):.1f} min'
 
 
-def cost(shape, times, chunks, block, workers) -> Cost:
+def cost(shape, times, chunks, block, workers, is_cutout=False) -> Cost:
     """Resources for a cube.
 
     Parameters
@@ -58,6 +61,8 @@ def cost(shape, times, chunks, block, workers) -> Cost:
     block : int
         Cadences of a block.
     workers : int
+    is_cutout : bool
+        Whether the frames come from a TESSCut file.
     """
     padded = 1
     for length, chunk in zip((*shape, times), chunks, strict=True):
@@ -66,7 +71,9 @@ def cost(shape, times, chunks, block, workers) -> Cost:
     disk = padded * PIXEL_BYTES + times * 12_000 + pixels * 4 + (2 << 20)
     frames = min(block, times) * PIXEL_BYTES + FRAME_BYTES * workers
     in_flight = (2 * workers + 1) * PIXEL_BYTES if workers > 1 else 0
-    memory = pixels * (frames + in_flight + 30) + PROCESS_BYTES * (workers + (workers > 1))
+    processes = workers + (workers > 1)
+    held = CUTOUT_BYTES * times * processes if is_cutout else 0
+    memory = pixels * (frames + in_flight + held + 30) + PROCESS_BYTES * processes
     return Cost(disk, memory, 3 + times * (0.003 + pixels * SECONDS))
 
 

@@ -86,6 +86,10 @@ def select_ffis(folder, files, cadence=None, workers=1) -> FFISource:
                             'the log names each with its fault.')
     headers = _one_cadence(headers, cadence, files[0].parent)
     headers = _same_pixels(headers)
+    releases = {(header.data_rel, header.procver) for header in headers.values()}
+    if len(releases) > 1:
+        logger.warning('%s mixes data releases: %s.', files[0].parent, ', '.join(
+            f'{number} ({version})' for number, version in sorted(releases)))
     ordered = _in_time(headers)
     names = tuple(path.relative_to(folder).as_posix() for path, _ in ordered)
     return FFISource(Path(folder), tuple(header for _, header in ordered), names)
