@@ -213,6 +213,23 @@ def _as_rows(found, names, choice):
     return rows, skips
 
 
+def delivered_by(input_folder, key, starid, choice) -> int | None:
+    """The brighter star that delivers a star of a CCD, as a list would decide; None for most.
+
+    Parameters
+    ----------
+    input_folder : path-like
+    key : tuple of int
+        (sector, camera, ccd).
+    starid : int
+    choice : Choice
+    """
+    cubes = list(enumerate(paths.find_cubes(input_folder, *key)))
+    found = _one_ccd(Path(input_folder), cubes, choice, Report())
+    own = found[found['starid'] == starid]
+    return int(own['skipped_by'][0]) or None if len(own) else None
+
+
 def choice_from(settings, *, faint_limit=None, targets=None, exclusions=None, methods=None) -> Choice:
     """A `Choice` from settings and the files that a command line names.
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photometry import cli
-from photometry.core.errors import ExitCode, InputMissingError, Reason, UsageError
+from photometry.core.errors import ExitCode, InputBadError, InputMissingError, Reason, UsageError
 from photometry.core.status import STATUS
 from photometry.core.task import Task
 from photometry.files import atomic, paths
+from photometry.stages import make_todo
 from photometry.todo import engine, owner, stopping, summary
 from photometry.todo.dispatch import dispatch
 from photometry.todo.manager import TaskManager
@@ -108,6 +109,8 @@ def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
         _choose(manager, job, say)
         if not manager.waiting():
             say(f'Nothing is left to do: {_in_words(manager.counts())}.')
+            if manager.selection.names_a_star:
+                _tell(manager, say)
             return _exit_code(manager, None)
         return _exit_code(manager, _dispatch(manager, job, open_worker), say)
 
@@ -260,7 +263,7 @@ def goes_without_queue(job) -> bool:
 def run_without_queue(job, *, say=logger.info, open_worker=None) -> ExitCode:
     """Measure one star of a CCD that is named; no STATUS is recorded."""
     check_output(job.options.output_folder)
-    task = _task_without_queue(job)
+    task = _with_brighter(_task_without_queue(job), job.options)
     with (open_worker or OpenWorker(job.options))() as work:
         result = work(task)
     say(in_words(task.starid, result.status, result.lightcurve, '\n'.join(result.errors)))
@@ -289,6 +292,18 @@ def _task_without_queue(job) -> Task:
         raise UsageError(f'The cubes that match have the cadences {cadences}; name one by --cadence.')
     cube = cubes[0][0].path.relative_to(folder).as_posix() if len(cubes) == 1 else None
     return Task(wanted.starid, *keys.pop(), cadences[0], 'ffi', cube=cube, method=job.method)
+
+
+def _with_brighter(task, options):
+    """The task, knowing the brighter star that would deliver it in a list."""
+    choice = make_todo.choice_from(options.settings.todo)
+    try:
+        brighter = make_todo.delivered_by(options.input_folder, (task.sector, task.camera, task.ccd),
+                                          task.starid, choice)
+    except (InputMissingError, InputBadError) as error:
+        logger.debug('%s', error)  # the photometry says it better
+        return task
+    return replace(task, skipped_by=brighter)
 
 
 def _cadence(path):

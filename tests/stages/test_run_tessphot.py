@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import sqlite3
 
 import pytest
 import small_sector
@@ -87,20 +88,39 @@ def test_random_says_what_it_drew_and_repeats(folder, capsys):
     assert 'seed ' in capsys.readouterr().out
 
 
-def test_skipped_star_is_measured_when_named(folder):
-    first, second = (star for star, *_ in rows(folder)[3:5])
-    import sqlite3
-    connection = sqlite3.connect(folder / 'todo.sqlite')
+def add_companion(folder, starid):
+    """Put a fainter star a tenth of a pixel beside another one into the catalogue; its number."""
+    path = next(folder.glob('catalog*.sqlite'))
+    companion = 10 ** 9 + starid
+    connection = sqlite3.connect(path)
     with connection:
-        connection.execute('INSERT INTO photometry_skipped SELECT a.priority, b.priority FROM todolist AS a, '
-                           'todolist AS b WHERE a.starid = ? AND b.starid = ?', (second, first))
-        connection.execute('UPDATE todolist SET status = 5 WHERE starid = ?', (second,))
+        names = [line[1] for line in connection.execute('PRAGMA table_info(catalog)')]
+        row = connection.execute('SELECT * FROM catalog WHERE starid = ?', (starid,)).fetchone()
+        values = dict(zip(names, row, strict=True))
+        values |= {'starid': companion, 'decl': values['decl'] + 2.1 / 3600, 'tmag': values['tmag'] + 1}
+        marks = ', '.join('?' * len(names))
+        connection.execute(f'INSERT INTO catalog VALUES ({marks})', list(values.values()))
     connection.close()
+    return companion
+
+
+def test_skipped_star_is_measured_when_named(folder, capsys):
     run(folder, '--all')
-    assert {star: status for star, status, *_ in rows(folder)}[second] == STATUS.SKIPPED
-    assert run(folder, '--starid', second) == 0
-    status, sentence = next((row[1], row[4]) for row in rows(folder) if row[0] == second)
-    assert status == STATUS.WARNING and str(first) in sentence
+    brighter = next(star for star, status, *_ in rows(folder) if status == STATUS.OK)
+    companion = add_companion(folder, brighter)
+    assert make_todo.main([str(folder), '-q', '--faint-limit', '16']) == 0
+    run(folder, '--all')
+    statuses = {star: status for star, status, *_ in rows(folder)}
+    assert statuses[companion] == STATUS.SKIPPED and statuses[brighter] == STATUS.OK
+    assert run(folder, '--starid', companion) == 0
+    status, sentence = next((row[1], row[4]) for row in rows(folder) if row[0] == companion)
+    assert status == STATUS.WARNING and str(brighter) in sentence
+    capsys.readouterr()
+    run(folder, '--starid', companion, '--camera', 2, '--ccd', 2, '--datasource', 'ffi', '--todo',
+        folder / 'none.sqlite')
+    assert f'TIC {companion}: warning' in (said := capsys.readouterr().out) and str(brighter) in said
+    assert run(folder, '--all', '--overwrite') in (0, 3)
+    assert {star: status for star, status, *_ in rows(folder)}[companion] == STATUS.SKIPPED
 
 
 def test_without_a_queue(folder, capsys):
@@ -118,7 +138,6 @@ def test_without_a_queue(folder, capsys):
 
 
 def test_off_silicon_without_a_queue(folder, capsys):
-    import sqlite3
     catalog = next(folder.glob('catalog*.sqlite'))
     listed = {star for star, *_ in rows(folder)}
     connection = sqlite3.connect(catalog)
