@@ -179,16 +179,14 @@ class CubeFile:
     def __init__(self, path, evaluate=None):
         self.path = Path(path)
         self._evaluate = evaluate
-        self._file = open_hdf5(self.path)
-        try:
+        with contextlib.ExitStack() as stack:
+            self._file = stack.enter_context(open_hdf5(self.path))
             with explained(self.path):
                 self.info = read_info(self.path, self._file)
                 check_structure(self._file, self.info)
                 if not self._file.attrs['finished']:
                     raise ValueError('it is not finished')
-        except BaseException:
-            self._file.close()
-            raise
+            stack.pop_all()
 
     def __enter__(self):
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import logging
@@ -69,14 +70,12 @@ class CubeWriter:
     def __init__(self, path):
         self.path = Path(path)
         self.work = work_path(path)
-        self._file = open_hdf5(self.work, 'r+')
-        try:
+        with contextlib.ExitStack() as stack:
+            self._file = stack.enter_context(open_hdf5(self.work, 'r+'))
             with explained(self.work):
                 self.info = read_info(self.work, self._file)
                 check_structure(self._file, self.info)
-        except BaseException:
-            self._file.close()
-            raise
+            stack.pop_all()
 
     @classmethod
     def create(cls, path, info: CubeInfo, tables: CubeTables, identity) -> CubeWriter:
@@ -116,19 +115,17 @@ class CubeWriter:
         except InputBadError as error:
             logger.warning('%s Starting it anew.', error)
             return None
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(made)
             with explained(made.work):
                 identity.check(made.work, provenance(made._file))
                 same = made.info == info and np.array_equal(
                     made._file['background_parameters'][...], tables.background_parameters, equal_nan=True)
                 made._discard_damaged()
-        except BaseException:
-            made.close()
-            raise
-        if same:
-            return made
+            if same:
+                stack.pop_all()
+                return made
         logger.warning('%s was begun from other intermediate results; starting it anew.', made.work)
-        made.close()
         return None
 
     def __enter__(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -49,12 +50,11 @@ class FrameJournal:
                                ('text', f'S{_TEXT}'), ('numbers', '<f4', (numbers,)), ('crc', '<u4')])
         with atomic.explained_output(self.path):
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, self._handle)
             self._lock()
             self.records = self._load(identity)
-        except BaseException:
-            os.close(self._handle)
-            raise
+            stack.pop_all()
 
     def __enter__(self):
         return self
