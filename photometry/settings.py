@@ -56,6 +56,7 @@ class ApertureSettings:
 
     mask: str
     weighting: bool
+    local_sky: bool
     pointing_jitter: float
     stamp_growth: int
     stamp_growths: int

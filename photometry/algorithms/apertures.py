@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from photometry.algorithms import metrics
 
 
 def sum_pixels(cube, weights):
@@ -73,6 +77,57 @@ def centroid(cube, mask, stamp):
 def any_flag(flags, mask):
     """Bits that any pixel of a mask has, (times,) int32."""
     return np.bitwise_or.reduce(flags[mask], axis=0).astype('int32')
+
+
+@dataclass(frozen=True)
+class LocalSky:
+    """What the sky around a star tells about the background that was subtracted.
+
+    Attributes
+    ----------
+    change : ndarray (times,)
+        Expected error of the background against its own mean, e-/s a pixel: the measured
+        one times ``trust``.
+    error : ndarray (times,)
+        Standard error that is left after its correction, e-/s a pixel.
+    trust : float
+        Part of the measured variance that is more than noise, 0 to 1.
+    """
+
+    change: np.ndarray
+    error: np.ndarray
+    trust: float
+
+
+def local_sky(images, errors, pixels, good):
+    """Error of the background in each cadence, from pixels with hardly any starlight.
+
+    The mean over the pixels has a noise of its own, so that only the part of its
+    variance that exceeds that noise is believed (a Wiener filter). Means over time do
+    not enter: what stars leave in these pixels is constant.
+
+    Parameters
+    ----------
+    images, errors : ndarray (rows, columns, times)
+    pixels : ndarray (rows, columns) of bool
+    good : ndarray (times,) of bool
+        Cadences from which mean and variance are taken.
+
+    Returns
+    -------
+    LocalSky
+    """
+    values, sigma = images[pixels].astype('float64'), errors[pixels].astype('float64')
+    number = max(int(pixels.sum()), 1)
+    level = values.sum(axis=0) / number
+    noise = np.sqrt(np.einsum('pt,pt->t', sigma, sigma)) / number
+    change = level - np.mean(level[good])
+    typical = np.median(noise[good])
+    spread = metrics.mad(change[good])
+    trust = max(0.0, 1 - (typical / spread) ** 2) if spread > 0 else 0.0
+    if not np.isfinite(trust):
+        trust = 0.0
+    return LocalSky(np.where(np.isfinite(change), trust * change, 0.0), np.sqrt(trust) * noise, trust)
 
 
 TRIMMED_MEAN = 1.0264

@@ -11,6 +11,9 @@ SATURATION = 7.5e4
 BLEED_REACH = 3
 """Pixels beyond both ends of a saturated run that may hold part of its charge."""
 
+MOST_MORE = 5
+"""Pixels that slack buys at most: faint stars need a few, bright ones hardly gain."""
+
 _NEIGHBOURS = np.ones((3, 3), dtype=int)
 
 
@@ -20,7 +23,7 @@ def stamp_size(tmag):
     Saturated stars get rows for the charge that runs along their column.
     """
     tmag = tmag if np.isfinite(tmag) else 15.0
-    half = int(np.clip(np.ceil(5 + 0.9 * (13 - tmag)), 5, 14))
+    half = int(np.clip(np.ceil(5 + 0.9 * (13 - tmag)), 7, 14))
     trail = int(np.clip(np.ceil(6 * 10 ** (-0.4 * (tmag - 6))), 0, 120)) if tmag < 7 else 0
     return 2 * (half + trail) + 1, 2 * half + 1
 
@@ -58,8 +61,8 @@ def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
     jitter : float
         Pointing noise, px rms, that is not corrected afterwards.
     slack : float
-        Part of the greatest ratio that may be given up for more pixels, which a
-        weighted sum makes use of.
+        Part of the greatest ratio that may be given up for more pixels (`MOST_MORE` of
+        them at most), which a weighted sum makes use of.
 
     Returns
     -------
@@ -76,7 +79,8 @@ def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
         noise = noise + jitter ** 2 * sum(np.cumsum(slope.flat[order]) ** 2 for slope in gradients)
     cumulated = np.cumsum(target.flat[order]) / np.sqrt(noise)
     mask = np.zeros(target.shape, dtype=bool)
-    last = np.flatnonzero(cumulated >= (1 - slack) * cumulated.max())[-1]
+    best = np.argmax(cumulated)
+    last = min(np.flatnonzero(cumulated >= (1 - slack) * cumulated[best])[-1], best + MOST_MORE)
     mask.flat[order[:last + 1]] = True
     return connected(mask, np.unravel_index(order[0], target.shape))
 

@@ -26,6 +26,10 @@ UNCORRECTED_JITTER = 0.010
 SLACK = 0.02
 """Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
 
+SKY_LIGHT = 3.0
+LEAST_SKY = 30
+"""Starlight below which a pixel of the stamp tells about the sky, e-/s, and how many are needed."""
+
 CATALOG_ERROR = 1.0
 """Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
@@ -139,8 +143,27 @@ class AperturePhotometry(BasePhotometry):
         if moving.any():
             row, column = (axis[moving] for axis in self._neighbour_place)
             others = others + self._neighbour_flux[moving] @ self._moving(row, column)
-        table['flux'] = (apertures.sum_pixels(self.images_cube, weights) - others) / fraction
-        table['flux_err'] = self._gain * apertures.sum_errors(self.images_err_cube, weights) / fraction
+        total = apertures.sum_pixels(self.images_cube, weights) - others
+        error = self._gain * apertures.sum_errors(self.images_err_cube, weights)
+        pixels = self._sky_pixels()
+        if self.settings.aperture.local_sky and pixels.sum() >= LEAST_SKY:
+            sky = apertures.local_sky(self.images_cube, self._gain * self.images_err_cube, pixels,
+                                      self.source.pixels.good)
+            area = weights.sum()
+            # The star itself shines on those pixels: a change of its flux is no change of the sky.
+            leak = sky.trust * area * float(self._own_template[pixels].mean())
+            total = total - area * sky.change - leak * self._own_flux
+            fraction = fraction - leak
+            error = np.hypot(error, area * sky.error)
+        table['flux'] = total / fraction
+        table['flux_err'] = error / fraction
+
+    def _sky_pixels(self):
+        """Pixels of the stamp outside the mask that hold hardly any starlight."""
+        light = np.tensordot(self._neighbour_flux, self._neighbour_template, 1)
+        light = light + self._own_flux * self._own_template
+        return self.cutout.collected & ~self.final_phot_mask & (light < SKY_LIGHT) & np.isfinite(
+            self.cutout.variance)
 
     def _moving(self, row, column):
         """Part of stars' light in the weighted sum of every frame, (stars, times).
@@ -167,6 +190,7 @@ class AperturePhotometry(BasePhotometry):
         self.additional_headers |= {
             'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (int(mask.sum()), 'pixels in the mask'),
             'AP_WEIGH': (settings.weighting, 'FLUX weighs pixels by signal over variance'),
+            'AP_SKY': (settings.local_sky, 'FLUX corrected for the sky of the stamp'),
             'AP_JITT': (self._jitter, '[px] pointing noise assumed for the mask'),
             'READNOIS': (float(info.readnoise[output]), '[e-] read noise'),
             'AP_SHIFR': (float(self.tile.shift[0]), '[px] stars beside the catalogue, rows'),
