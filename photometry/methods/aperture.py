@@ -159,11 +159,11 @@ class AperturePhotometry(BasePhotometry):
         table['flux_err'] = error / fraction
 
     def _sky_pixels(self):
-        """Pixels of the stamp outside the mask that hold hardly any starlight."""
+        """Pixels of the stamp outside the mask that hold hardly any starlight, known or not."""
         light = np.tensordot(self._neighbour_flux, self._neighbour_template, 1)
         light = light + self._own_flux * self._own_template
-        return self.cutout.collected & ~self.final_phot_mask & (light < SKY_LIGHT) & np.isfinite(
-            self.cutout.variance)
+        dark = (light < SKY_LIGHT) & (np.abs(self.sumimage) < 2 * SKY_LIGHT)
+        return dark & ~self.final_phot_mask & self.cutout.collected & np.isfinite(self.cutout.variance)
 
     def _moving(self, row, column):
         """Part of stars' light in the weighted sum of every frame, (stars, times).

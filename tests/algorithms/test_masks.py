@@ -104,6 +104,39 @@ def test_sums_errors_flags_and_centroids():
     assert apertures.any_flag(flags, np.ones((6, 5), dtype=bool)).tolist() == [5, 0]
 
 
+def test_the_local_sky_is_trusted_as_far_as_it_exceeds_its_noise():
+    rng = np.random.default_rng(6)
+    errors = np.full((9, 9, 400), 0.6)
+    pixels, good = np.ones((9, 9), dtype=bool), np.ones(400, dtype=bool)
+    noise = rng.normal(0, 0.6, errors.shape)
+    quiet = apertures.local_sky(noise, errors, pixels, good)
+    assert quiet.trust < 0.25 and np.std(quiet.change) < 0.03
+    truth = rng.normal(0, 0.5, 400)
+    found = apertures.local_sky(noise + truth, errors, pixels, good)
+    assert found.trust > 0.9
+    left = found.change - (truth - truth.mean())
+    assert np.std(left) == pytest.approx(np.median(found.error), rel=0.2)
+
+
+def test_weights_are_equal_where_charge_runs():
+    target, variance = 100 * gaussian(7, 7), 2 + gaussian(7, 7)
+    mask, trail = target > 0.5, np.zeros(target.shape, dtype=bool)
+    trail[:, 7] = True
+    weights = apertures.optimal_weights(target, variance, mask, trail)
+    assert np.ptp(weights[mask & trail]) == 0 and weights.max() == 1 and not weights[~mask].any()
+    noise = [np.sqrt((w ** 2 * variance).sum()) / (w * target).sum()
+             for w in (apertures.optimal_weights(target, variance, mask), mask.astype(float))]
+    assert noise[0] < noise[1]
+
+
+def test_clipping_gain():
+    assert apertures.clipping_gain(900, 900, True) == apertures.clipping_gain(720, 900, False) == 1
+    rng = np.random.default_rng(1)
+    reads = np.sort(rng.normal(size=(300000, 10)), axis=1)
+    kept = reads[:, 1:-1].mean(axis=1).std() / np.sqrt(1 / 8)
+    assert apertures.clipping_gain(720, 900, True) == pytest.approx(kept, rel=0.005)
+
+
 @pytest.mark.parametrize('extent', [0.001, 0.02, 0.3])
 def test_the_moving_fraction_is_that_of_every_frame_rendered(extent):
     rng = np.random.default_rng(4)

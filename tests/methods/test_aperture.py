@@ -72,13 +72,29 @@ def test_motion_does_not_show_in_the_corrected_flux(tmp_path):
     assert np.std(flux_of(photometry)) / sector.flux[0] < 2e-4 < np.std(raw) / sector.flux[0]
 
 
-def test_a_variable_star_keeps_its_amplitude(tmp_path):
-    sector = simulated.simulate([1028.3], [731.4], [9.0], stamp=STAMP, frames=100)
+@pytest.mark.parametrize(('tmag', 'sky'), [(9.0, 0.0), (13.0, 0.5)])
+def test_a_variable_star_keeps_its_amplitude(tmag, sky, tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [tmag], stamp=STAMP, frames=100, noise=False)
     wave = 1 + 0.05 * np.sin(np.arange(100) / 3)
-    sector.source.layers['images'] *= wave.astype('f4')
+    errors = np.random.default_rng(4).normal(0, sky, 100)
+    sector.source.layers['images'] = (sector.source.layers['images'] * wave + errors).astype('f4')
     sector.source.__post_init__()
     flux = flux_of(measured(sector, tmp_path, 1000))
     assert np.polyfit(wave[sector.source.good], flux / sector.flux[0], 1)[0] == pytest.approx(1, abs=0.01)
+
+
+def test_errors_of_the_background_are_found_in_the_stamp(tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [13.5], stamp=STAMP, frames=200)
+    errors = np.random.default_rng(4).normal(0, 0.3, 200)
+    sector.source.layers['images'] += errors.astype('f4')
+    scatter = {}
+    for local_sky in (True, False):
+        aperture = dataclasses.replace(settings.load().aperture, local_sky=local_sky)
+        chosen = dataclasses.replace(settings.load(), aperture=aperture)
+        photometry = measured(sector, tmp_path, 1000, settings=chosen)
+        error = np.median(photometry.lightcurve['flux_err']) / photometry._gain
+        scatter[local_sky] = metrics.mad(flux_of(photometry)) / error
+    assert scatter[True] == pytest.approx(1, abs=0.15) and scatter[False] > 1.5
 
 
 def test_saturated_stars_keep_their_charge(tmp_path):
