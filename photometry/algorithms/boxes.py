@@ -9,6 +9,9 @@ import numpy as np
 MODE_VARIANCE = 4.57
 """Variance of 2.5 median - 1.5 mean of Gaussian numbers over that of their mean."""
 
+_SMALL = 256
+"""Nodes of a grid up to which dense matrices are faster than sparse ones."""
+
 
 class BoxStatistics(NamedTuple):
     """Mode, scatter and number of used pixels of every box, each (boxes,)."""
@@ -107,33 +110,44 @@ def fill(values, known):
     """
     if known.all():
         return values
-    from scipy.sparse import linalg
     missing = np.flatnonzero(~known)
     operator = _differences(*values.shape)
     inner, outer = operator[:, missing], operator[:, np.flatnonzero(known)]
     right = -inner.T @ (outer @ values[known])
     # a trace of pull to the middle keeps lone boxes from running away on a line
     pull = 1e-3
-    normal = (inner.T @ inner).tolil()
-    normal.setdiag(normal.diagonal() + pull)
-    middle = np.median(values[known])
-    solution = linalg.spsolve(normal.tocsc(), right + pull * middle)
+    right += pull * np.median(values[known])
+    solution = _solve(inner.T @ inner, pull, right)
     filled = np.array(values, dtype='f8')
     filled.flat[missing] = solution
     return filled
 
 
+def _solve(normal, pull, right):
+    if isinstance(normal, np.ndarray):
+        return np.linalg.solve(normal + pull * np.eye(len(normal)), right)
+    from scipy.sparse import linalg
+    normal = normal.tolil()
+    normal.setdiag(normal.diagonal() + pull)
+    return linalg.spsolve(normal.tocsc(), right)
+
+
 def _differences(rows, columns):
-    """Sparse operator of first (weak) and second differences of a grid."""
+    """Operator of first (weak) and second differences of a grid; sparse unless the grid is small."""
+    parts = _difference_parts(rows, columns)
+    if rows * columns <= _SMALL:
+        return np.vstack([np.kron(*part) for part in parts]) if parts else np.zeros((1, rows * columns))
     from scipy import sparse
+    return sparse.vstack([sparse.kron(*map(sparse.csr_matrix, part)) for part in parts]).tocsc()
+
+
+def _difference_parts(rows, columns):
+    """Pairs of matrices whose Kronecker products are the rows of the operator."""
     parts = []
     for length, other, row_first in ((rows, columns, True), (columns, rows, False)):
         for order, weight in ((1, 0.05), (2, 1.0)):
             if length <= order:
                 continue
-            one = sparse.csr_matrix(weight * np.diff(np.eye(length), n=order, axis=0))
-            eye = sparse.identity(other)
-            parts.append(sparse.kron(one, eye) if row_first else sparse.kron(eye, one))
-    if not parts:
-        return sparse.csc_matrix((1, rows * columns))
-    return sparse.vstack(parts).tocsc()
+            one = weight * np.diff(np.eye(length), n=order, axis=0)
+            parts.append((one, np.eye(other)) if row_first else (np.eye(other), one))
+    return parts
