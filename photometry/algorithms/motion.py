@@ -19,6 +19,9 @@ _SCALE = 1000.0
 _FEW = 12
 """Stars with which a field does without faint ones."""
 
+_BLEEDING = 12.0
+"""Distance in px from a saturated star within which no star is measured."""
+
 _RIGID = 1e14
 """Prior precision, px**-2, of affine terms that do not show."""
 
@@ -126,8 +129,8 @@ def _point_to_point(series):
 def measure(stamps, errors, stamp_rows, stamp_columns, stars, row, column, tmag, prf, good, centre) -> Motion:
     """Movement measured on the stars.
 
-    Every star gives its shift in every frame from a linear fit of a level, its
-    image and the image's two derivatives, its neighbours moving with it; the
+    Every star gives its shift in every frame from a linear fit of a sloping
+    level, its image and the image's two derivatives, its neighbours moving with it; the
     shifts of all stars are joined robustly. Reference places need to be good
     to about half a pixel only.
 
@@ -332,11 +335,11 @@ def select(row, column, tmag, limits, count=100, bright=7.2, faint=13.5, margin=
               & (column > limits.col_min + margin) & (column < limits.col_max - 1 - margin))
     candidates = np.flatnonzero(inside & (tmag > bright) & (tmag < faint + 2.5))
     candidates = candidates[np.argsort(tmag[candidates], kind='stable')]
-    chosen = _isolated(candidates, row, column, tmag, limits, count, faint)
+    chosen = _isolated(candidates, row, column, tmag, limits, count, bright, faint)
     return np.array(chosen, dtype=int)
 
 
-def _isolated(candidates, row, column, tmag, limits, count, faint):
+def _isolated(candidates, row, column, tmag, limits, count, bright, faint):
     """Brightest first, no cell of the field taking more than its share."""
     cell = max(limits.shape) / 6 + 1e-9
     taken, chosen = {}, []
@@ -345,9 +348,11 @@ def _isolated(candidates, row, column, tmag, limits, count, faint):
         if len(chosen) == count or (tmag[star] > faint and len(chosen) >= _FEW):
             break
         key = int((row[star] - limits.row_min) // cell), int((column[star] - limits.col_min) // cell)
-        near = np.hypot(row - row[star], column - column[star]) < 3
-        rivals = (10 ** (-0.4 * (tmag[near] - tmag[star]))).sum() - 1
-        if taken.get(key, 0) < share and rivals < 0.2:
+        distance = np.hypot(row - row[star], column - column[star])
+        rivals = (10 ** (-0.4 * (tmag[distance < 3] - tmag[star]))).sum() - 1
+        # near a full well the image does not move with the stars
+        drowned = (tmag[distance < _BLEEDING] < bright).any()
+        if taken.get(key, 0) < share and rivals < 0.2 and not drowned:
             chosen.append(star)
             taken[key] = taken.get(key, 0) + 1
     return chosen

@@ -12,7 +12,10 @@ CELL = 0.06
 """Frames are grouped by their shift into cells of this size, px, each with an expansion of its own."""
 
 MODEL_ERROR = 0.01
-"""Fraction of a star's light in a pixel by which the PRF may be wrong."""
+"""Fraction of a pixel's light by which the PRF may be wrong."""
+
+WING_ERROR = 5e-4
+"""Fraction of a star's whole light that may lie in a pixel without being in the PRF."""
 
 
 class Shifts(NamedTuple):
@@ -78,6 +81,12 @@ def _groups(value, good):
             for k in range(distinct.shape[1])]
 
 
+def _slopes(height, width):
+    """A level and two slopes, (3, pixels): what is left of the sky and of far wings."""
+    down, right = (np.linspace(-1, 1, length) if length > 1 else np.zeros(1) for length in (height, width))
+    return np.stack([np.ones(height * width), np.repeat(down, width), np.tile(right, height)])
+
+
 class _Star:
     """One star's pixels, ready for fits about any place."""
 
@@ -96,7 +105,10 @@ class _Star:
         known = np.isfinite(variance) & (variance > 0)
         mean = np.where(known, variance, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         self.variance = mean.clip(1e-12)
-        self.usable = len(self.data) >= 9
+        self.slopes = _slopes(height, width)[:, self.pixels]
+        distance = np.hypot(*(self.places - self.places[0]).T)
+        self.floor = WING_ERROR * (relative / np.maximum(distance / 3, 1) ** 2).sum()
+        self.usable = len(self.data) >= 12
         if self.usable:
             frames = chosen & np.isfinite(self.data).all(axis=0)
             self._centre(self.data[:, frames].mean(axis=1, keepdims=True))
@@ -109,18 +121,19 @@ class _Star:
             self.light = solution[1, 0]
             if not self.light > 5 * np.sqrt(covariance[1, 1]):
                 return
-            step = np.clip(solution[2:, 0] / self.light, -0.3, 0.3)
+            step = np.clip(solution[2:4, 0] / self.light, -0.3, 0.3)
             self.middle = self.middle + step
             if np.abs(self.middle).max() > 1.5:
                 return
             self.usable = bool(np.abs(step).max() < 1e-2)
 
     def _solve(self, shift, data):
-        """Coefficients (4, times) of level, light and moments, and their covariance for unit data."""
+        """Coefficients (6, times) of level, light, moments and slopes, and their covariance."""
         images = self.prf.render(*(self.places + shift).T, self.stamp, derivatives=True)
         value, down, right = (np.tensordot(self.relative, image, 1).ravel()[self.pixels] for image in images)
-        design = np.stack([np.ones_like(value), value, down, right], axis=1)
-        weight = 1 / (self.variance + (MODEL_ERROR * self.light * value) ** 2)
+        design = np.stack([self.slopes[0], value, down, right, *self.slopes[1:]], axis=1)
+        doubt = self.light * np.hypot(MODEL_ERROR * value, self.floor)
+        weight = 1 / (self.variance + doubt**2)
         inverse = np.linalg.pinv(design.T @ (weight[:, None] * design), hermitian=True)
         operator = inverse @ (design * weight[:, None]).T
         return operator @ data, np.einsum('ij,j,kj->ik', operator, self.variance, operator)
@@ -134,5 +147,5 @@ class _Star:
             light = np.full_like(light, self.light)
         seen = np.isfinite(light) & (light > 0.2 * self.light)
         light = np.where(seen, light, np.nan)
-        error = np.sqrt(np.diag(covariance)[2:, None]) / light
-        return solution[2:] / light + shift[:, None], error
+        error = np.sqrt(np.diag(covariance)[2:4, None]) / light
+        return solution[2:4] / light + shift[:, None], error

@@ -60,8 +60,8 @@ def error_of(made, field, good=None):
 
 def test_stars_tell_the_movement(field, prf):
     made = measured(field, prf)
-    assert error_of(made, field) < 0.4
-    assert made.scatter < 4e-4
+    assert error_of(made, field) < 0.3
+    assert made.scatter < 2e-4
     assert np.isnan(made.kernel[~field.clean]).all()
     assert np.abs(made.kernel[field.clean].mean(axis=0)).max() < 1e-12
 
@@ -69,8 +69,8 @@ def test_stars_tell_the_movement(field, prf):
 def test_crowded_field(prf):
     field = simulate_field(22, 128, 128, 40, density='crowded', background='quiet')
     made = measured(field, prf)
-    assert error_of(made, field) < 0.6
-    assert made.scatter < 6e-4
+    assert error_of(made, field) < 0.3
+    assert made.scatter < 3e-4
 
 
 def test_large_movement(prf):
