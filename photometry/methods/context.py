@@ -150,6 +150,7 @@ class WorkerContext:
     def __init__(self, options):
         self.options = options
         self._sources = {}
+        self._catalogs = {}
         self._methods = {}
         self._tiles = OrderedDict()
 
@@ -181,6 +182,7 @@ class WorkerContext:
         for source in self._sources.values():
             source.pixels.close()
         self._sources.clear()
+        self._catalogs.clear()
 
     def clear_cache(self):
         """Forget the tiles."""
@@ -234,7 +236,10 @@ class WorkerContext:
             raise MissingFileError(
                 f'No catalogue {paths.catalog_name(info.sector, info.camera, info.ccd)} lies below '
                 f'{folder}; run run_make_catalog.py {info.sector}.')
-        return catalog_file.read_catalog(found[0].path), found[0].path
+        path = found[0].path
+        if path not in self._catalogs:
+            self._catalogs[path] = catalog_file.read_catalog(path)
+        return self._catalogs[path], path
 
     def tile(self, source, row, column):
         """The `~photometry.methods.tile.TileContext` of the cell that holds a position."""

@@ -23,6 +23,9 @@ BRIGHT = 9.0
 BRIGHT_REACH = 60
 """Magnitude of stars whose wings are followed, and how far, px."""
 
+FAINT = 16.0
+"""Magnitude of stars without one."""
+
 MODEL_ERROR = 0.003
 """Relative error of the PRF that tempers the weights of bright pixels."""
 
@@ -92,7 +95,7 @@ class TileContext:
         """(flux, plane, shift, zero point) of the scene on the mean image."""
         image = self.source.pixels.sumimage(self.region)
         row, column = (axis[self.index] for axis in self.source.mean_positions)
-        expected = units.magnitude_to_flux(np.where(np.isfinite(self.tmag), self.tmag, 16.0))
+        expected = units.magnitude_to_flux(_known(self.tmag))
         variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
         shift = np.zeros(2)
         for _ in range(2):
@@ -158,7 +161,7 @@ class TileContext:
 
     def flux_of(self, index):
         """Fluxes of catalogue rows, e-/s: fitted in this cell, else by magnitude."""
-        flux = units.magnitude_to_flux(self.source.tmag[index], self.zero_point)
+        flux = units.magnitude_to_flux(_known(self.source.tmag[index]), self.zero_point)
         place = np.searchsorted(self.index, index)
         found = place < self.index.size
         found[found] = self.index[place[found]] == np.asarray(index)[found]
@@ -169,6 +172,11 @@ class TileContext:
         """(row, column) of catalogue rows in the mean image, the shift of the cell included."""
         row, column = self.source.mean_positions
         return row[index] + self.shift[0], column[index] + self.shift[1]
+
+
+def _known(tmag):
+    """Magnitudes, a faint one where none is known."""
+    return np.where(np.isfinite(tmag), tmag, FAINT)
 
 
 def _within(stamp, row, column, reach=0):

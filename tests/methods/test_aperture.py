@@ -186,6 +186,25 @@ def test_the_file_holds_what_was_measured(crowd, tmp_path):
     assert set(tessphot.DIAGNOSTICS) == set(result.details)
 
 
+def test_stars_without_a_magnitude_are_measured(tmp_path):
+    sector = simulated.simulate([1028.3, 1034.0], [731.4, 737.3], [11.0, 11.5], stamp=STAMP, frames=40)
+    sector.catalog.stars['tmag'] = np.nan
+    for number, starid in enumerate(sector.starids):
+        flux = flux_of(measured(sector, tmp_path, starid))
+        assert np.median(flux) / sector.flux[number] == pytest.approx(1, abs=0.01)
+
+
+def test_layout_and_compression_follow_the_settings(crowd, tmp_path):
+    chosen = dataclasses.replace(settings.load(), lightcurve=dataclasses.replace(
+        settings.load().lightcurve, layout='tasoc', compress=True))
+    with simulated.worker(crowd, tmp_path, settings=chosen, version=4) as context:
+        context.close = lambda: None
+        result = tessphot.process(simulated.task(1003), context)
+    assert result.lightcurve.endswith('c1800-dr07-v04-tasoc_lc.fits.gz')
+    found = read_lightcurve(tmp_path / result.lightcurve)
+    assert found.layout == 'tasoc' and np.isfinite(found.columns['FLUX_CORR']).all()
+
+
 def test_sap_flux_is_the_plain_sum(crowd, tmp_path):
     photometry = measured(crowd, tmp_path, crowd.starids[5])
     expected = photometry.images_cube[photometry.final_phot_mask].sum(axis=0, dtype='f8')
