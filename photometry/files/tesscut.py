@@ -199,7 +199,7 @@ def _times(table, header):
     time = table['TIME'].astype('f8')
     timecorr = table['TIMECORR'].astype('f8') if 'TIMECORR' in table.dtype.names else np.zeros(len(time))
     timecorr = np.where(np.abs(timecorr) < 0.02, timecorr, 0)
-    usable = np.isfinite(time) & (time > 0) & (time < 50000)
+    usable = np.isfinite(time) & (time > 1) & (time < 50000)
     dropped = [f'row {row}: no time' for row in np.flatnonzero(~usable)]
     rows = np.flatnonzero(usable)
     if not len(rows):
@@ -212,6 +212,7 @@ def _times(table, header):
     dropped += [f'row {row}: the same cadence as an earlier row' for row in np.delete(rows, first)]
     rows, numbers = rows[first], numbers[first]
     mid = time[rows]
+    quantised &= len(rows) > 2
     if quantised:
         mid = _restored(mid - timecorr[rows], numbers) + timecorr[rows]
     return _Times(rows, mid, timecorr[rows], numbers, cadence, quantised, tuple(dropped))

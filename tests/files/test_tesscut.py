@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from photometry.core.errors import InputBadError
@@ -160,6 +160,8 @@ def test_without_times(tmp_path, times):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(times=st.lists(st.floats(width=64), min_size=1, max_size=8))
+@example([1., 1., 1.])
+@example([5., 5. + 1e-3, 5. + 1e-3])
 def test_wild_times(tmp_path, times):
     try:
         cut = tesscut.read_tesscut(make(tmp_path, np.array(times)))
