@@ -7,6 +7,7 @@ import gzip
 import logging
 import os
 import warnings
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -201,6 +202,8 @@ def _primary_hdu(lightcurve, layout, source_date_epoch):
              fits_text.card('EXTNAME', 'PRIMARY', 'name of this HDU'),
              fits_text.card('LAYOUT', layout, 'columns of the table'), _cards(PRIMARY, values)]
     for name, value in lightcurve.extra.items():
+        if len(name) > 8:
+            raise ValueError(f'The header keyword {name} has more than 8 letters.')
         value, comment = value if isinstance(value, tuple) else (value, '')
         cards.append(fits_text.card(name, value, comment))
     return fits_text.hdu(''.join(cards))
@@ -284,7 +287,8 @@ def read_lightcurve(path) -> LightcurveFile:
             warnings.simplefilter('ignore')
             with fits.open(path, memmap=False, checksum=False) as hdus:
                 return _checked(path, hdus)
-    except (OSError, KeyError, ValueError, TypeError, EOFError) as error:
+    except (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, zlib.error, fits.VerifyError,
+            MemoryError) as error:
         raise InputBadError(f'{path} is not a readable light curve ({error}); make it again.') from error
 
 

@@ -1,5 +1,6 @@
 """Light-curve files are sound FITS, deterministic, and open in lightkurve without a word."""
 
+import dataclasses
 import logging
 import warnings
 
@@ -8,8 +9,10 @@ import pytest
 import simulated
 from astropy.io import fits
 from astropy.wcs import WCS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from photometry.core.errors import InputBadError, InputMissingError, OutputError
+from photometry.core.errors import IncompatibleError, InputBadError, InputMissingError, OutputError
 from photometry.core.stamp import Stamp
 from photometry.files import fits_text, lightcurve
 
@@ -115,6 +118,27 @@ def test_damaged_files_are_named(path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputBadError, match=path.name):
         lightcurve.read_lightcurve(path)
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 30000), bit=st.integers(0, 7), cut=st.booleans(), packed=st.booleans())
+def test_wild_damage_is_refused_or_harmless(content, tmp_path, place, bit, cut, packed):
+    path = tmp_path / ('wild.fits.gz' if packed else 'wild.fits')
+    lightcurve.write_lightcurve(path, content, compress=packed, source_date_epoch=5)
+    data = bytearray(path.read_bytes())
+    place %= len(data)
+    data[place] ^= 1 << bit
+    path.write_bytes(data[:place + 1] if cut else data)
+    try:
+        found = lightcurve.read_lightcurve(path)
+    except (InputBadError, IncompatibleError):
+        return
+    assert np.allclose(found.columns['FLUX'], content.columns['FLUX'], rtol=1e-6)
+
+
+def test_keywords_have_at_most_eight_letters(content):
+    with pytest.raises(ValueError, match='KEYWORDXY'):
+        lightcurve.encode(dataclasses.replace(content, extra={'KEYWORDXY': 1}))
 
 
 def test_missing_files_are_named(tmp_path):
