@@ -90,5 +90,6 @@ def _provenance(photometry):
     """Settings that matter with their SHA-256, and the manifest of the inputs."""
     sections = photometry.settings.sections('photometry', 'aperture', 'lightcurve')
     text, digest = schema.settings_digest(sections)
-    return {'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'), 'SETTINGS': text, 'SETHASH': digest,
+    return {'STATUS': (photometry.status.name, 'of the photometry'),
+            'REMARKS': ' '.join(photometry.errors) or None, 'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'), 'SETTINGS': text, 'SETHASH': digest,
             'MANIFEST': schema.manifest_json(photometry.source.inputs)}

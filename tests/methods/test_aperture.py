@@ -185,6 +185,7 @@ def test_the_file_holds_what_was_measured(crowd, tmp_path):
         result.details['mean_flux'], rel=1e-5)
     assert found.primary['AP_CONT'] == pytest.approx(result.details['contamination'])
     assert (found.aperture & 2 > 0).sum() == result.details['mask_size']
+    assert found.primary['STATUS'] == 'OK' and found.primary['REMARKS'] is None
     row, column = (np.median(found.columns[name]) for name in ('MOM_CENTR2', 'MOM_CENTR1'))
     assert abs(row - result.details['pos_row']) < 1 and abs(column - result.details['pos_column']) < 1
     assert set(tessphot.DIAGNOSTICS) == set(result.details)
