@@ -9,9 +9,9 @@ each of its 7 flips and transposes. The ratio of chi square to that of the PRF
 as stored must be above 1 for all seven.
 """
 
-import argparse
+import record  # isort: skip  (holds BLAS to one thread, before numpy)
+
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +65,7 @@ def fits(path, ra, dec):
 
 def main():
     """Print the table and write it as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--output', type=Path, default=Path('benchmark-output/orientation.json'))
-    arguments = parser.parse_args()
+    arguments = record.parser(__doc__, 'orientation').parse_args()
     table, passed = {}, True
     print('chi square over that of the PRF as stored')
     print(f'{"cutout":>20s} ' + ' '.join(f'{name:>15s}' for name in TURNS) + '  chi2/dof  zero point')
@@ -81,8 +79,7 @@ def main():
               + f'  {stored.chi2 / stored.freedom:8.2f}  {zero:10.3f}')
         table[f'{starid} {file[5:10]}'] = {'ratios': ratios, 'chi2': stored.chi2, 'freedom': stored.freedom,
                                            'zero_point': float(zero)}
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps({'stars': table, 'passed': bool(passed)}, indent=1) + '\n')
+    record.save(arguments.output, {'stars': table, 'passed': bool(passed)})
     return 0 if passed else 1
 
 

@@ -1,14 +1,15 @@
+#!/usr/bin/env python
 """Cost of making a cube of full-frame images: CPU and memory a frame, size, reading of stamps.
 
-    OMP_NUM_THREADS=1 python benchmarks/prepare.py --frames 33 --json prepare.json
+    python benchmarks/prepare.py --frames 33
 
 Frames are simulated in a temporary directory (35 MB each) and prepared in one process with default
 settings. The fixed part (imports, headers, the survey of the field) is told apart from the part that
 grows with the number of frames, and the movement is compared with the truth.
 """
 
-import argparse
-import json
+import record  # isort: skip  (holds BLAS to one thread, before numpy)
+
 import resource
 import shutil
 import sys
@@ -83,25 +84,21 @@ def movement_error(path, simulation):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = record.parser(__doc__, 'prepare')
     parser.add_argument('--frames', type=int, default=12)
     parser.add_argument('--density', default='typical')
     parser.add_argument('--stars', type=int)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--folder', help='where to make the files (default: a temporary directory)')
-    parser.add_argument('--json', help='file for the numbers')
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix='tessphot-', dir=options.folder))
     try:
         numbers = measure(folder, options)
     finally:
         shutil.rmtree(folder)
-    print(f'{"quantity":34s} {"measured":>9s} {"goal":>6s}')
-    for name, value in numbers.items():
-        print(f'{name:34s} {value:9.3f} {GOALS.get(name, ""):>6}')
-    if options.json:
-        Path(options.json).write_text(json.dumps({'options': vars(options), 'numbers': numbers}, indent=1))
-    return int(any(numbers[name] > goal for name, goal in GOALS.items()))
+    passed = record.show(f'{options.frames} simulated full FFIs, one process', numbers, GOALS)
+    record.save(options.output, {'seed': options.seed, 'numbers': numbers, 'passed': passed})
+    return 0 if passed else 1
 
 
 def measure(folder, options):
