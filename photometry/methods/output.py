@@ -91,5 +91,7 @@ def _provenance(photometry):
     sections = photometry.settings.sections('photometry', 'aperture', 'lightcurve')
     text, digest = schema.settings_digest(sections)
     return {'STATUS': (photometry.status.name, 'of the photometry'),
-            'REMARKS': ' '.join(photometry.errors) or None, 'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'), 'SETTINGS': text, 'SETHASH': digest,
+            'REMARKS': ' '.join(photometry.errors) or None,
+            'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'),
+            'SETTINGS': text, 'SETHASH': digest,
             'MANIFEST': schema.manifest_json(photometry.source.inputs)}
