@@ -34,10 +34,11 @@ def bin_means(time, values, width):
 def rms_timescale(time, flux, timescale=1 / 24):
     """Scatter of the means in bins of a time scale, relative to the median flux.
 
-    1.4826 MAD of the bin means, ppm; NaN for a median that is not positive.
+    1.4826 MAD of the bin means, ppm; NaN for a median that is not positive and
+    for less than two bins.
     """
-    level = _level(flux)
-    return mad(bin_means(time, flux, timescale)) / level * 1e6 if level > 0 else np.nan
+    level, means = _level(flux), bin_means(time, flux, timescale)
+    return mad(means) / level * 1e6 if level > 0 and means.size > 1 else np.nan
 
 
 def point_to_point(flux):
