@@ -1,14 +1,15 @@
+#!/usr/bin/env python
 """Background model against the simulator's truth: error in e-/s and CPU seconds a frame.
 
-    python benchmarks/background.py --json background.json
+    python benchmarks/background.py
 
 For every kind of sky a field is simulated from several seeds, one of them drawn at run time. A mean
 image is surveyed, every frame fitted, the numbers smoothed in time, and the model compared with the
 truth on all pixels with less than 0.2 e-/s of starlight in good frames.
 """
 
-import argparse
-import json
+import record  # isort: skip  (holds BLAS to one thread, before numpy)
+
 import secrets
 import sys
 import time
@@ -90,7 +91,7 @@ def compare(simulation, layout, raw, smooth, frame):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = record.parser(__doc__, 'background')
     parser.add_argument('--size', type=int, default=1024, help='rows and columns')
     parser.add_argument('--row', type=int, help='first row on the CCD; the middle by default')
     parser.add_argument('--column', type=int, help='first column on the CCD')
@@ -101,7 +102,6 @@ def main():
     parser.add_argument('--mesh', type=int, default=64)
     parser.add_argument('--seeds', type=int, nargs='*', default=[1, 2])
     parser.add_argument('--kinds', nargs='*', default=list(GOALS))
-    parser.add_argument('--json', help='file for the numbers')
     options = parser.parse_args()
     drawn = secrets.randbelow(10**6)
     print(f'seed drawn for this run: {drawn}')
@@ -112,9 +112,7 @@ def main():
         some = [measure(kind, seed, options) for seed in [*options.seeds, drawn]]
         rows += some
         print_row(kind, some)
-    if options.json:
-        with open(options.json, 'w') as file:
-            json.dump({'options': vars(options), 'drawn': drawn, 'fields': rows}, file, indent=1)
+    record.save(options.output, {'seeds': [*options.seeds, drawn], 'size': options.size, 'fields': rows})
     means = {kind: average(rows, kind, 'rms') for kind in options.kinds}
     return int(any(GOALS[kind] is not None and means[kind] > GOALS[kind] for kind in options.kinds))
 

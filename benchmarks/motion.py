@@ -1,14 +1,15 @@
+#!/usr/bin/env python
 """Movement measured on the stars against the simulator's truth, in mpx rms.
 
-    python benchmarks/motion.py --json motion.json
+    python benchmarks/motion.py
 
 Fields of several sizes and densities from several seeds, one of them drawn at run time. The sky is
 that of the background model. The error is that of all stars of the field in good frames, per axis,
 with a constant free for each star; the movement's own estimate of it stands beside.
 """
 
-import argparse
-import json
+import record  # isort: skip  (holds BLAS to one thread, before numpy)
+
 import secrets
 import sys
 import time
@@ -98,11 +99,10 @@ def error(made, field):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = record.parser(__doc__, 'motion')
     parser.add_argument('--frames', type=int, default=200)
     parser.add_argument('--seeds', type=int, nargs='*', default=[1, 2])
     parser.add_argument('--cases', nargs='*', default=list(CASES), choices=list(CASES))
-    parser.add_argument('--json', help='file for the numbers')
     options = parser.parse_args()
     drawn = secrets.randbelow(10**6)
     print(f'seed drawn for this run: {drawn}')
@@ -116,10 +116,7 @@ def main():
         spread = np.std(mpx, ddof=1) / np.sqrt(len(mpx)) if len(mpx) > 1 else np.nan
         numbers = [np.mean(mpx), spread, *(np.mean([row[key] for row in some]) for key in names[1:])]
         print(f'{name:18s}', ' '.join(f'{number:12.3f}' for number in numbers), flush=True)
-    if options.json:
-        with open(options.json, 'w') as file:
-            json.dump({'options': vars(options), 'drawn': drawn, 'goal': GOAL, 'fields': rows}, file,
-                      indent=1)
+    record.save(options.output, {'seeds': [*options.seeds, drawn], 'goal': GOAL, 'fields': rows})
     judged = {row['case'] for row in rows} & set(JUDGED)
     return int(any(np.mean([row['mpx'] for row in rows if row['case'] == name]) > GOAL for name in judged))
 
