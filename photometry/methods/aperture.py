@@ -33,6 +33,12 @@ LEAST_SKY = 30
 CATALOG_ERROR = 1.0
 """Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
+LEAST_LIGHT = 0.1
+"""Part of the star's light that any mask must hold: else others cover the star."""
+
+MOST_CONTAMINATION = 0.95
+"""Part of the light in the mask that neighbours may give without a remark."""
+
 NEGLIGIBLE = 1e-5
 """Part of the light in the mask below which a neighbour is left out."""
 
@@ -108,8 +114,8 @@ class AperturePhotometry(BasePhotometry):
             variance[masks.bleeding(masks.saturated(self.sumimage))] = np.inf
         mask = masks.snr_mask(light, variance, np.gradient(every), self._jitter,
                               SLACK if self.settings.aperture.weighting else 0.0)
-        if not mask.any():
-            raise NoFluxError(f'TIC {self.starid}: no pixel with data holds light of the star.')
+        if not mask.any() or self._own_template[mask].sum() < LEAST_LIGHT:
+            raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         start = tuple(np.unravel_index(np.argmax(np.where(mask, light, 0)), mask.shape))
         self._trail = (masks.bleed_mask(self.sumimage, start) & np.isfinite(variance) if own_trail
                        else np.zeros_like(mask))
@@ -222,5 +228,7 @@ class AperturePhotometry(BasePhotometry):
         elif abs(2.5 * np.log10(flux / expected)) > CATALOG_ERROR:
             yield (f'The flux is {2.5 * np.log10(flux / expected):+.1f} mag off that of the catalogue: '
                    'a wrong magnitude or a neighbour without an entry.')
+        if (self.details['contamination'] or 0) > MOST_CONTAMINATION:
+            yield f'Neighbours give {100 * self.details["contamination"]:.1f} % of the light in the aperture.'
         if self.task.skipped_by is not None:
             yield f'TIC {self.task.skipped_by}, brighter, delivers this star as well.'

@@ -149,6 +149,19 @@ def test_a_faint_star_keeps_out_of_the_trail_of_a_bright_one(tmp_path):
     assert trail.any() and not (photometry.final_phot_mask & trail).any()
 
 
+def test_a_star_beside_a_saturated_one_is_a_warning(tmp_path):
+    sector = simulated.simulate([1030.2, 1030.2], [730.1, 730.8], [4.0, 13.0], stamp=STAMP, frames=20)
+    photometry = measured(sector, tmp_path, 1001)
+    assert photometry.status is STATUS.WARNING and 'Neighbours give' in ' '.join(photometry.errors)
+
+
+def test_a_star_under_a_saturated_one_cannot_be_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr('photometry.methods.aperture.LEAST_LIGHT', 0.9)
+    sector = simulated.simulate([1030.2, 1030.2], [730.1, 730.3], [4.0, 13.0], stamp=STAMP, frames=20)
+    with pytest.raises(NoFluxError, match='enough light'):
+        measured(sector, tmp_path, 1001)
+
+
 def test_charge_that_leaves_the_pixels_is_an_error(tmp_path):
     sector = simulated.simulate([1003.2], [730.1], [4.5], stamp=STAMP, frames=20)
     with pytest.raises(FluxOnEdgeError, match='bleeds'):
