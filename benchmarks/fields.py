@@ -164,8 +164,11 @@ def prepare_files(plan, folder, chosen):
     return Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
 
 
-def measure_files(plan):
-    """The whole pipeline from simulated files: (Simulation, {starid: (Result, columns)})."""
+def measure_files(plan, wanted=None):
+    """The whole pipeline from simulated files: (Simulation, {starid: (Result, columns)}).
+
+    ``wanted(star)`` tells which stars are measured; all by default.
+    """
     from photometry import settings
     from photometry.files import paths
     chosen = settings.load()
@@ -175,7 +178,8 @@ def measure_files(plan):
         name = paths.find_cubes(folder)[0].path.name
         with WorkerContext(JobOptions(str(folder), str(folder / 'out'), chosen)) as worker:
             source = worker.source(task_of(simulation.stars[0], plan, name)).pixels
-            return simulation, _process(worker, folder / 'out', name, source, simulation.stars)
+            stars = [star for star in simulation.stars if wanted is None or wanted(star)]
+            return simulation, _process(worker, folder / 'out', name, source, stars)
 
 
 def task_of(star, plan, name):
