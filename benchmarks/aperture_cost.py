@@ -9,37 +9,32 @@ one thread) is divided by the stars. Making the cube and opening it is not count
 the tiles (scene fits) are.
 """
 
-import argparse
-import json
-import os
+import record  # isort: skip  (holds BLAS to one thread, before numpy)
+
 import tempfile
 import time
 from pathlib import Path
 
-for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
-    os.environ.setdefault(name, '1')
+import fields
 
-import fields  # noqa: E402
-
-from photometry import settings  # noqa: E402
-from photometry.files import paths  # noqa: E402
-from photometry.methods.context import JobOptions, WorkerContext  # noqa: E402
-from photometry.simulation.plan import SectorPlan  # noqa: E402
-from photometry.simulation.sector import stamp_of_size  # noqa: E402
-from photometry.stages import tessphot  # noqa: E402
+from photometry import settings
+from photometry.files import paths
+from photometry.methods.context import JobOptions, WorkerContext
+from photometry.simulation.plan import SectorPlan
+from photometry.simulation.sector import stamp_of_size
+from photometry.stages import tessphot
 
 GOAL = 25.0
 """ms."""
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = record.parser(__doc__, 'aperture_cost')
     parser.add_argument('--frames', type=int, default=1300)
     parser.add_argument('--size', type=int, default=128)
     parser.add_argument('--density', default='typical')
     parser.add_argument('--stars', type=int, default=60)
     parser.add_argument('--seed', type=int, default=1)
-    parser.add_argument('--output', type=Path)
     return parser.parse_args()
 
 
@@ -62,16 +57,17 @@ def measure(chosen, folder):
 
 
 def main():
+    """Print the table and write it as JSON."""
     chosen = arguments()
     with tempfile.TemporaryDirectory() as folder:
         cost, done, count = measure(chosen, Path(folder))
-    print(f'{count} stars ({chosen.density}), {chosen.frames} cadences, {done} light curves: '
-          f'{cost:.1f} ms CPU a star, {cost / GOAL:.2f} of the goal of {GOAL:.0f} ms')
-    if chosen.output:
-        chosen.output.parent.mkdir(parents=True, exist_ok=True)
-        chosen.output.write_text(json.dumps({'cpu_ms': cost, 'goal_ms': GOAL, 'stars': count, 'done': done,
-                                             'frames': chosen.frames}))
+    numbers = {'CPU ms a star, with its file': cost, 'stars': count, 'light curves': done,
+               'cadences': chosen.frames}
+    passed = record.show(f'aperture photometry, {chosen.density} field, one thread', numbers,
+                         {'CPU ms a star, with its file': GOAL})
+    record.save(chosen.output, {'numbers': numbers, 'goal_ms': GOAL, 'passed': passed})
+    return 0 if passed else 1
 
 
 if __name__ == '__main__':
-    main()
+    raise SystemExit(main())
