@@ -19,6 +19,9 @@ REACH = 25
 SATURATED = 7.0
 """Stars brighter than this magnitude lose light to bleeding and give no core flux."""
 
+SIGNIFICANT = 5
+"""Standard errors by which a wing must stand out to be believed."""
+
 MAX_STARS = 40
 MIN_STARS = 3
 MIN_SIDE = 32
@@ -164,9 +167,9 @@ def _best_wing(hoods):
         amount = product / square
         chi2 = (rest - amount * product) / kept.sum()
         if best is None or chi2 < best[0]:
-            best = chi2, amount, exponent
-    _, amount, exponent = best
-    if amount <= 0:
+            best = chi2, amount, exponent, spread / np.sqrt(kept.sum())
+    _, amount, exponent, error = best
+    if amount <= SIGNIFICANT * error:
         return None
     # `amount` is wing over core, the fraction is wing over all.
     return prf_model.Wing(float(amount / (1 + amount)), float(exponent))

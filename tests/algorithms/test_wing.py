@@ -53,6 +53,14 @@ def test_no_wing_is_nearly_none():
     assert found is None or found.fraction < 0.003
 
 
+@pytest.mark.parametrize('seed', range(4))
+def test_noise_alone_is_no_wing(seed):
+    _, row, column, tmag, prf = field(0.0, 2.5, 60, seed=seed)
+    image = np.random.default_rng(seed).normal(0, 0.1, (SIDE, SIDE))
+    found = wing.fit_wing(image, row, column, tmag, prf, origin=(500, 500))
+    assert found is None or found.fraction < 0.003
+
+
 def test_too_little_to_tell():
     image, row, column, tmag, prf = field(0.03, 2.5, 2, seed=5)
     assert wing.fit_wing(image, row, column, tmag, prf, origin=(500, 500)) is None
