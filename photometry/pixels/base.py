@@ -27,7 +27,8 @@ class PixelSource(Protocol):
     limits : Stamp
         All pixels there are.
     time, time_start, time_stop, timecorr : ndarray (times,)
-        BTJD at the centre of the CCD and the correction contained in them, days.
+        BTJD at the centre of the CCD, known faults of the clock mended, and the barycentric
+        correction contained in them, days.
     cadenceno, quality : ndarray (times,) of int
     good : ndarray (times,) of bool
     wcs_text : str

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from photometry.algorithms import backgrounds
+from photometry.algorithms import backgrounds, timing
 from photometry.files import cube
 
 
 class CubeSource:
     """A cube file as a `~photometry.pixels.base.PixelSource`.
+
+    Its times are those of the cube less the lateness of the first data releases
+    (`photometry.algorithms.timing.release_offset`).
 
     Parameters
     ----------
@@ -29,9 +32,11 @@ class CubeSource:
         self.path = self._file.path
         self.info = self._file.info
         self.limits, self.centre = self.info.limits, self.info.centre
-        for name in ('time', 'time_start', 'time_stop', 'timecorr', 'cadenceno', 'quality', 'good',
-                     'wcs_text', 'movement_kernel', 'warpmode'):
+        for name in ('timecorr', 'cadenceno', 'quality', 'good', 'wcs_text', 'movement_kernel', 'warpmode'):
             setattr(self, name, getattr(self._file, name))
+        late = timing.release_offset(self.info.sector, self.info.data_rel, self.info.procver)
+        self.time, self.time_start, self.time_stop = (
+            values + late for values in (self._file.time, self._file.time_start, self._file.time_stop))
 
     @cached_property
     def _layout(self):

@@ -1,0 +1,39 @@
+"""A cube as a source of pixels: what is mended on the way."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from photometry.files import cube, cube_writer
+from photometry.files.identity import Identity
+from photometry.pixels.ffi import CubeSource
+
+INFO = cube.CubeInfo(6, 1, 2, 1800, rows=4, columns=5, times=6, row_offset=10, column_offset=60,
+                     is_cutout=True, ref_frame=2, block=6, data_rel=8, procver='spoc-3.3.45-20190117',
+                     background_mesh=32)
+
+
+def write(path, info):
+    """A small cube whose pixels are zero."""
+    time = 1468.3 + np.arange(info.times) / 48
+    tables = cube_writer.CubeTables(
+        time - 1 / 96, time, time + 1 / 96, np.full(info.times, 0.002), np.arange(info.times) + 11000,
+        np.zeros(info.times, int), [''] * info.times, ['tess.fits'] * info.times,
+        np.zeros((info.times, 4), 'f4'))
+    shape = info.times, info.rows, info.columns
+    with cube_writer.CubeWriter.create(path, info, tables, Identity('0', {}, ())) as writer:
+        writer.write_block(0, {column.name: np.zeros(shape, column.dtype) for column in cube.LAYERS})
+        writer.finish(writer.sumimage(), np.zeros((info.times, 6)), 'unchanged')
+    return tables
+
+
+@pytest.mark.parametrize('data_rel, late', [(8, 1.979), (42, 0.0)])
+def test_times_of_late_releases_are_mended(tmp_path, data_rel, late):
+    path = tmp_path / 'sector006_camera1_ccd2.hdf5'
+    tables = write(path, dataclasses.replace(INFO, data_rel=data_rel))
+    source = CubeSource(path)
+    source.close()
+    for name in ('time', 'time_start', 'time_stop'):
+        np.testing.assert_allclose((getattr(tables, name) - getattr(source, name)) * 86400, late, atol=1e-4)
+    np.testing.assert_array_equal(source.timecorr, tables.timecorr)
