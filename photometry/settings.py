@@ -10,7 +10,34 @@ from pathlib import Path
 
 from photometry.core.errors import InputMissingError, UsageError
 
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 16
+_MAX_LINE = 1000
+"""Characters of a line; the time that tomllib takes grows with the square of a dotted key."""
+
+_CHOICES = {
+    'prepare.motion': ('auto', 'wcs', 'stars'),
+    'photometry.prf': ('prf',),
+    'aperture.mask': ('snr',),
+    'lightcurve.layout': ('tessphot', 'tasoc'),
+}
+
+_RANGES = {
+    'catalog.faint_limit': (-5, 30),
+    'catalog.buffer': (0, 20),
+    'prepare.block': (1, 4096),
+    'prepare.mesh': (8, 2048),
+    'todo.faint_limit': (-5, 30),
+    'todo.skip_separation': (0, 100),
+    'photometry.good_fraction': (0, 1),
+    'aperture.pointing_jitter': (0, 10),
+    'aperture.stamp_growth': (1, 100),
+    'aperture.stamp_growths': (0, 1000),
+    'limits.timeout': (0, 1e6),
+    'limits.memory': (0, 1e7),
+    'limits.attempts': (1, 100),
+}
+"""Least and greatest value of the keys that are numbers."""
+
 _DEFAULTS = Path(__file__).with_name('settings.toml')
 
 
@@ -110,8 +137,8 @@ def load(path=None) -> Settings:
     InputMissingError
         When the file does not exist.
     UsageError
-        When it is no TOML, larger than 1 MB, or holds an unknown key or a
-        value of another type.
+        When it is no TOML, larger than 64 kB, or holds an unknown key or a
+        value of another type or out of range.
     """
     values = tomllib.loads(_DEFAULTS.read_text())
     if path is not None:
@@ -135,9 +162,15 @@ def _read(path):
     if not path.is_file():
         raise InputMissingError(f'The settings file {path} does not exist.')
     if path.stat().st_size > _MAX_BYTES:
-        raise UsageError(f'The settings file {path} is larger than 1 MB.')
+        raise UsageError(f'The settings file {path} is larger than 64 kB.')
     try:
-        return tomllib.loads(path.read_text(encoding='utf-8'))
+        text = path.read_text(encoding='utf-8')
+        if max(map(len, text.splitlines()), default=0) > _MAX_LINE:
+            raise UsageError(f'The settings file {path} is not valid TOML for settings: a line is longer than '
+                             f'{_MAX_LINE} characters.')
+        return tomllib.loads(text)
+    except OSError as error:
+        raise InputMissingError(f'The settings file {path} cannot be read: {error.strerror}.') from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f'The settings file {path} is not valid TOML: {error}.') from error
 
@@ -159,9 +192,14 @@ def _known(name, known, what, path):
 
 
 def _typed(value, default, name, path):
-    if isinstance(default, float) and type(value) is int:
+    if isinstance(default, float) and type(value) is int and abs(value) < 1e15:
         value = float(value)
     if type(value) is not type(default):
         raise UsageError(f'{path}: {name} must be of type {type(default).__name__}, '
                          f'not {type(value).__name__}.')
+    choices, limits = _CHOICES.get(name), _RANGES.get(name)
+    if choices and value not in choices:
+        raise UsageError(f'{path}: {name} = {value!r} is unknown; known are {", ".join(choices)}.')
+    if limits and not limits[0] <= value <= limits[1]:
+        raise UsageError(f'{path}: {name} = {value} is not between {limits[0]:g} and {limits[1]:g}.')
     return value
