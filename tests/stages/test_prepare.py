@@ -16,7 +16,7 @@ from astropy.io import fits
 from photometry import settings
 from photometry.core.errors import InputBadError, InputMissingError, OutputError, UsageError
 from photometry.core.stamp import Stamp
-from photometry.files import catalog, cube, paths
+from photometry.files import catalog, cube, paths, wcs
 from photometry.pixels.ffi import CubeSource
 from photometry.programs import prepare_photometry as program
 from photometry.stages.prepare import preflight
@@ -190,10 +190,23 @@ def test_frame_without_wcs(folder, original, caplog, text):
     assert 'no usable WCS' in caplog.text
 
 
+@pytest.mark.parametrize('damaged', [False, True])
+def test_no_frame_with_a_wcs(folder, original, ffis, caplog, damaged):
+    for frame in range(FRAMES):
+        small_sector.write_frame(folder, original[0], frame, wcs_text=lambda old: '')
+    if damaged:  # the frame in the middle, which is the reference
+        spoil(ffis[FRAMES // 2], 'flipped bit')
+    prepare(folder)
+    assert 'the predicted pointing is used' in caplog.text
+    with cube.CubeFile(folder / NAME) as made:
+        stars = original[0].stars
+        row, column = wcs.sky_to_pixel(wcs.wcs_from_text(made.wcs_text), stars['ra'], stars['decl'])
+        np.testing.assert_allclose(row, stars['row'], atol=0.01)
+        np.testing.assert_allclose(column, stars['column'], atol=0.01)
+
+
 def shifted(pixels):
     """A change of a WCS by some columns."""
-    from photometry.files import wcs
-
     def change(text):
         made = wcs.wcs_from_text(text)
         made.wcs.crpix = made.wcs.crpix + [pixels, 0]

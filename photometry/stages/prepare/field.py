@@ -60,7 +60,9 @@ class Field:
             return dataclasses.replace(self, wcs_texts=texts, tracks=tracks, ref_frame=place)
         ref_frame = placing.reference(texts, np.ones(len(texts), bool))
         stars = self.stars
-        if texts[ref_frame]:
+        if not texts[ref_frame]:
+            texts = _with_text(texts, ref_frame, self.wcs_texts[self.ref_frame])
+        else:
             row, column = wcs.sky_to_pixel(wcs.wcs_from_text(texts[ref_frame]), stars.ra, stars.dec)
             stars = dataclasses.replace(stars, row=row, column=column)
         return dataclasses.replace(self, wcs_texts=texts, tracks=tracks, ref_frame=ref_frame, stars=stars)
@@ -109,6 +111,9 @@ def look(source, stars_of, settings, job, workers=1) -> Field:
     good = quality.good([frame.quality for frame in source.frames])
     ref_frame = placing.reference(texts, good)
     made = placing.reference_wcs(texts[ref_frame], job)
+    if not texts[ref_frame]:
+        # photometry places its stars by the WCS of the reference frame
+        texts = _with_text(texts, ref_frame, wcs.wcs_to_text(made))
     stars = _stars(stars_of.stars, made, source.limits)
     image = _reference_image(source, good)
     prf = PRF(load_prf(*job.key))
@@ -122,6 +127,10 @@ def look(source, stars_of, settings, job, workers=1) -> Field:
                                 source.names[ref_frame])
     saturated = badpixels.saturated(image)
     return Field(stars, ref_frame, texts, tracks, survey, prf, image, saturated)
+
+
+def _with_text(texts, frame, text):
+    return (*texts[:frame], text, *texts[frame + 1:])
 
 
 def _stars(rows, made, limits, margin=70):
