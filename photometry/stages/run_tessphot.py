@@ -16,7 +16,6 @@ from photometry.core.errors import ExitCode, InputBadError, InputMissingError, R
 from photometry.core.status import STATUS
 from photometry.core.task import Task
 from photometry.files import atomic, paths
-from photometry.stages import make_todo
 from photometry.todo import engine, owner, stopping, summary
 from photometry.todo.dispatch import dispatch
 from photometry.todo.manager import TaskManager
@@ -185,10 +184,20 @@ def _exit_code(manager, outcome, say=logger.info):
         _tell(manager, say)
     if not counts[int(STATUS.ERROR)]:
         return ExitCode.DONE
+    for reason, number, sentence in manager.failures():
+        _blame(reason, number, sentence)
     reasons = {row.reason for row in manager.results() if row.status == STATUS.ERROR}
     if manager.selection.names_a_star and reasons <= _NOT_THERE:
         return ExitCode.INPUT_MISSING
     return ExitCode.FAILED_TASKS
+
+
+def _blame(reason, number, sentence):
+    """Say why stars failed, in one line for each reason."""
+    who = '1 star failed (%s): ' if number == 1 else f'{number} stars failed (%s), such as: '
+    words = ' '.join((sentence or '').split()) or 'the table diagnostics does not say why'
+    advice = ' Run it again with --debug and report the traceback.' if reason == Reason.BUG else ''
+    logger.error(f'{who}%s%s', reason or 'unknown', words, advice)
 
 
 def _tell(manager, say):
@@ -270,6 +279,7 @@ def run_without_queue(job, *, say=logger.info, open_worker=None) -> ExitCode:
     say('No STATUS was recorded: the star was measured without the queue.')
     if result.status != STATUS.ERROR:
         return ExitCode.DONE
+    _blame(result.reason, 1, '; '.join(result.errors))
     not_there = result.reason in {*_NOT_THERE, Reason.INPUT_BAD}
     return ExitCode.INPUT_MISSING if not_there else ExitCode.FAILED_TASKS
 
@@ -296,6 +306,7 @@ def _task_without_queue(job) -> Task:
 
 def _with_brighter(task, options):
     """The task, knowing the brighter star that would deliver it in a list."""
+    from photometry.stages import make_todo
     choice = make_todo.choice_from(options.settings.todo)
     try:
         brighter = make_todo.delivered_by(options.input_folder, (task.sector, task.camera, task.ccd),
