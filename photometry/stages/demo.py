@@ -16,7 +16,7 @@ import numpy as np
 import photometry
 from photometry.algorithms import metrics, noise
 from photometry.core import quality, units
-from photometry.core.errors import InputMissingError, TessphotError
+from photometry.core.errors import InputMissingError, TessphotError, UsageError
 from photometry.core.status import STATUS
 from photometry.files import atomic, lightcurve
 from photometry.report import demo_picture
@@ -29,7 +29,8 @@ REAL_SECTORS = (1, 4, 5, 6, 7, 9)
 LISTED = 8
 """Stars of a simulated field that the table shows, spread over its magnitudes."""
 
-EPOCH = '1577836800'
+PRODUCTS = frozenset(('real', 'field', 'ffi', 'demo.png'))
+"""All that a demonstration leaves in its directory."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def demo(output, seed=1):
     Parameters
     ----------
     output : path-like
-        Directory that is made anew.
+        Directory that is made anew; it must be empty or that of an earlier demonstration.
     seed : int
         Of the simulations.
 
@@ -67,13 +68,19 @@ def demo(output, seed=1):
     -------
     str
         The table, the files made and what to try next, for a terminal.
+
+    Raises
+    ------
+    UsageError
+        When the directory holds anything else, which would be lost.
+    InputMissingError
+        Without a clone of the repository.
     """
     started = time.monotonic()
     output = Path(output)
     if not REAL.is_dir():
         raise InputMissingError(f'The demo needs the directory {REAL} of a clone of the repository.')
-    shutil.rmtree(output, ignore_errors=True)
-    atomic.make_directory(output)
+    _clear(output)
     real = _real(output / 'real')
     field = _field(output / 'field', seed)
     frames = _frames(output / 'ffi', seed + 1)
@@ -84,6 +91,18 @@ def demo(output, seed=1):
                 (f'Simulated FFIs: 3 full frames ({len(frames)} stars)', _spread(frames))]
     return '\n'.join([*(_table(title, rows, output) for title, rows in sections),
                       _farewell(output, picture, real, time.monotonic() - started)])
+
+
+def _clear(output):
+    """Make a directory anew, but only one that holds nothing but a demonstration."""
+    if output.is_dir():
+        foreign = sorted({entry.name for entry in output.iterdir()} - PRODUCTS)
+        if foreign:
+            raise UsageError(f'{output} holds {foreign[0]}, which is none of the files of a demonstration; '
+                             'name another directory.')
+        with atomic.explained_output(output):
+            shutil.rmtree(output)
+    atomic.make_directory(output)
 
 
 def _real(directory):
