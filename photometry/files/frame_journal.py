@@ -33,6 +33,8 @@ class FrameJournal:
         Whose journal this must be.
     numbers : int
         Length of the array of a record, float32.
+    fresh : bool
+        Whether to forget what an earlier run has left.
 
     Raises
     ------
@@ -44,16 +46,14 @@ class FrameJournal:
         When it cannot be written.
     """
 
-    def __init__(self, path, identity, numbers):
+    def __init__(self, path, identity, numbers, fresh=False):
         self.path = Path(path)
         self._type = np.dtype([('index', '<i4'), ('status', '<i4'), ('quality', '<i4'),
                                ('text', f'S{_TEXT}'), ('numbers', '<f4', (numbers,)), ('crc', '<u4')])
-        with atomic.explained_output(self.path):
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._handle = _open_locked(self.path)
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, self._handle)
-            self._lock()
-            self.records = self._load(identity)
+            self.records = self._load(identity, fresh)
             stack.pop_all()
 
     def __enter__(self):
@@ -62,21 +62,13 @@ class FrameJournal:
     def __exit__(self, *exception):
         os.close(self._handle)
 
-    def _lock(self):
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f'{self.path} is in use by another run; wait for its end.') from error
-        except OSError:
-            pass  # file systems without locks
-
-    def _load(self, identity):
+    def _load(self, identity, fresh):
         """Records of an earlier run by index; a foreign or damaged start is an empty journal."""
         header = json.dumps({'magic': _MAGIC, 'size': self._type.itemsize, **identity.attributes()})
         with open(os.dup(self._handle), 'rb') as file:
             file.seek(0)
             line = file.readline(_MAX_HEADER)
-            found = _parse(line)
+            found = None if fresh else _parse(line)
             if found:
                 identity.check(self.path, found)
             if not found or found.get('size') != self._type.itemsize:
@@ -111,6 +103,47 @@ class FrameJournal:
     def remove(self):
         """Delete the file; the journal stays usable until it is closed."""
         self.path.unlink(missing_ok=True)
+
+
+def remove_idle(path):
+    """Delete a journal that no run has open."""
+    path = Path(path)
+    if not path.exists():
+        return
+    with contextlib.suppress(UsageError):
+        handle = _open_locked(path)
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _open_locked(path):
+    """A locked handle of the file that bears the name; one that its owner has just removed is let go."""
+    while True:
+        with atomic.explained_output(path):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, handle)
+            _lock(path, handle)
+            if _bears(path, handle):
+                stack.pop_all()
+                return handle
+
+
+def _lock(path, handle):
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(f'{path} is in use by another run; wait for its end.') from error
+    except OSError:
+        pass  # file systems without locks
+
+
+def _bears(path, handle):
+    """Whether a name stands for an open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _parse(line):

@@ -1,6 +1,7 @@
 """A run killed at any moment is continued by the same command; the result is that of one left in peace."""
 
 import dataclasses
+import fcntl
 import os
 import shutil
 import signal
@@ -17,6 +18,8 @@ import small_sector
 from photometry import settings
 from photometry.core.errors import DrainedError, IncompatibleError
 from photometry.files import cube, cube_writer, frame_journal
+from photometry.files.identity import Identity
+from photometry.stages.prepare import field
 from photometry.stages.prepare_photometry import prepare_photometry
 
 NAME = 'sector005_camera2_ccd2.hdf5'
@@ -209,10 +212,52 @@ def test_drained(folder, undisturbed, monkeypatch, number, error):
     assert_same(folder / NAME, undisturbed)
 
 
-def test_two_runs_at_once(folder):
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_two_runs_at_once(folder, overwrite):
     run_until(folder, 20)
-    import fcntl
-    with open(folder / f'{NAME}.journal') as file:
+    left = [folder / f'{NAME}.{kind}' for kind in ('journal', 'work')]
+    before = [(path.stat().st_ino, path.read_bytes()) for path in left if path.exists()]
+    with open(left[0]) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        report = prepare_photometry(folder, settings.load())
+        report = prepare_photometry(folder, settings.load(), overwrite=overwrite)
     assert 'another run' in str(report.failures[0]) and report.exit_code == 2
+    assert before and before == [(path.stat().st_ino, path.read_bytes()) for path in left if path.exists()]
+
+
+def test_a_finished_cube_takes_no_journal_from_a_run(folder, undisturbed):
+    shutil.copy(undisturbed, folder / NAME)
+    path = folder / f'{NAME}.journal'
+    with open(path, 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert not prepare_photometry(folder, settings.load()).failures and path.exists()
+    assert not prepare_photometry(folder, settings.load()).failures and not path.exists()
+
+
+def test_a_run_that_waited_finds_the_cube(folder, undisturbed, monkeypatch):
+    look = field.look
+
+    def looking(*words):
+        found = look(*words)
+        shutil.copy(undisturbed, folder / NAME)
+        return found
+    monkeypatch.setattr(field, 'look', looking)
+    before = undisturbed.read_bytes()
+    report = prepare_photometry(folder, settings.load())
+    assert report.cubes == [folder / NAME] and (folder / NAME).read_bytes() == before
+    assert not (folder / f'{NAME}.journal').exists()
+
+
+def test_journal_removed_by_its_owner_is_opened_anew(tmp_path, monkeypatch):
+    path = tmp_path / 'x.journal'
+    lock, removed = frame_journal._lock, []
+
+    def locking(name, handle):
+        lock(name, handle)
+        if not removed:  # the other run ended between opening and locking
+            removed.append(name)
+            path.unlink()
+    monkeypatch.setattr(frame_journal, '_lock', locking)
+    with frame_journal.FrameJournal(path, Identity('0', {}, ()), 3) as journal:
+        journal.add(5, numbers=np.ones(3))
+    with frame_journal.FrameJournal(path, Identity('0', {}, ()), 3) as journal:
+        assert list(journal.records) == [5]

@@ -13,9 +13,8 @@ from photometry import cli
 from photometry.algorithms import background_smoothing, backgrounds
 from photometry.core import quality
 from photometry.core.errors import InputBadError
-from photometry.files import cube, paths
+from photometry.files import cube, frame_journal, paths
 from photometry.files.cube_writer import CubeTables, CubeWriter, work_path
-from photometry.files.frame_journal import FrameJournal
 from photometry.files.identity import Identity
 from photometry.files.schema import InputFile
 from photometry.stages.prepare import field, frames, movement, preflight
@@ -65,18 +64,20 @@ def make_cube(job, source, options, drain) -> Path:
     path = cube_path(options.folder, source, job.key)
     catalog_path, catalog = field.find_catalog(options.folder, job.key)
     identity = _identity(source, catalog_path, options)
-    if path.exists() and not options.overwrite:
-        _check_finished(path, identity)
-        _journal_path(path).unlink(missing_ok=True)
-        logger.info('%s is there already.', path)
+    if _stands(path, identity, options):
+        frame_journal.remove_idle(_journal_path(path))
         return path
     workers = _workers(source, options)
     _require(job, source, options, workers, path)
-    if options.overwrite:
-        for old in (work_path(path), _journal_path(path)):
-            old.unlink(missing_ok=True)
     known = field.look(source, catalog, options.settings.prepare, job, workers)
-    with FrameJournal(_journal_path(path), identity, 2 * known.survey.layout.size) as journal:
+    with frame_journal.FrameJournal(_journal_path(path), identity, 2 * known.survey.layout.size,
+                                    fresh=options.overwrite) as journal:
+        # only who holds the journal may touch what lies beside it
+        if _stands(path, identity, options):
+            journal.remove()
+            return path
+        if options.overwrite:
+            work_path(path).unlink(missing_ok=True)
         context = _context(job, source, known)
         drain.check()
         _fit_all(context, journal, workers, drain)
@@ -84,6 +85,15 @@ def make_cube(job, source, options, drain) -> Path:
         journal.remove()
     logger.info('%s is complete.', path)
     return path
+
+
+def _stands(path, identity, options):
+    """Whether the cube is there already, made from the same things."""
+    if options.overwrite or not path.exists():
+        return False
+    _check_finished(path, identity)
+    logger.info('%s is there already.', path)
+    return True
 
 
 def _journal_path(path):
