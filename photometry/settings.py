@@ -166,8 +166,8 @@ def _read(path):
     try:
         text = path.read_text(encoding='utf-8')
         if max(map(len, text.splitlines()), default=0) > _MAX_LINE:
-            raise UsageError(f'The settings file {path} is not valid TOML for settings: a line is longer than '
-                             f'{_MAX_LINE} characters.')
+            raise UsageError(f'The settings file {path} is not valid TOML for settings: a line is longer '
+                             f'than {_MAX_LINE} characters.')
         return tomllib.loads(text)
     except OSError as error:
         raise InputMissingError(f'The settings file {path} cannot be read: {error.strerror}.') from error

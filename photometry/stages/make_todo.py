@@ -18,6 +18,7 @@ from photometry.files import catalog as catalog_file
 from photometry.files import cube as cube_file
 from photometry.files import paths, schema, todo_lists
 from photometry.files import wcs as wcs_file
+from photometry.stages import catalog_match
 from photometry.todo import building, filling
 
 logger = logging.getLogger(__name__)
@@ -81,13 +82,16 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
     parts = []
     for _, group in itertools.groupby(enumerate(cubes), key=lambda item: item[1].ccd_key):
         try:
-            parts.append(_one_ccd(input_folder, list(group), choice, report))
+            made = _one_ccd(input_folder, list(group), choice, report)
         except TessphotError as error:
-            _complain(report, error)
+            report.problems.append(str(error))
+        else:
+            parts += [] if made is None else [made]
+    # without any cube to use, the first problem is what the program ends with
+    for sentence in report.problems[0 if parts else 1:]:
+        logger.error('%s', sentence)
     if not parts:
-        raise InputMissingError(report.problems[0] if len(report.problems) == 1 else
-                                f'None of the {len(cubes)} cubes below {input_folder} can be used; '
-                                f'the first: {report.problems[0]}')
+        raise InputMissingError(report.problems[0])
     found = building.in_order(np.concatenate(parts))
     _count(report, found, choice)
     if not dry_run:
@@ -100,23 +104,18 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
     return report
 
 
-def _complain(report, error):
-    report.problems.append(str(error))
-    logger.error('%s', error)
-
-
 def _one_ccd(input_folder, cubes, choice, report):
-    """All catalogue stars on the cubes of one CCD, with who is wanted and who is skipped."""
+    """All catalogue stars on the usable cubes of one CCD, with who is wanted and who is skipped, or None."""
     key = cubes[0][1].ccd_key
-    catalog = _catalog(input_folder, key)
+    stars_from = _catalog(input_folder, key)
     saturated, parts = np.zeros(FFI_SHAPE, dtype=bool), []
     for number, item in cubes:
         try:
-            parts.append(_one_cube(item, number, catalog, saturated, report))
+            parts.append(_one_cube(item, number, stars_from, saturated, report))
         except TessphotError as error:
-            _complain(report, error)
+            report.problems.append(str(error))
     if not parts:
-        raise InputBadError(f'No cube of sector {key[0]}, camera {key[1]}, CCD {key[2]} can be used.')
+        return None
     found = building.choose_cubes(np.concatenate(parts))
     _apply_lists(found, key, choice, report)
     if choice.skip:
@@ -135,10 +134,11 @@ def _catalog(input_folder, key):
     if not found:
         raise InputMissingError(f'No catalogue {paths.catalog_name(*key)} lies below {input_folder}; '
                                 f'run run_make_catalog.py {key[0]} --camera {key[1]} --ccd {key[2]}.')
-    return catalog_file.read_catalog(found[0].path)
+    return found[0].path, catalog_file.read_catalog(found[0].path)
 
 
-def _one_cube(item, number, catalog, saturated, report):
+def _one_cube(item, number, stars_from, saturated, report):
+    catalog_path, catalog = stars_from
     with cube_file.CubeFile(item.path) as cube:
         info = cube.info
         if (info.sector, info.camera, info.ccd) != item.ccd_key:
@@ -148,6 +148,7 @@ def _one_cube(item, number, catalog, saturated, report):
             raise InputBadError(f'{item.path} has no WCS, so its stars cannot be placed; prepare it again '
                                 'from frames with one.')
         wcs = wcs_file.wcs_from_text(cube.wcs_text, item.path)
+        catalog_match.require_same_sky(catalog_path, catalog, wcs, cube.limits, item.path)
         facts = building.CubeFacts(number, cube.limits, info.cadence, not info.is_cutout, cube.sumimage())
     row, column = wcs_file.sky_to_pixel(wcs, catalog.stars['ra'], catalog.stars['decl'])
     building.saturated_on(saturated, facts, masks.saturated(facts.sumimage))
@@ -226,6 +227,8 @@ def delivered_by(input_folder, key, starid, choice) -> int | None:
     """
     cubes = list(enumerate(paths.find_cubes(input_folder, *key)))
     found = _one_ccd(Path(input_folder), cubes, choice, Report())
+    if found is None:
+        return None
     own = found[found['starid'] == starid]
     return int(own['skipped_by'][0]) or None if len(own) else None
 

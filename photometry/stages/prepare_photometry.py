@@ -22,6 +22,11 @@ class Report:
     failures: list[TessphotError] = field(default_factory=list)
     """One for every cube that could not be made."""
 
+    def fail(self, error):
+        """Name a failure and keep it."""
+        logger.error('%s', error)
+        self.failures.append(error)
+
     @property
     def exit_code(self) -> ExitCode:
         """That of the first failure."""
@@ -56,19 +61,23 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     folder = Path(folder)
     options = Options(folder, settings, workers, overwrite)
     jobs = selection.find_jobs(folder, sector, camera, ccd)
-    report = Report()
+    report, passed_over = Report(), []
     with Drain() as drain:
         for job in jobs:
             try:
                 made = _prepare(job, options, cadence, drain, report.cubes)
             except DrainedError:
                 raise
+            except selection.OtherCadenceError as error:
+                logger.info('%s', error)
+                passed_over.append(error)
             except TessphotError as error:
-                logger.error('%s', error)
-                report.failures.append(error)
+                report.fail(error)
             else:
                 report.cubes += [made] if made else []
             drain.check()
+    if len(passed_over) == len(jobs):
+        report.fail(passed_over[0])
     logger.info('%d of %d cubes are complete.', len(report.cubes), len(report.cubes) + len(report.failures))
     return report
 
@@ -77,9 +86,7 @@ def _prepare(job, options, cadence, drain, made):
     if job.is_cutout:
         source = selection.select_tesscut(options.folder, job.files[0], cadence)
     else:
-        source = selection.select_ffis(options.folder, job.files, cadence, options.workers)
-    if source is None:
-        return None
+        source = selection.select_ffis(options.folder, job, cadence, options.workers)
     path = cube_path(options.folder, source, job.key)
     if path in made:
         logger.info('%s is passed over: its pixels are those of %s.', job.label, path)

@@ -52,8 +52,8 @@ def process(task, context) -> Result:
         done = _measure(task, context, method)
     except Exception as error:  # the one place where the unexpected becomes a status
         reason = reason_of(error)
-        logger.log(logging.ERROR if reason is Reason.BUG else logging.INFO, 'TIC %d: %s', task.starid, error,
-                   exc_info=reason is Reason.BUG)
+        logger.info('TIC %d: %s', task.starid, _sentence(error),
+                    exc_info=reason is Reason.BUG and logger.isEnabledFor(logging.DEBUG))
         return Result(task, STATUS.ERROR, str(reason), method, elaptime=time.monotonic() - started,
                       errors=(_sentence(error),))
     return Result(task, done.status, None, method, done.lightcurve, time.monotonic() - started,

@@ -48,7 +48,9 @@ def check_file(path):
         When it is empty, something else or truncated.
     """
     path = Path(path)
-    if not path.is_file():
+    if path.exists() and not path.is_file():
+        raise InputBadError(f'{path} is no file; {_CURE}.')
+    if not path.exists():
         raise InputMissingError(f'The todo file {path} does not exist; make it with run_make_todo.py.')
     with open(path, 'rb') as stream:
         header = stream.read(100)
@@ -80,6 +82,9 @@ def connect(path, *, create=False, readonly=False):
 def _exclusive(connection, _):
     connection.execute('PRAGMA busy_timeout=500')
     connection.execute('PRAGMA locking_mode=EXCLUSIVE')
+    tables = {name for name, in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and 'todolist' not in tables:
+        return  # somebody else's: it will be refused, and not a byte of it changes
     connection.execute('PRAGMA journal_mode=WAL')
     connection.execute('PRAGMA synchronous=NORMAL')
     connection.execute('PRAGMA cache_size=-65536')

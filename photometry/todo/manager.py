@@ -148,6 +148,15 @@ class TaskManager:
             return connection.execute(statement.where(*self.selection.clauses()).order_by(
                 todolist.c.priority).limit(limit)).all()
 
+    def failures(self) -> list:
+        """Reasons of ERROR, the commonest first: (reason, number of selected rows, a sentence of one)."""
+        number = sa.func.count()
+        statement = sa.select(diagnostics.c.reason, number, sa.func.min(diagnostics.c.errors)).select_from(
+            todolist.outerjoin(diagnostics, diagnostics.c.priority == todolist.c.priority)).where(
+            todolist.c.status == int(STATUS.ERROR), *self.selection.clauses())
+        with self._transaction() as connection:
+            return connection.execute(statement.group_by(diagnostics.c.reason).order_by(number.desc())).all()
+
     def draw(self, seed) -> int:
         """Priority of a row drawn from the selected ones that wait.
 

@@ -348,7 +348,8 @@ def test_real_cutouts(tmp_path, name):
     shutil.copy(INPUT / 'tesscut' / name, tmp_path)
     key = paths.ccd_of(name)
     stars = np.zeros(1, catalog.STAR_DTYPE)
-    stars['starid'], stars['ra'], stars['decl'], stars['tmag'] = 142869999, 51.2658, -34.8308, 10.2
+    ra, decl = (float(word) for word in name.split('_')[1:3])
+    stars['starid'], stars['ra'], stars['decl'], stars['tmag'] = 142869999, ra, decl, 10.2
     catalog.write_catalog(tmp_path / paths.catalog_name(*key), catalog.CatalogInfo(*key), stars)
     report = prepare(tmp_path)
     found, = paths.find_cubes(tmp_path)

@@ -15,6 +15,7 @@ from photometry.core.coordinates import SCIENCE
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.files import catalog, paths, wcs
 from photometry.files.prf import load_prf
+from photometry.stages import catalog_match
 from photometry.stages.prepare import placing
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def find_catalog(folder, key):
     return path, made
 
 
-def look(source, stars_of, settings, job, workers=1) -> Field:
+def look(source, stars_of, settings, job, workers=1, catalog_path='the catalogue') -> Field:
     """Place the stars, check the WCS against them, and survey the background.
 
     Parameters
@@ -101,11 +102,15 @@ def look(source, stars_of, settings, job, workers=1) -> Field:
     stars_of : photometry.files.catalog.Catalog
     settings : photometry.settings.PrepareSettings
     job : photometry.stages.prepare.selection.Job
+    workers : int
+    catalog_path : path-like
+        What messages call the catalogue.
 
     Raises
     ------
     InputBadError
-        When no frame can be read, or the WCS is wrong.
+        When no frame can be read, the WCS is wrong, or the catalogue is of
+        another part of the sky.
     """
     texts, tracks = placing.consistent(source, workers)
     good = quality.good([frame.quality for frame in source.frames])
@@ -114,8 +119,9 @@ def look(source, stars_of, settings, job, workers=1) -> Field:
     if not texts[ref_frame]:
         # photometry places its stars by the WCS of the reference frame
         texts = _with_text(texts, ref_frame, wcs.wcs_to_text(made))
+    catalog_match.require_same_sky(catalog_path, stars_of, made, source.limits, source.names[ref_frame])
     stars = _stars(stars_of.stars, made, source.limits)
-    image = _reference_image(source, good)
+    image = _reference_image(source, good, job.label)
     prf = PRF(load_prf(*job.key))
     centre = _camera_centre(stars_of.info, made, source)
     layout = backgrounds.BackgroundLayout(source.limits, settings.mesh, centre)
@@ -155,7 +161,7 @@ def _camera_centre(info, made, source):
     return place if inside else None
 
 
-def _reference_image(source, good):
+def _reference_image(source, good, label):
     """Mean of some frames spread over the time, NaN where none has a value."""
     usable = np.flatnonzero(good)
     if not len(usable):
@@ -176,7 +182,7 @@ def _reference_image(source, good):
         if count == _REFERENCE_FRAMES:
             break
     if not count:
-        raise InputBadError(f'No frame in {source.folder} has usable pixels; get the files again.')
+        raise InputBadError(f'No frame of {label} in {source.folder} has usable pixels; get the files again.')
     with np.errstate(invalid='ignore'):
         return (total / number).astype('f4')
 

@@ -69,7 +69,7 @@ def make_cube(job, source, options, drain) -> Path:
         return path
     workers = _workers(source, options)
     _require(job, source, options, workers, path)
-    known = field.look(source, catalog, options.settings.prepare, job, workers)
+    known = field.look(source, catalog, options.settings.prepare, job, workers, catalog_path)
     with frame_journal.FrameJournal(_journal_path(path), identity, 2 * known.survey.layout.size,
                                     fresh=options.overwrite) as journal:
         # only who holds the journal may touch what lies beside it

@@ -19,6 +19,10 @@ MANY = 300
 """Frames from which on worker processes read headers."""
 
 
+class OtherCadenceError(InputMissingError):
+    """Files are there, but none of the cadence that is wanted."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
     """One cube that is to be made."""
@@ -57,7 +61,7 @@ def find_jobs(folder, sector=None, camera=None, ccd=None) -> list[Job]:
     return jobs
 
 
-def select_ffis(folder, files, cadence=None, workers=1) -> FFISource:
+def select_ffis(folder, job, cadence=None, workers=1) -> FFISource:
     """Read the headers of the FFIs of one CCD and put the usable frames in order.
 
     A file that cannot be read is named in the log and left out; so is one of
@@ -68,13 +72,13 @@ def select_ffis(folder, files, cadence=None, workers=1) -> FFISource:
     ------
     InputBadError
         When no frame is usable.
-    InputMissingError
+    OtherCadenceError
         When no frame has the wanted cadence.
     UsageError
         When there are several cadences and none was chosen.
     """
-    headers = {}
-    chosen = _first_of_each(files)
+    headers, where = {}, job.files[0].parent
+    chosen = _first_of_each(job.files)
     with FramePool(_read_header, None, workers, MANY, len(chosen)) as pool:
         for path, header in pool.map(chosen):
             if isinstance(header, str):
@@ -82,13 +86,13 @@ def select_ffis(folder, files, cadence=None, workers=1) -> FFISource:
             else:
                 headers[path] = header
     if not headers:
-        raise InputBadError(f'None of the {len(files)} FFIs in {files[0].parent} can be used; '
-                            'the log names each with its fault.')
-    headers = _one_cadence(headers, cadence, files[0].parent)
+        raise InputBadError(f'None of the {len(job.files)} FFIs of {job.label} in {where} can be used; the '
+                            'log names each with its fault: download them again.')
+    headers = _one_cadence(headers, cadence, f'{where} ({job.label})')
     headers = _same_pixels(headers)
     releases = {(header.data_rel, header.procver) for header in headers.values()}
     if len(releases) > 1:
-        logger.warning('%s mixes data releases: %s.', files[0].parent, ', '.join(
+        logger.warning('%s mixes data releases: %s.', where, ', '.join(
             f'{number} ({version})' for number, version in sorted(releases)))
     ordered = _in_time(headers)
     names = tuple(path.relative_to(folder).as_posix() for path, _ in ordered)
@@ -103,12 +107,18 @@ def _read_header(context, path):
         return str(error)
 
 
-def select_tesscut(folder, path, cadence=None) -> TessCutSource | None:
-    """A TESSCut file, or None when it has another cadence than the chosen one."""
+def select_tesscut(folder, path, cadence=None) -> TessCutSource:
+    """A TESSCut file.
+
+    Raises
+    ------
+    OtherCadenceError
+        When it has another cadence than the wanted one.
+    """
     source = TessCutSource(Path(folder), path.relative_to(folder).as_posix())
     if cadence and source.frames[0].cadence not in cadence:
-        logger.info('%s has a cadence of %d s and is passed over.', path.name, source.frames[0].cadence)
-        return None
+        raise OtherCadenceError(f'{path} has a cadence of {source.frames[0].cadence} s, not of '
+                                f'{_seconds(cadence)} s; choose another --cadence.')
     for note in source.notes[:5]:
         logger.info('%s: %s.', path.name, note)
     return source
@@ -131,14 +141,18 @@ def _one_cadence(headers, cadence, where):
     if cadence:
         chosen = {path: header for path, header in headers.items() if header.cadence in cadence}
         if not chosen:
-            raise InputMissingError(f'{where} has no FFIs of {", ".join(map(str, cadence))} s; '
-                                    f'there are {_words(counts)}.')
+            raise OtherCadenceError(f'{where} has no FFIs of {_seconds(cadence)} s, but {_words(counts)}; '
+                                    'choose another --cadence.')
         counts = collections.Counter(header.cadence for header in chosen.values())
         headers = chosen
     if len(counts) > 1:
-        raise UsageError(f'{where} mixes cadences in one CCD: {_words(counts)}; '
+        raise UsageError(f'{where} mixes cadences: {_words(counts)}; '
                          'choose one with --cadence.')
     return headers
+
+
+def _seconds(cadence):
+    return ' or '.join(map(str, cadence))
 
 
 def _words(counts):
