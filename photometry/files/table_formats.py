@@ -125,7 +125,10 @@ def _csv_header(content):
 
 
 def _split(line, delimiter):
-    return [name.strip() for name in next(csv.reader([line.strip()], delimiter=delimiter))]
+    try:
+        return [name.strip() for name in next(csv.reader([line.strip()], delimiter=delimiter))]
+    except csv.Error as error:
+        raise ValueError(f'the line with the names of its columns is no CSV ({error})') from error
 
 
 def _is_number(text):
