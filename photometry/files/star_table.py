@@ -239,11 +239,12 @@ class _Columns:
         return np.zeros(self.rows, dtype='i8')
 
     def star_numbers(self):
-        """TIC numbers; stars without one are numbered -1, -2, ... in the order of the file."""
+        """TIC numbers; stars without one are numbered on below the lowest, in the order of the file."""
         name = self.find(NAMES['starid'])
         numbers = np.zeros(self.rows, dtype='i8') if name is None else self._tic_numbers(name)
         lacking = numbers == 0
-        numbers[lacking] = -1 - np.arange(int(lacking.sum()))
+        lowest = min(int(numbers.min(initial=0)), 0)
+        numbers[lacking] = lowest - 1 - np.arange(int(lacking.sum()))
         return numbers
 
     def _tic_numbers(self, name):

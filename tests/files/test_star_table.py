@@ -238,3 +238,17 @@ def test_anything_is_read_or_refused(tmp_path_factory, content):
 def test_names_are_lower_case_and_lead_to_one_meaning():
     every = [alias for aliases in star_table.NAMES.values() for alias in aliases]
     assert len(set(every)) == len(every) and all(alias == alias.lower() for alias in every)
+
+
+def test_control_characters_among_the_names(tmp_path):
+    path = tmp_path / 'stars.csv'
+    path.write_bytes(b'\x01\t\r\x01')
+    with pytest.raises(InputBadError, match='stars.csv'):
+        read_star_table(path)
+
+
+def test_local_numbers_of_the_table_stay_free(tmp_path):
+    path = tmp_path / 'stars.csv'
+    path.write_text('starid,ra,dec,tmag\n-1,10,20,9\n,11,20,9\n77,12,20,9\n,13,20,9\n')
+    table = read_star_table(path)
+    assert table.starid.tolist() == [-1, -2, 77, -3] and not table.dropped
