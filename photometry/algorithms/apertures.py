@@ -70,7 +70,8 @@ def centroid(cube, mask, stamp):
     rows, columns = np.nonzero(mask)
     pixels = cube[mask].astype('float64')
     total = pixels.sum(axis=0)
-    total = np.where(total > 0, total, np.nan)
+    total = np.where((total > 0) & np.isfinite(total), total, np.nan)
+    pixels = np.where(np.isfinite(total), pixels, np.nan)
     return ((rows + stamp.row_min) @ pixels / total, (columns + stamp.col_min) @ pixels / total)
 
 
@@ -118,16 +119,36 @@ def local_sky(images, errors, pixels, good):
     LocalSky
     """
     values, sigma = images[pixels].astype('float64'), errors[pixels].astype('float64')
-    number = max(int(pixels.sum()), 1)
-    level = values.sum(axis=0) / number
-    noise = np.sqrt(np.einsum('pt,pt->t', sigma, sigma)) / number
-    change = level - np.mean(level[good])
-    typical = np.median(noise[good])
+    number = max(len(values), 1)
+    change, square = values.sum(axis=0), np.einsum('pt,pt->t', sigma, sigma)
+    if np.isfinite(change).all() and np.isfinite(square).all():
+        change = change / number - np.mean(change[good]) / number
+    else:
+        change, square, number = _gappy_sky(values, sigma, good)
+    noise = np.sqrt(square) / number
+    typical = np.nanmedian(noise[good]) if good.any() else np.nan
     spread = metrics.mad(change[good])
     trust = max(0.0, 1 - (typical / spread) ** 2) if spread > 0 else 0.0
     if not np.isfinite(trust):
         trust = 0.0
-    return LocalSky(np.where(np.isfinite(change), trust * change, 0.0), np.sqrt(trust) * noise, trust)
+    known = np.isfinite(change) & np.isfinite(noise)
+    return LocalSky(np.where(known, trust * change, 0.0),
+                    np.where(known, np.sqrt(trust) * noise, 0.0), trust)
+
+
+def _gappy_sky(values, sigma, good):
+    """(change, summed variance, pixels) a cadence where some pixels hold no number.
+
+    Every pixel is compared with its own mean, so that one that comes and goes makes no step.
+    """
+    valid = np.isfinite(values) & np.isfinite(sigma)
+    number = np.maximum(valid.sum(axis=0), 1)
+    times = np.maximum((valid & good).sum(axis=1), 1)
+    mean = np.where(valid & good, values, 0.0).sum(axis=1) / times
+    change = np.where(valid, values - mean[:, None], 0.0).sum(axis=0) / number
+    seen = valid.any(axis=0)
+    level = change[seen & good].mean() if (seen & good).any() else np.nan
+    return np.where(seen, change - level, np.nan), (np.where(valid, sigma, 0.0) ** 2).sum(axis=0), number
 
 
 TRIMMED_MEAN = 1.0264
@@ -158,12 +179,17 @@ NODE_SPACING = 0.03
 """Displacements at which the light in a mask is computed, px; a third of a PRF sample."""
 
 
+FAR = 0.5
+"""Displacement beyond which a frame is computed by itself, px: such frames are few (a lost
+guide star), and a grid as wide as they lie apart would have too many nodes."""
+
+
 def moving_fraction(render, row, column, down, right, weights):
     """Part of stars' light that a weighted sum holds while they move together.
 
     The sum is a smooth function of the displacement; it is
     computed on a grid that spans the motion and interpolated by cubic splines,
-    so that no frame is rendered by itself.
+    so that hardly any frame is rendered by itself.
 
     Parameters
     ----------
@@ -180,12 +206,26 @@ def moving_fraction(render, row, column, down, right, weights):
     -------
     ndarray (stars, times)
     """
+    mask = weights != 0
+    inside = weights[mask].astype('float64')
+
+    def held(rows, columns):
+        return render(rows.ravel(), columns.ravel())[:, mask] @ inside
+
+    near = (np.abs(down) <= FAR) & (np.abs(right) <= FAR)
+    fraction = np.empty((row.size, down.size))
+    fraction[:, near] = _interpolated(held, row, column, down[near], right[near])
+    for frame in np.flatnonzero(~near):
+        fraction[:, frame] = held(row + down[frame], column + right[frame])
+    return fraction
+
+
+def _interpolated(held, row, column, down, right):
+    """The same where displacements are small, by way of a grid."""
     (rows, weight_down), (columns, weight_right) = _nodes(down), _nodes(right)
     grid_row = np.repeat(row[:, None] + rows, columns.size, axis=1)
     grid_column = np.tile(column[:, None] + columns, (1, rows.size))
-    mask = weights != 0
-    values = render(grid_row.ravel(), grid_column.ravel())[:, mask] @ weights[mask].astype('float64')
-    values = values.reshape(row.size, rows.size, columns.size)
+    values = held(grid_row, grid_column).reshape(row.size, rows.size, columns.size)
     return np.einsum('nat,ta->nt', values @ weight_right.T, weight_down)
 
 

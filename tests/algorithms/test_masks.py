@@ -118,6 +118,18 @@ def test_the_local_sky_is_trusted_as_far_as_it_exceeds_its_noise():
     assert np.std(left) == pytest.approx(np.median(found.error), rel=0.2)
 
 
+def test_pixels_without_a_number_do_not_blind_the_local_sky():
+    rng = np.random.default_rng(6)
+    truth, slope = rng.normal(0, 0.5, 400), np.arange(81.0).reshape(9, 9, 1)
+    images, errors = truth + slope + rng.normal(0, 0.3, (9, 9, 400)), np.full((9, 9, 400), 0.3)
+    pixels, good = np.ones((9, 9), dtype=bool), np.arange(400) != 9
+    images[8, 8, 7], errors[8, 0, 40:60], images[:, :, 9] = np.nan, np.nan, np.nan
+    found = apertures.local_sky(images, errors, pixels, good)
+    assert found.trust > 0.9 and np.isfinite(found.change).all() and np.isfinite(found.error).all()
+    assert np.std((found.change - (truth - truth[good].mean()))[good]) < 0.05
+    assert not apertures.local_sky(images * np.nan, errors, pixels, good).change.any()
+
+
 def test_weights_are_equal_where_charge_runs():
     target, variance = 100 * gaussian(7, 7), 2 + gaussian(7, 7)
     mask, trail = target > 0.5, np.zeros(target.shape, dtype=bool)
@@ -137,7 +149,21 @@ def test_clipping_gain():
     assert apertures.clipping_gain(720, 900, True) == pytest.approx(kept, rel=0.005)
 
 
-@pytest.mark.parametrize('extent', [0.001, 0.02, 0.3])
+def test_one_frame_far_away_costs_one_frame():
+    asked = []
+
+    def rendered(rows, columns):
+        asked.append(rows.size)
+        return np.stack([gaussian(r, c) for r, c in zip(rows, columns, strict=True)])
+
+    down, right = np.zeros(30), np.zeros(30)
+    down[7] = 9.0
+    found = apertures.moving_fraction(rendered, np.array([7.0]), np.array([7.0]), down, right,
+                                      gaussian(7, 7) > 0.02)
+    assert sum(asked) < 30 and found[0, 7] < 1e-6 < 0.5 < found[0, 8]
+
+
+@pytest.mark.parametrize('extent', [0.001, 0.02, 0.3, 0.9])
 def test_the_moving_fraction_is_that_of_every_frame_rendered(extent):
     rng = np.random.default_rng(4)
     down, right = rng.uniform(-extent, extent, (2, 40))
