@@ -36,6 +36,9 @@ CATALOG_ERROR = 1.0
 LEAST_LIGHT = 0.1
 """Part of the star's light that any mask must hold: else others cover the star."""
 
+LEAST_HELD = 0.1
+"""Part of its usual light that the sum must hold in a frame: else the star has moved out of it."""
+
 MOST_CONTAMINATION = 0.95
 """Part of the light in the mask that neighbours may give without a remark."""
 
@@ -75,7 +78,8 @@ class AperturePhotometry(BasePhotometry):
                 break
         else:
             raise FluxOnEdgeError(f'TIC {self.starid}: its light still touches the edge of the stamp '
-                                  f'after {settings.stamp_growths} growths; try the method halo.')
+                                  f'after {settings.stamp_growths} growths; '
+                                  'allow more by aperture.stamp_growths in the settings.')
         self.final_position_mask = self.final_phot_mask
 
     def _model_stars(self):
@@ -161,8 +165,9 @@ class AperturePhotometry(BasePhotometry):
             total = total - area * sky.change - leak * self._own_flux
             fraction = fraction - leak
             error = np.hypot(error, area * sky.error)
-        table['flux'] = total / fraction
-        table['flux_err'] = error / fraction
+        held = fraction > LEAST_HELD * np.median(fraction[self.source.pixels.good])
+        for name, values in (('flux', total), ('flux_err', error)):
+            table[name] = np.where(held & np.isfinite(values), values / np.where(held, fraction, 1), np.nan)
 
     def _sky_pixels(self):
         """Pixels of the stamp outside the mask that hold hardly any starlight, known or not."""

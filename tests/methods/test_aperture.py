@@ -130,7 +130,7 @@ def test_stamps_grow_as_often_as_the_settings_say(tmp_path):
         chosen.aperture, stamp_growth=1, stamp_growths=1))
     with simulated.worker(sector, tmp_path, settings=chosen) as context:
         photometry = small.from_task(simulated.task(1000), context)
-        with pytest.raises(FluxOnEdgeError, match='after 1 growths'):
+        with pytest.raises(FluxOnEdgeError, match='after 1 growths; allow more by aperture.stamp_growths'):
             photometry.photometry()
 
 
@@ -202,6 +202,14 @@ def test_the_file_holds_what_was_measured(crowd, tmp_path):
     row, column = (np.median(found.columns[name]) for name in ('MOM_CENTR2', 'MOM_CENTR1'))
     assert abs(row - result.details['pos_row']) < 1 and abs(column - result.details['pos_column']) < 1
     assert set(tessphot.DIAGNOSTICS) == set(result.details)
+
+
+def test_frames_in_which_the_star_is_elsewhere_have_no_flux(tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [10.0], stamp=STAMP, frames=40)
+    sector.source.movement_kernel[5, :2] = 8.0
+    sector.source.layers['images'][28, 31, 6] = np.inf
+    flux = np.asarray(measured(sector, tmp_path, 1000).lightcurve['flux'])
+    assert np.isnan(flux[[5, 6]]).all() and np.isfinite(np.delete(flux, [5, 6])).all()
 
 
 def test_stars_without_a_magnitude_are_measured(tmp_path):
