@@ -101,10 +101,19 @@ def cube_name(sector, camera, ccd, stamp=None):
 def lightcurve_name(starid, sector, camera, ccd, cadence, data_rel, version,
                     layout='tessphot', compress=False):
     """Path of a light-curve file below the output directory."""
-    folder = Path(f'c{cadence:04d}') / f'{starid:011d}'[:5]
+    folder = _star_folder(starid, cadence)
     name = (f'tess{starid:011d}-s{sector:03d}-{camera}-{ccd}-c{cadence:04d}'
             f'-dr{data_rel:02d}-v{version:02d}-{layout}_lc.fits')
     return folder / (name + ('.gz' if compress else ''))
+
+
+def plot_folder(starid, cadence):
+    """Directory of a star's plots, relative to the output directory."""
+    return _star_folder(starid, cadence) / 'plots' / f'{starid:011d}'
+
+
+def _star_folder(starid, cadence):
+    return Path(f'c{cadence:04d}') / f'{starid:011d}'[:5]
 
 
 def input_directory(argument, environment):

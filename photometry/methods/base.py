@@ -18,6 +18,7 @@ from photometry.core.quality import ApertureFlag, PixelFlag
 from photometry.core.stamp import Stamp
 from photometry.core.status import STATUS
 from photometry.core.task import Task
+from photometry.files import atomic, paths
 from photometry.methods import context as context_module
 from photometry.methods import output, tables
 from photometry.pixels.cutout import Cutout
@@ -101,7 +102,7 @@ class BasePhotometry:
         self.datasource = task.datasource
         self.input_folder = context.options.input_folder
         self.output_folder = context.options.output_folder
-        self.plot = context.options.plot
+        self.plot = context.options.plot or context.settings.lightcurve.plots
         self.version = context.options.version
         self.sector, self.camera, self.ccd = info.sector, info.camera, info.ccd
         self.cadence, self.data_rel, self.n_readout = info.cadence, info.data_rel, info.n_readout
@@ -324,9 +325,8 @@ class BasePhotometry:
         """Directory for the plots of this star, made when plots are wanted; else None."""
         if not self.plot:
             return None
-        folder = Path(self.output_folder) / 'plots' / f'{self.starid:011d}'
-        folder.mkdir(parents=True, exist_ok=True)
-        return str(folder)
+        folder = Path(self.output_folder) / paths.plot_folder(self.starid, round(self.cadence))
+        return str(atomic.make_directory(folder))
 
     def delete_plots(self):
         """Delete all files in `plot_folder`, if plots are wanted."""

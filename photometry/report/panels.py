@@ -16,16 +16,45 @@ def light_curve(axes, curve, title=''):
     curve : photometry.files.lightcurve.LightcurveFile
     title : str
     """
-    flux = np.asarray(curve.columns['FLUX'], dtype='float64')
-    good = quality.good(curve.columns['QUALITY']) & np.isfinite(flux)
-    level = np.median(flux[good]) if good.any() else 1.0
-    relative = 1e3 * (flux / level - 1)
+    series(axes, curve, quality.good(curve.columns['QUALITY']), 'FLUX', title)
+
+
+def series(axes, curve, good, column, title=''):
+    """A flux of some cadences against time, in parts per thousand of its median.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    curve : photometry.files.lightcurve.LightcurveFile
+    good : ndarray (times,) of bool
+    column : str
+        Name of the column; ``FLUX_CORR`` is relative already, ppm.
+    title : str
+    """
+    flux = np.asarray(curve.columns[column], dtype='float64')
+    good = good & np.isfinite(flux)
+    if column == 'FLUX_CORR':
+        relative = 1e-3 * flux
+    else:
+        level = np.median(flux[good]) if good.any() else 1.0
+        relative = 1e3 * (flux / level - 1)
     axes.plot(curve.columns['TIME'][good], relative[good], '.', ms=2, color=INK, rasterized=True)
     if good.sum() > 20:
         low, high = np.percentile(relative[good], [0.5, 99.5])
-        axes.set_ylim(low - 0.3 * (high - low), high + 0.3 * (high - low))
+        room = 0.3 * (high - low) or 1.0
+        axes.set_ylim(low - room, high + room)
     axes.set_title(title, loc='left')
     axes.set_ylabel('flux (ppt)')
+
+
+def motion(axes, curve, good):
+    """Motion of the star along rows and columns in some cadences, px."""
+    for name, words, color in (('POS_CORR1', 'columns', ACCENT), ('POS_CORR2', 'rows', MODEL)):
+        axes.plot(curve.columns['TIME'][good], curve.columns[name][good], '.', ms=2, color=color, label=words,
+                  rasterized=True)
+    axes.set_title('Motion along', loc='left')
+    axes.set_ylabel('motion (px)')
+    axes.legend(loc='lower right', bbox_to_anchor=(1, 0.98), ncols=2, markerscale=4)
 
 
 def stamp(axes, curve, title=''):

@@ -78,18 +78,29 @@ def tessphot(method=None, *args, **kwargs):
     kind = plugins.load(plugins.METHODS, method or DEFAULT_METHOD)
     with kind(*args, **kwargs) as photometry:
         photometry.photometry()
-        photometry.save_lightcurve()
+        _save(photometry)
         return photometry
 
 
 def _measure(task, context, method):
     with context.method(method).from_task(task, context) as photometry:
         status = photometry.photometry()
-        path = photometry.save_lightcurve()
+        path = _save(photometry)
         relative = Path(path).relative_to(context.options.output_folder).as_posix()
         details = {name: _number(photometry.details.get(name)) for name in DIAGNOSTICS}
         return _Outcome(status, details, relative, tuple(photometry.errors),
                         tuple(sorted(photometry.skip_targets)))
+
+
+def _save(photometry):
+    """Write the light curve, with a picture where plots are wanted; its path."""
+    path = photometry.save_lightcurve()
+    if photometry.plot:
+        from photometry.files.lightcurve import read_lightcurve
+        from photometry.report import star_picture
+        name = Path(path).name.partition('.')[0] + '.png'
+        star_picture.draw(Path(photometry.plot_folder) / name, read_lightcurve(path))
+    return path
 
 
 def _number(value):

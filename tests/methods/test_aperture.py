@@ -231,6 +231,20 @@ def test_layout_and_compression_follow_the_settings(crowd, tmp_path):
     assert found.layout == 'tasoc' and np.isfinite(found.columns['FLUX_CORR']).all()
 
 
+@pytest.mark.parametrize(('layout', 'asked'), [('tessphot', True), ('tasoc', False)])
+def test_a_picture_is_drawn_where_plots_are_wanted(layout, asked, crowd, tmp_path):
+    chosen = dataclasses.replace(settings.load(), lightcurve=dataclasses.replace(
+        settings.load().lightcurve, layout=layout, plots=not asked))
+    with simulated.worker(crowd, tmp_path, settings=chosen, plot=asked) as context:
+        context.close = lambda: None
+        result = tessphot.process(simulated.task(1003), context)
+    assert result.status is STATUS.OK, result.errors
+    made = (tmp_path / result.lightcurve).parent / 'plots' / '00000001003'
+    name = result.lightcurve.rpartition('/')[2].partition('.')[0] + '.png'
+    assert [path.name for path in made.iterdir()] == [name]
+    assert (made / name).read_bytes().startswith(b'\x89PNG') and (made / name).stat().st_size > 20000
+
+
 def test_sap_flux_is_the_plain_sum(crowd, tmp_path):
     photometry = measured(crowd, tmp_path, crowd.starids[5])
     expected = photometry.images_cube[photometry.final_phot_mask].sum(axis=0, dtype='f8')
