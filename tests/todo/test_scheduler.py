@@ -117,6 +117,15 @@ def wait_until_gone(pids):
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize('kind', ['sleep', 'hang'])
+def test_no_star_outlives_a_killed_scheduler(todo, kind):
+    process = start(todo, faults={1: kind})
+    wait_for(lambda: begins(todo.parent) == 7, process)
+    process.kill()
+    wait_until_gone({line[3] for line in fake_work.log(todo.parent)})
+    end(process)
+
+
 def test_committed_results_are_never_run_again(tmp_path):
     todo = todo_files.fill(tmp_path / 'todo.sqlite', 120)
     process = start(todo, pause=0.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import signal
@@ -23,7 +24,7 @@ TERMINATE = signal.SIGUSR2
 """Asks the running star to end with its ``finally`` blocks; SIGTERM reaches whole process groups."""
 
 
-def main(pipe, open_worker, memory, parent):
+def main(pipe, life, open_worker, memory):
     """Body of the child process.
 
     Parameters
@@ -31,14 +32,14 @@ def main(pipe, open_worker, memory, parent):
     pipe : multiprocessing.connection.Connection
         Batches come in, events go out: BEGUN with a number in the batch
         goes out before the star's first instruction runs.
+    life : multiprocessing.connection.Connection
+        Nothing ever comes through it; the scheduler alone holds its other end.
     open_worker : callable
         Returns a context manager that yields ``work(task) -> Result``.
     memory : float
         MB by which the address space may grow; 0 for no limit.
-    parent : int
-        Process id of the scheduler.
     """
-    _die_with_parent(parent)
+    _die_with_scheduler(life)
     _set_signals()
     with contextlib.ExitStack() as stack:
         try:
@@ -89,14 +90,21 @@ def _one(work, task):
                       errors=('The star needs more memory than limits.memory allows.',))
 
 
-def _die_with_parent(parent):
-    """Have the kernel kill this child when its parent is gone (prctl(2))."""
+def _die_with_scheduler(life):
+    """Have the kernel kill this child when the scheduler, or the fork server between them, is gone.
+
+    The fork server outlives a killed scheduler as long as a child runs, so that
+    its death alone (prctl(2)) tells too little. When the last writer of a pipe
+    goes, its reader gets a signal (fcntl(2), O_ASYNC): here one that no star can block.
+    Every child needs a pipe of its own, because the owner of the signal belongs to the pipe.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(parent, 0)
-        except ProcessLookupError:
-            os._exit(1)
+    handle = life.fileno()
+    fcntl.fcntl(handle, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(handle, fcntl.F_SETFL, fcntl.fcntl(handle, fcntl.F_GETFL) | os.O_ASYNC)
+    if life.poll():
+        os._exit(1)
 
 
 def _set_signals():

@@ -39,6 +39,8 @@ class _Child:
 
     process: object
     pipe: object
+    life: object
+    """The end of a pipe that closes when this process is gone."""
     ready: bool = False
     batch: tuple = ()
     next: int = 0
@@ -96,6 +98,7 @@ class LocalWorkers:
         for one in self._children:
             one.process.join()
             one.pipe.close()
+            one.life.close()
             one.process.close()
         self._children.clear()
 
@@ -161,12 +164,14 @@ class LocalWorkers:
 
     def _bear(self):
         ours, theirs = self._context.Pipe()
+        life, ours_alone = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=child.main, args=(theirs, self._open, self._memory, os.getpid()), daemon=True)
+            target=child.main, args=(theirs, life, self._open, self._memory), daemon=True)
         with _environment():
             process.start()
         theirs.close()
-        self._children.append(_Child(process, ours))
+        life.close()
+        self._children.append(_Child(process, ours, ours_alone))
 
     def _wait(self, timeout):
         watched = {one.pipe: one for one in self._children}
@@ -233,6 +238,7 @@ class LocalWorkers:
         one.process.join()
         self._children.remove(one)
         one.pipe.close()
+        one.life.close()
         others = tuple(one.batch[one.next:])
         if one.running is not None and one.terminated == 'drain':
             self._pending.append(Returned((one.running, *others)))
