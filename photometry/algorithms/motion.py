@@ -43,7 +43,7 @@ class Motion:
     scatter : float
         Estimated error of a frame's translation, px rms per axis.
     offset : float64 array (6,)
-        Mean place of the stars less their reference places.
+        Mean place of the stars less their reference places; zero where there are none.
     reason : str
         Why nothing was measured, if so.
     """
@@ -86,7 +86,7 @@ def positions_at(kernel, centre, row, column):
             column[:, None] + dcolumn + a_cr * off_row + a_cc * off_column)
 
 
-def from_positions(rows, columns, good, centre) -> Motion:
+def from_positions(rows, columns, good, centre, reference=None) -> Motion:
     """Movement from places of the same stars in every frame, as a WCS a frame gives them.
 
     Parameters
@@ -96,6 +96,8 @@ def from_positions(rows, columns, good, centre) -> Motion:
     good : bool array (times,)
         Frames that count; the others get NaN.
     centre : (row, column)
+    reference : int, optional
+        The frame whose places are the reference places.
     """
     rows, columns = np.asarray(rows, 'f8'), np.asarray(columns, 'f8')
     measured = np.asarray(good) & np.isfinite(rows).all(axis=0) & np.isfinite(columns).all(axis=0)
@@ -110,7 +112,13 @@ def from_positions(rows, columns, good, centre) -> Motion:
     kernel -= kernel[measured].mean(axis=0)
     noise = kernel[:, :2][measured]
     scatter = _point_to_point(noise)
-    return Motion(kernel, tuple(centre), 'affine', scatter, np.zeros(6))
+    offset = np.zeros(6) if reference is None or not measured[reference] else -kernel[reference]
+    return Motion(kernel, tuple(centre), 'affine', scatter, offset)
+
+
+def against_reference(motion: Motion) -> Motion:
+    """The same movement counted from the reference places instead of the mean ones."""
+    return dataclasses.replace(motion, kernel=motion.kernel + motion.offset, offset=np.zeros(6))
 
 
 def _pack(rows, columns):
@@ -216,11 +224,12 @@ def _joined(shifts, places, good, centre) -> Motion:
     kernel[~good] = np.nan
     if not np.isfinite(kernel).all(axis=1).any():
         return unchanged(good, centre, 'the stars agree on no shift in any good frame')
-    kernel -= np.nanmean(kernel, axis=0)
+    mean = np.nanmean(kernel, axis=0)
     scatter = max(float(np.nanmedian(error[good, :2])),
                   _halves(value, shifts.error, places - centre, good))
     logger.info('%d stars give the movement to %.2f mpx (%s).', len(places), 1e3 * scatter, warpmode)
-    return Motion(kernel, tuple(centre), warpmode, scatter, _mean_offset(offset, places - centre))
+    return Motion(kernel - mean, tuple(centre), warpmode, scatter,
+                  mean + _mean_offset(offset, places - centre))
 
 
 def _combine(value, error, off, good, rounds=6):
@@ -382,4 +391,5 @@ def choose(wcs: Motion, stars: Motion) -> Motion:
 
 def _filled(motion, other):
     kernel = np.where(np.isfinite(motion.kernel), motion.kernel, other)
-    return dataclasses.replace(motion, kernel=kernel - np.nanmean(kernel, axis=0))
+    mean = np.nanmean(kernel, axis=0)
+    return dataclasses.replace(motion, kernel=kernel - mean, offset=motion.offset + mean)

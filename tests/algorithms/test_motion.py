@@ -1,5 +1,6 @@
 """Movement of the stars: against truth, and where it cannot be measured."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -64,6 +65,18 @@ def test_stars_tell_the_movement(field, prf):
     assert made.scatter < 2e-4
     assert np.isnan(made.kernel[~field.clean]).all()
     assert np.abs(made.kernel[field.clean].mean(axis=0)).max() < 1e-12
+
+
+def test_counted_from_the_reference(field, prf):
+    made = measured(field, prf)
+    places = motion.positions_at(motion.against_reference(made).kernel, made.centre, field.stars['row'],
+                                 field.stars['column'])
+    error = (np.stack(places) - np.stack(field.positions))[:, :, field.clean]
+    # the places of the catalogue are wrong by 0.05 px a star here
+    assert np.abs(error.mean(axis=(1, 2))).max() < 0.02
+    shift = np.array([0.3, -0.2])
+    moved = motion.against_reference(dataclasses.replace(made, offset=np.r_[shift, 0, 0, 0, 0]))
+    np.testing.assert_allclose(np.nanmean(moved.kernel[:, :2], axis=0), shift)
 
 
 def test_crowded_field(prf):

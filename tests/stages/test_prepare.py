@@ -1,5 +1,7 @@
 """Frames become cubes that hold what the sky held; what is wrong with the input is named."""
 
+import copy
+import dataclasses
 import gzip
 import logging
 import os
@@ -14,6 +16,7 @@ import small_sector
 from astropy.io import fits
 
 from photometry import settings
+from photometry.algorithms.motion import positions_at
 from photometry.core.errors import InputBadError, InputMissingError, OutputError, UsageError
 from photometry.core.stamp import Stamp
 from photometry.files import catalog, cube, paths, wcs
@@ -99,6 +102,31 @@ def test_movement_is_that_of_the_truth(original, good):
         measured = found.movement_kernel[:, :2]
         difference = (measured - measured.mean(axis=0)) - (true - true.mean(axis=0))
         assert found.warpmode in ('affine', 'translation') and np.abs(difference).max() < 0.002
+
+
+@pytest.mark.parametrize('wanted', ['auto', 'wcs', 'stars'])
+def test_movement_leads_from_the_reference_to_where_stars_are(folder, original, wanted, tmp_path):
+    made, _ = original
+    # a reference frame that lies beside the others
+    shift = np.array([0.3, -0.2])
+    middle = FRAMES // 2
+    moved = made.motion.shift.copy()
+    moved[middle] += shift
+    motion = dataclasses.replace(made.motion, shift=moved)
+    jumped = copy.copy(made)
+    jumped.motion = motion
+    small_sector.write_frame(folder, jumped, middle)
+    chosen = tmp_path / 'settings.toml'
+    chosen.write_text(f'[prepare]\nmotion = "{wanted}"\n')
+    assert not prepare_photometry(folder, settings.load(chosen)).failures
+    with cube.CubeFile(folder / NAME) as found:
+        assert found.info.ref_frame == middle
+        stars, reference = made.stars, wcs.wcs_from_text(found.wcs_text)
+        row, column = wcs.sky_to_pixel(reference, stars['ra'], stars['decl'])
+        rows, columns = positions_at(found.movement_kernel, found.centre, row, column)
+    true_rows, true_columns = motion.positions(made.stars['row'], made.stars['column'])
+    assert np.abs(np.median(rows - true_rows, axis=0)).max() < 0.01
+    assert np.abs(np.median(columns - true_columns, axis=0)).max() < 0.01
 
 
 @pytest.mark.parametrize('wanted', ['wcs', 'stars'])

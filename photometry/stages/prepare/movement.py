@@ -9,7 +9,7 @@ from photometry.core import quality
 
 
 def measure(writer, tables, known, wanted) -> motion.Motion:
-    """Movement of the stars.
+    """Movement of the stars against their places in the reference frame.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def measure(writer, tables, known, wanted) -> motion.Motion:
     centre = writer.info.centre
     by_wcs = by_stars = None
     if wanted in ('auto', 'wcs') and known.tracks is not None:
-        by_wcs = motion.from_positions(*known.tracks, good, centre)
+        by_wcs = motion.from_positions(*known.tracks, good, centre, known.ref_frame)
     if wanted in ('auto', 'stars') or by_wcs is None:
         by_stars = _on_stars(writer, known, good, centre)
     if by_wcs is None or by_stars is None:
-        return by_stars or by_wcs
-    return motion.choose(by_wcs, by_stars)
+        return motion.against_reference(by_stars or by_wcs)
+    return motion.against_reference(motion.choose(by_wcs, by_stars))
 
 
 def _on_stars(writer, known, good, centre):
