@@ -1,44 +1,71 @@
 """A reader of our light curves for lightkurve, which names the author and honours ``flux_column``."""
 
+import numpy as np
+
 from photometry.files import lightcurve
 
 
-def read(path, flux_column='flux', quality_bitmask='default'):
+_UNITS = {'e-/s': 'electron/s', 'pixels': 'pixel', 'd': 'day'}
+
+
+def read(path, flux_column=None, quality_bitmask='default'):
     """A `lightkurve.TessLightCurve` from one of our files.
 
     Parameters
     ----------
     path : path-like
-    flux_column : str
-        Column that becomes ``flux``: ``flux``, ``sap_flux`` or any other of the file.
+    flux_column : str, optional
+        Column that becomes ``flux``: any of the file. By default ``flux``, in the
+        layout ``tasoc`` ``flux_corr``.
     quality_bitmask : str or int
         Cadences left out, as in `lightkurve.utils.TessQualityFlags`.
+
+    Returns
+    -------
+    lightkurve.TessLightCurve
+        With every other column of the file under its name in lower case;
+        errors are NaN for a column without any.
 
     Raises
     ------
     KeyError
         When the file has no such column.
     """
-    from astropy import units
     from astropy.time import Time
     from lightkurve import TessLightCurve
     from lightkurve.utils import TessQualityFlags
     found = lightcurve.read_lightcurve(path)
-    columns = {name.lower(): values for name, values in found.columns.items()}
-    bits = 'pixel_quality' if found.layout == 'tasoc' else 'quality'
-    keep = TessQualityFlags.create_quality_mask(columns[bits], bitmask=quality_bitmask)
-    unit = units.Unit('electron/s')
-    made = TessLightCurve(
-        time=Time(columns['time'][keep], format='btjd', scale='tdb'),
-        flux=columns[flux_column][keep] * unit,
-        flux_err=columns[flux_column + '_err'][keep] * unit)
-    for name in ('timecorr', 'cadenceno', 'quality', 'pixel_quality'):
-        made[name] = columns[name][keep]
-    made['centroid_col'] = columns['mom_centr1'][keep] * units.pixel
-    made['centroid_row'] = columns['mom_centr2'][keep] * units.pixel
-    made.meta.update(_meta(found, flux_column, quality_bitmask))
+    columns = _with_units(found)
+    tasoc = found.layout == 'tasoc'
+    chosen = (flux_column or ('flux_corr' if tasoc else 'flux')).lower()
+    if chosen not in columns:
+        raise KeyError(f'{path} has no column {chosen}; it has {", ".join(columns)}.')
+    bits = columns['pixel_quality' if tasoc else 'quality']
+    keep = TessQualityFlags.create_quality_mask(bits, bitmask=quality_bitmask)
+    flux, none = columns[chosen], columns[chosen] * np.nan
+    made = TessLightCurve(time=Time(found.columns['TIME'][keep], format='btjd', scale='tdb'),
+                          flux=flux[keep], flux_err=columns.get(chosen + '_err', none)[keep])
+    for name, values in columns.items():
+        if name not in ('time', 'flux', 'flux_err'):
+            made[name] = values[keep]
+    made['centroid_col'], made['centroid_row'] = (columns[name][keep] for name in ('mom_centr1', 'mom_centr2'))
+    made.meta.update(_meta(found, chosen, quality_bitmask))
     made.meta['QUALITY_MASK'] = keep
     return made
+
+
+def _with_units(found):
+    """Columns of a file by their names in lower case, as quantities where they have a unit."""
+    from astropy import units
+    from lightkurve.units import ppm
+    columns = {}
+    for column in lightcurve.LAYOUTS[found.layout]:
+        values = found.columns[column.name]
+        if column.unit and column.name != 'TIME':
+            unit = ppm if column.unit == 'ppm' else units.Unit(_UNITS[column.unit])
+            values = values * unit
+        columns[column.name.lower()] = values
+    return columns
 
 
 def _meta(found, flux_column, quality_bitmask):

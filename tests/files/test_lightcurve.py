@@ -198,3 +198,32 @@ def test_our_own_reader_names_the_author_and_the_column(path, content):
                                            quality_bitmask='none')
     assert found.meta['AUTHOR'] == 'tessphot' and found.meta['TARGETID'] == 25155310
     assert np.allclose(found.flux.value, content.columns['SAP_FLUX'], rtol=1e-6)
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')
+@pytest.mark.parametrize(('layout', 'column', 'source', 'unit'), [
+    ('tessphot', None, 'FLUX', 'electron / s'), ('tessphot', 'FLUX_BKG', 'FLUX_BKG', 'electron / s'),
+    ('tessphot', 'mom_centr1', 'MOM_CENTR1', 'pix'), ('tasoc', None, 'FLUX_CORR', 'ppm'),
+    ('tasoc', 'flux_raw', 'FLUX_RAW', 'electron / s')])
+def test_our_own_reader_gives_any_column_in_its_unit(layout, column, source, unit, tmp_path, content):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        from photometry.files import lightkurve_reader
+    path = tmp_path / 'a.fits'
+    lightcurve.write_lightcurve(path, content, layout=layout)
+    found = lightkurve_reader.read(path, column, quality_bitmask='default')
+    kept = content.columns['QUALITY'] == 0
+    assert np.array_equal(found.flux.value, lightcurve.read_lightcurve(path).columns[source][kept],
+                          equal_nan=True)
+    assert str(found.flux.unit) == unit and found.meta['FLUX_ORIGIN'] == source.lower()
+    assert found['timecorr'].unit == 'd' and len(found['centroid_col']) == kept.sum()
+    with pytest.raises(KeyError, match='has no column pdcsap_flux'):
+        lightkurve_reader.read(path, 'pdcsap_flux')
+
+
+def test_wild_text_stays_within_the_standard(tmp_path, content):
+    wild = 'two\nlines\tand \u00e9' + "'" * 70 + '\x7f'
+    lightcurve.write_lightcurve(tmp_path / 'a.fits', dataclasses.replace(content, extra={'REMARKS': wild}))
+    with fits.open(tmp_path / 'a.fits') as hdus:
+        hdus.verify('exception')
+        assert hdus[0].header['REMARKS'] == 'two lines and ?' + "'" * 70
