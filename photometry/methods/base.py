@@ -178,6 +178,7 @@ class BasePhotometry:
         if wanted == stamp or 0 in wanted.shape:
             return False
         self._cutout = Cutout(self.source.pixels, wanted)
+        self.final_phot_mask = self.final_position_mask = None  # they were masks of the former stamp
         self.details['stamp_resizes'] = self.details.get('stamp_resizes', 0) + 1
         return True
 

@@ -87,6 +87,13 @@ def test_the_stamp_grows_on_the_sides_asked_for(star):
     assert star.images_err_cube.shape[:2] == star.stamp.shape == star.sumimage.shape != err.shape[:2]
 
 
+def test_masks_belong_to_their_stamp(star):
+    star.final_phot_mask = star.final_position_mask = np.ones(star.stamp.shape, dtype=bool)
+    assert not star.resize_stamp() and star.final_phot_mask is not None
+    assert star.resize_stamp(up=1) and star.final_phot_mask is None
+    assert not (star.aperture & (ApertureFlag.PHOTOMETRY | ApertureFlag.CENTROID)).any()
+
+
 def test_width_and_height_overrule_the_sides(star):
     assert star.resize_stamp(width=7, left=9, height=5, up=4)
     assert star.stamp.shape == (5, 7)
