@@ -4,7 +4,6 @@ import numpy as np
 
 from photometry.files import lightcurve
 
-
 _UNITS = {'e-/s': 'electron/s', 'pixels': 'pixel', 'd': 'day'}
 
 
@@ -48,7 +47,8 @@ def read(path, flux_column=None, quality_bitmask='default'):
     for name, values in columns.items():
         if name not in ('time', 'flux', 'flux_err'):
             made[name] = values[keep]
-    made['centroid_col'], made['centroid_row'] = (columns[name][keep] for name in ('mom_centr1', 'mom_centr2'))
+    for name, source in (('centroid_col', 'mom_centr1'), ('centroid_row', 'mom_centr2')):
+        made[name] = columns[source][keep]
     made.meta.update(_meta(found, chosen, quality_bitmask))
     made.meta['QUALITY_MASK'] = keep
     return made
