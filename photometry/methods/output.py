@@ -17,16 +17,17 @@ DAY = 86400.0
 def save(photometry, output_folder, version):
     """Write the light curve of a photometry and return its path."""
     settings = photometry.settings.lightcurve
+    compress = settings.compress or settings.layout == 'tasoc'  # the established name ends in .gz
     name = paths.lightcurve_name(photometry.starid, photometry.sector, photometry.camera, photometry.ccd,
                                  round(photometry.cadence), photometry.data_rel, version,
-                                 settings.layout, settings.compress)
+                                 settings.layout, compress)
     path = Path(output_folder) / name
     content = lightcurve_file.Lightcurve(
         columns=_columns(photometry.lightcurve), primary=_primary(photometry, version),
         table=_table(photometry), sumimage=photometry.sumimage, aperture=photometry.aperture,
         wcs_text=lightcurve_file.stamp_wcs_text(photometry.source.pixels.wcs_text, photometry.stamp),
         extra=photometry.additional_headers | _provenance(photometry))
-    lightcurve_file.write_lightcurve(path, content, settings.layout, settings.compress,
+    lightcurve_file.write_lightcurve(path, content, settings.layout, compress,
                                      photometry.context.options.source_date_epoch)
     return path
 

@@ -86,10 +86,20 @@ def _measure(task, context, method):
     with context.method(method).from_task(task, context) as photometry:
         status = photometry.photometry()
         path = _save(photometry)
-        relative = Path(path).relative_to(context.options.output_folder).as_posix()
+        relative = _relative(Path(path), context.options)
         details = {name: _number(photometry.details.get(name)) for name in DIAGNOSTICS}
         return _Outcome(status, details, relative, tuple(photometry.errors),
                         tuple(sorted(photometry.skip_targets)))
+
+
+def _relative(path, options):
+    """Path of a light curve as ``diagnostics`` holds it: relative to the output directory.
+
+    The established layout is listed relative to the input directory where it lies below that.
+    """
+    if options.settings.lightcurve.layout == 'tasoc' and path.is_relative_to(options.input_folder):
+        return path.relative_to(options.input_folder).as_posix()
+    return path.relative_to(options.output_folder).as_posix()
 
 
 def _save(photometry):

@@ -220,15 +220,20 @@ def test_stars_without_a_magnitude_are_measured(tmp_path):
         assert np.median(flux) / sector.flux[number] == pytest.approx(1, abs=0.01)
 
 
-def test_layout_and_compression_follow_the_settings(crowd, tmp_path):
+@pytest.mark.parametrize(('layout', 'compress', 'end', 'column'), [
+    ('tasoc', False, 'tasoc_lc.fits.gz', 'FLUX_CORR'), ('tessphot', True, 'tessphot_lc.fits.gz', 'FLUX'),
+    ('tessphot', False, 'tessphot_lc.fits', 'FLUX')])
+def test_layout_and_compression_follow_the_settings(layout, compress, end, column, crowd, tmp_path):
     chosen = dataclasses.replace(settings.load(), lightcurve=dataclasses.replace(
-        settings.load().lightcurve, layout='tasoc', compress=True))
+        settings.load().lightcurve, layout=layout, compress=compress))
     with simulated.worker(crowd, tmp_path, settings=chosen, version=4) as context:
         context.close = lambda: None
+        context.options = dataclasses.replace(context.options, output_folder=str(tmp_path / 'out'))
         result = tessphot.process(simulated.task(1003), context)
-    assert result.lightcurve.endswith('c1800-dr07-v04-tasoc_lc.fits.gz')
-    found = read_lightcurve(tmp_path / result.lightcurve)
-    assert found.layout == 'tasoc' and np.isfinite(found.columns['FLUX_CORR']).all()
+    assert result.lightcurve.endswith('c1800-dr07-v04-' + end)
+    assert result.lightcurve.startswith('out/') == (layout == 'tasoc')
+    found = read_lightcurve(tmp_path / ('' if layout == 'tasoc' else 'out') / result.lightcurve)
+    assert found.layout == layout and np.isfinite(found.columns[column]).all()
 
 
 @pytest.mark.parametrize(('layout', 'asked'), [('tessphot', True), ('tasoc', False)])
