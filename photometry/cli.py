@@ -58,10 +58,9 @@ def add_ccd_filters(made, *, sector=True):
 
 def positive(text) -> int:
     """Argument type: an integer from 1 to 10^11."""
-    number = int(text)
-    if not 1 <= number <= 10 ** 11:
-        raise argparse.ArgumentTypeError(f'{text} is not between 1 and 10^11')
-    return number
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= 10 ** 11):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number from 1 to 10^11')
+    return int(text)
 
 
 def run(main, arguments=None) -> int:

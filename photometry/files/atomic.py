@@ -15,7 +15,8 @@ _CAUSES = {
     errno.EROFS: 'the file system is read-only; choose another output directory',
     errno.EACCES: 'permission is denied; choose another output directory',
     errno.EPERM: 'permission is denied; choose another output directory',
-    errno.ENOTDIR: 'a part of the path is a file, not a directory',
+    errno.EEXIST: 'a file of that name is in the way; move it away or choose another output directory',
+    errno.ENOTDIR: 'a part of the path is a file, not a directory; choose another output directory',
 }
 
 
@@ -75,7 +76,9 @@ def replaced(path):
             os.replace(temporary, path)
             fsync_directory(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        # on a read-only disk even this fails, and the first error says more
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path, content: bytes):

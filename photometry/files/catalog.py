@@ -167,7 +167,9 @@ def _written(path, temporary):
             yield database
             database.execute('COMMIT')
     except sqlite3.OperationalError as error:
-        raise OutputError(f'Cannot write {path}: {error}; check the disk and its permissions.') from error
+        cure = ('the disk is full; free some space' if 'full' in str(error) else
+                f'{error}; check the disk and the permissions of its directory')
+        raise OutputError(f'Cannot write {path}: {cure}.') from error
 
 
 def read_catalog(path) -> Catalog:

@@ -109,7 +109,7 @@ def read_star_table(path) -> StarTable:
         table['pm_ra'][wild] = table['pm_decl'][wild] = np.nan
     keep = np.ones(right.size, dtype=bool)
     _drop(dropped, keep, 'without a position', ~(np.isfinite(right) & np.isfinite(declination)))
-    _drop(dropped, keep, 'without a magnitude', ~np.isfinite(table['tmag']))
+    _drop(dropped, keep, 'without a magnitude', ~((table['tmag'] > -5) & (table['tmag'] < 40)))
     for label, rows in columns.dispositions():
         _drop(dropped, keep, f'with disposition {label}', rows)
     _drop(dropped, keep, 'repeated', _repeated(table['starid'], keep))

@@ -206,7 +206,7 @@ def _times(table, header):
         raise ValueError('no row has a time')
     rows = rows[np.argsort(time[rows], kind='stable')]
     cadence = ffi.cadence_seconds(header, float(np.median(np.diff(time[rows]))) if len(rows) > 1 else 0)
-    quantised = len(rows) > 2 and _is_quantised(time[rows])
+    quantised = len(rows) > 2 and is_quantised(time[rows])
     numbers = np.asarray(ffi.cadence_number(time[rows] - timecorr[rows], cadence))
     first = np.unique(numbers, return_index=True)[1]
     dropped += [f'row {row}: the same cadence as an earlier row' for row in np.delete(rows, first)]
@@ -214,17 +214,17 @@ def _times(table, header):
     mid = time[rows]
     quantised &= len(rows) > 2
     if quantised:
-        mid = _restored(mid - timecorr[rows], numbers) + timecorr[rows]
+        mid = restored(mid - timecorr[rows], numbers) + timecorr[rows]
     return _Times(rows, mid, timecorr[rows], numbers, cadence, quantised, tuple(dropped))
 
 
-def _is_quantised(time):
+def is_quantised(time) -> bool:
     """Whether all times are float32 numbers or means of two neighbouring ones."""
     steps = time / (np.spacing(time.astype('f4')).astype('f8') / 2)
     return bool(np.all(steps == np.rint(steps)))
 
 
-def _restored(time, numbers):
+def restored(time, numbers):
     """Times on the straight line that the spacecraft's clock keeps."""
     centre = numbers.mean()
     steps = numbers - centre

@@ -61,9 +61,6 @@ def _make(arguments):
 def _print(report, where):
     for name, number in report.counts.items():
         sys.stdout.write(f'{name:>28} {number:9d}\n')
-    if len(report.unknown):
-        listed = ', '.join(map(str, report.unknown[:10])) + (', ...' if len(report.unknown) > 10 else '')
-        sys.stdout.write(f'{len(report.unknown)} targets are in no catalogue or on no cube: TIC {listed}\n')
     sys.stdout.write(f'{where}\n')
 
 

@@ -94,6 +94,10 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
         raise InputMissingError(report.problems[0])
     found = building.in_order(np.concatenate(parts))
     _count(report, found, choice)
+    if not found['wanted'].any():
+        raise InputMissingError(_why_none(input_folder, report, choice))
+    if len(report.unknown):
+        logger.warning('%s.', _unknown_targets(report.unknown))
     if not dry_run:
         new, skips = _as_rows(found[found['wanted']], names, choice)
         inputs = schema.manifest_json([schema.InputFile(name, (input_folder / name).stat().st_size)
@@ -195,6 +199,23 @@ def _count(report, found, choice):
         np.isin(wanted['skipped_by'], wanted['starid']) & (wanted['skipped_by'] != 0)))
     if choice.targets is not None:
         report.unknown = np.setdiff1d(choice.targets, found['starid'])
+
+
+def _unknown_targets(unknown):
+    listed = ', '.join(map(str, unknown[:10])) + (', ...' if len(unknown) > 10 else '')
+    which = '1 target is' if len(unknown) == 1 else f'{len(unknown)} targets are'
+    return f'{which} in no catalogue or on no pixel with data: TIC {listed}'
+
+
+def _why_none(input_folder, report, choice):
+    """Why a list would be empty, with the cure."""
+    if choice.targets is not None and len(report.unknown):
+        return f'{_unknown_targets(report.unknown)}; check the numbers or prepare the CCDs that show them.'
+    if not len(report.unknown) and report.counts['on silicon']:
+        return (f'None of the {report.counts["on silicon"]} stars on the cubes below {input_folder} is '
+                f'brighter than Tmag {choice.faint_limit:g} and not excluded; raise --faint-limit.')
+    return (f'No catalogue star lies on the cubes below {input_folder}; make catalogues with a fainter limit '
+            'by run_make_catalog.py --faint-limit.')
 
 
 def _as_rows(found, names, choice):

@@ -106,6 +106,7 @@ def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
         manager.begin(cli.version(), job.options.settings.sections(*SECTIONS), overwrite=job.overwrite)
         manager.reset(everything=job.overwrite, errors=job.retry_errors)
         _choose(manager, job, say)
+        _miss(manager, job.options.output_folder)
         if not manager.waiting():
             say(f'Nothing is left to do: {_in_words(manager.counts())}.')
             if manager.selection.names_a_star:
@@ -139,6 +140,16 @@ def clear_left_behind(output_folder, starids):
         for path in Path(output_folder).glob(f'c*/{folder}/.tess*.tmp'):
             if path.name[5:16] in numbers:
                 path.unlink(missing_ok=True)
+
+
+def _miss(manager, output_folder):
+    """Warn when light curves that the list knows are not where they would be written now."""
+    listed = [row.lightcurve for row in manager.results() if row.lightcurve]
+    missing = [name for name in listed if not (Path(output_folder) / name).is_file()]
+    if missing:
+        logger.warning('%d of the first %d light curves listed in %s are not in %s; name their directory by '
+                       '--output or make them again with --overwrite.', len(missing), len(listed),
+                       manager.path, output_folder)
 
 
 def _choose(manager, job, say):

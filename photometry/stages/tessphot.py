@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from photometry.core import plugins
-from photometry.core.errors import InputBadError, InputMissingError, OutputError, PhotometryError, Reason
+from photometry.core.errors import (
+    InputBadError,
+    InputMissingError,
+    OutputError,
+    PhotometryError,
+    Reason,
+    UsageError,
+)
 from photometry.core.status import STATUS
 from photometry.core.task import Result
 
@@ -126,7 +133,7 @@ def reason_of(error) -> Reason:
         return error.reason
     if isinstance(error, MemoryError):
         return Reason.MEMORY
-    if isinstance(error, (InputMissingError, InputBadError)):
+    if isinstance(error, (InputMissingError, InputBadError, UsageError)):
         return Reason.INPUT_BAD
     if isinstance(error, (OSError, OutputError)):
         return Reason.IO

@@ -44,7 +44,7 @@ def opened(todo, *, overwrite=False):
         else:
             for left_behind in path.parent.glob(f'.{path.name}.*.tmp*'):
                 left_behind.unlink(missing_ok=True)
-            with atomic.replaced(path) as temporary, _new(temporary) as connection:
+            with atomic.replaced(path) as temporary, _new(path, temporary) as connection:
                 yield connection
     finally:
         owner.close()
@@ -80,8 +80,8 @@ def _existing(path):
 
 
 @contextlib.contextmanager
-def _new(path):
-    engine = engines.connect(path, create=True)
+def _new(path, temporary):
+    engine = engines.connect(temporary, create=True)
     try:
         with engines.transaction(engine, path) as connection:
             todo_tables.metadata.create_all(connection)

@@ -272,9 +272,9 @@ class TaskManager:
                 status=int(STATUS.ERROR)))
             _replace_diagnostics(connection, [{
                 'priority': row.priority, 'method_used': '', 'elaptime': 0.0,
-                'reason': str(Reason.INPUT_BAD), 'errors': str(error)}])
+                'reason': str(Reason.INPUT_BAD), 'errors': f'Row {row.priority}: {error}'}])
             self._count(None, STATUS.ERROR)
-            logger.warning('Row %s: %s', row.priority, error)
+            logger.info('Row %s: %s', row.priority, error)
             self.progress.last_error = f'Row {row.priority}: {error}'
 
     def charge(self, task):

@@ -27,6 +27,10 @@ _SMALL = 10 ** 8
 """Pixels in all frames below which worker processes cost more than they save."""
 
 
+_VERIFIED = 2 << 30
+"""Bytes of a finished cube up to which its checksums are verified when it is found again."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """How cubes are made."""
@@ -110,6 +114,9 @@ def _identity(source, catalog_path, options):
 def _check_finished(path, identity):
     with cube.CubeFile(path) as made:
         identity.check(path, made.attributes, software=False)
+        damaged = made.verify_blocks() if path.stat().st_size <= _VERIFIED else []
+        if damaged:
+            raise InputBadError(f'{path} is damaged ({damaged[0]}); make it again with --overwrite.')
         if made.attributes['software'] != identity.software:
             logger.info('%s was made by version %s.', path, made.attributes['software'])
 

@@ -45,6 +45,10 @@ class Cost:
                 f'{_duration(self.cpu / workers)} with {workers} worker{"s" if workers > 1 else ""}.')
 
 
+def _size(number):
+    return f'{number / 1e9:.2f} GB' if number > 1e8 else f'{number / 1e6:.1f} MB'
+
+
 def _duration(seconds):
     return f'{seconds / 3600:.1f} h' if seconds > 5400 else f'{max(seconds / 60, 0.1):.1f} min'
 
@@ -100,8 +104,8 @@ def require(needed: Cost, folder, reserved=0):
                           'choose another directory or change its permissions.')
     free = shutil.disk_usage(folder).free + reserved
     if needed.disk > free:
-        raise OutputError(f'{folder} has {free / 1e9:.2f} GB free, the cube needs '
-                          f'{needed.disk / 1e9:.2f} GB; free some space.')
+        raise OutputError(f'Cannot write in {folder}: {_size(free)} are free, the cube needs '
+                          f'{_size(needed.disk)}; free some space.')
     available = available_memory()
     if needed.memory > available:
         raise UsageError(f'The work needs {needed.memory / 1e9:.1f} GB of memory, '

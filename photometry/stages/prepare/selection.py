@@ -8,8 +8,10 @@ import itertools
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
-from photometry.files import ffi, paths
+from photometry.files import ffi, paths, tesscut
 from photometry.stages.prepare.pool import FramePool
 from photometry.stages.prepare.sources import FFISource, TessCutSource
 
@@ -66,7 +68,8 @@ def select_ffis(folder, job, cadence=None, workers=1) -> FFISource:
 
     A file that cannot be read is named in the log and left out; so is one of
     two files with the same name (``.fits`` before ``.fits.gz``), and the later
-    one, by name, of two with the same time or cadence number.
+    one, by name, of two with the same time or cadence number. Times that were
+    stored through float32 are restored as in TESSCut files.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def select_ffis(folder, job, cadence=None, workers=1) -> FFISource:
     if len(releases) > 1:
         logger.warning('%s mixes data releases: %s.', where, ', '.join(
             f'{number} ({version})' for number, version in sorted(releases)))
-    ordered = _in_time(headers)
+    ordered = _on_the_clock(_in_time(headers), f'{where} ({job.label})')
     names = tuple(path.relative_to(folder).as_posix() for path, _ in ordered)
     return FFISource(Path(folder), tuple(header for _, header in ordered), names)
 
@@ -181,3 +184,18 @@ def _in_time(headers):
         numbers.add(header.cadenceno)
         ordered.append((path, header))
     return ordered
+
+
+def _on_the_clock(ordered, where):
+    """The same frames, their times restored where all had lost their digits."""
+    middle = np.array([header.time for _, header in ordered])
+    if len(ordered) < 3 or not tesscut.is_quantised(middle):
+        return ordered
+    logger.warning('%s: the times had been stored through float32 (steps of 10 s) and were restored; get the '
+                   'original files if seconds matter.', where)
+    timecorr = np.array([header.timecorr for _, header in ordered])
+    numbers = np.array([header.cadenceno for _, header in ordered])
+    shifts = tesscut.restored(middle - timecorr, numbers) + timecorr - middle
+    return [(path, dataclasses.replace(header, **{
+        name: getattr(header, name) + float(shift) for name in ('time_start', 'time', 'time_stop')}))
+        for (path, header), shift in zip(ordered, shifts, strict=True)]
