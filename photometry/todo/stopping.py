@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import logging
 import signal
-import threading
 import time
 from pathlib import Path
+
+from photometry.signals import StopSignals
 
 logger = logging.getLogger(__name__)
 
@@ -41,18 +42,15 @@ class Stop:
     def __init__(self, todo):
         self._file = stop_path(todo)
         self._request = None
-        self._before = {}
+        self._signals = StopSignals(self._hear)
         self._next_look = 0.0
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._hear)
+        self._signals.__enter__()
         return self
 
-    def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    def __exit__(self, *exception):
+        self._signals.__exit__(*exception)
 
     def __call__(self):
         """The first `Request`, None while there is none."""
@@ -67,11 +65,8 @@ class Stop:
         self._next_look = time.monotonic() + _LOOK
         return self._file.exists()
 
-    def _hear(self, number, frame):
-        if number == signal.SIGINT and self._request is Request.KEYBOARD:
-            raise KeyboardInterrupt
-        self._heed(Request.KEYBOARD if number == signal.SIGINT else Request.OUTSIDE,
-                   signal.Signals(number).name)
+    def _hear(self, number):
+        self._heed(Request.KEYBOARD if number == signal.SIGINT else Request.OUTSIDE, number.name)
 
     def _heed(self, request, by):
         self._request = request

@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 
 from photometry.core.errors import DrainedError
+from photometry.signals import StopSignals
 
 logger = logging.getLogger(__name__)
 
 
 class Drain:
-    """While active, SIGTERM, SIGUSR1 and the first SIGINT only leave a wish to stop.
-
-    A second SIGINT stops at once. Outside the main thread signals are left alone.
-    """
+    """While active, signals only leave a wish to stop (see `photometry.signals.StopSignals`)."""
 
     def __init__(self):
-        self.wish = None
-        self._old = {}
+        self._signals = StopSignals(self._heard)
+        self._said = False
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-                self._old[number] = signal.signal(number, self._note)
+        self._signals.__enter__()
         return self
 
     def __exit__(self, *exception):
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
+        self._signals.__exit__(*exception)
 
-    def _note(self, number, frame):
-        if number == signal.SIGINT and self.wish == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.wish is None:
+    def _heard(self, number):
+        if not self._said:
             logger.warning('Stopping after the work in hand; the same command continues.')
-        self.wish = number
+        self._said = True
 
     def check(self):
         """Stop here if that was asked for.
@@ -48,7 +40,7 @@ class Drain:
         DrainedError
             After another signal.
         """
-        if self.wish == signal.SIGINT:
+        if self._signals.last == signal.SIGINT:
             raise KeyboardInterrupt
-        if self.wish is not None:
+        if self._signals.last is not None:
             raise DrainedError('Stopped as asked; the same command continues the work.')
