@@ -12,7 +12,7 @@ from photometry.core import quality
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
 from photometry.core.task import Task
-from photometry.files import cube, wcs
+from photometry.files import cube_schema, wcs
 from photometry.files.catalog import Catalog, CatalogInfo
 from photometry.methods.context import JobOptions, WorkerContext
 from photometry.simulation.noise import FRAME_TIME, INT_TIME
@@ -37,7 +37,7 @@ class FieldSource:
         field, detector = self.field, self.field.detector
         self.limits = field.stamp
         frames = field.times.size
-        self.info = cube.CubeInfo(
+        self.info = cube_schema.CubeInfo(
             sector=field.simulation.plan.sector, camera=field.simulation.plan.camera,
             ccd=field.simulation.plan.ccd, cadence=detector.cadence, rows=self.limits.height,
             columns=self.limits.width, times=frames, row_offset=self.limits.row_min,

@@ -14,7 +14,7 @@ import numpy as np
 from photometry.core import quality, units
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
-from photometry.files import cube, prf
+from photometry.files import cube_schema, prf
 from photometry.files import wcs as wcs_file
 from photometry.simulation import render, saturation
 
@@ -147,7 +147,7 @@ def _render(row, column, flux, shift, stamp, wing):
 
 
 def _source(stamp, images, errors, saturated, shift):
-    info = cube.CubeInfo(
+    info = cube_schema.CubeInfo(
         sector=5, camera=2, ccd=2, cadence=1800, rows=stamp.height, columns=stamp.width,
         times=len(shift), row_offset=stamp.row_min, column_offset=stamp.col_min, is_cutout=True,
         ref_frame=0, block=32, data_rel=7, n_readout=720, num_frm=900, exposure=EXPOSURE, deadc=0.792,

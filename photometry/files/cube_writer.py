@@ -16,7 +16,8 @@ import numpy as np
 from photometry.core import quality
 from photometry.core.errors import InputBadError, OutputError
 from photometry.files import atomic
-from photometry.files.cube import (
+from photometry.files.cube import damaged_blocks, explained, open_hdf5, provenance
+from photometry.files.cube_schema import (
     BLOCKS,
     LAYERS,
     SCHEMA,
@@ -25,10 +26,6 @@ from photometry.files.cube import (
     TABLES,
     CubeInfo,
     check_structure,
-    damaged_blocks,
-    explained,
-    open_hdf5,
-    provenance,
     read_info,
 )
 

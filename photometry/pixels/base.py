@@ -23,7 +23,7 @@ class PixelSource(Protocol):
     path : path-like
         The file behind it, for messages.
     info : object
-        The facts of `photometry.files.cube.CubeInfo` as attributes: sector, camera, ccd, cadence...
+        The facts of `photometry.files.cube_schema.CubeInfo` as attributes: sector, camera, ccd, cadence...
     limits : Stamp
         All pixels there are.
     time, time_start, time_stop, timecorr : ndarray (times,)

@@ -19,11 +19,11 @@ from photometry.core.errors import (
     OutputError,
 )
 from photometry.core.stamp import Stamp
-from photometry.files import cube, cube_writer, paths
+from photometry.files import cube, cube_schema, cube_writer, paths
 from photometry.files.identity import Identity
 from photometry.files.schema import InputFile
 
-INFO = cube.CubeInfo(5, 2, 3, 600, rows=21, columns=35, times=70, row_offset=100, column_offset=300,
+INFO = cube_schema.CubeInfo(5, 2, 3, 600, rows=21, columns=35, times=70, row_offset=100, column_offset=300,
                      is_cutout=True, ref_frame=1, block=48, data_rel=7, readnoise=(9., 8., 7.5, 9.5),
                      gain=(5.1, 5.2, 5.3, 5.4), crmiten=True, crblksz=10, procver='spoc-5',
                      background_mesh=32, background_centre=(-3., 2101.5), background_straps=(305, 310),
@@ -134,7 +134,7 @@ def test_derived_layers(path):
 @pytest.mark.parametrize(('length', 'most', 'chunk'), [
     (2048, 16, 16), (13, 16, 13), (33, 32, 17), (17, 16, 9), (1300, 32, 32), (3, 32, 3), (1, 16, 1)])
 def test_chunks_waste_little(length, most, chunk):
-    assert cube.even(length, most) == chunk <= most
+    assert cube_schema.even(length, most) == chunk <= most
     assert -(-length // chunk) * chunk < 1.1 * length + 2
 
 

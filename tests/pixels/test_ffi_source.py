@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from photometry.files import cube, cube_writer
+from photometry.files import cube_schema, cube_writer
 from photometry.files.identity import Identity
 from photometry.pixels.ffi import CubeSource
 
-INFO = cube.CubeInfo(6, 1, 2, 1800, rows=4, columns=5, times=6, row_offset=10, column_offset=60,
+INFO = cube_schema.CubeInfo(6, 1, 2, 1800, rows=4, columns=5, times=6, row_offset=10, column_offset=60,
                      is_cutout=True, ref_frame=2, block=6, data_rel=8, procver='spoc-3.3.45-20190117',
                      background_mesh=32)
 
@@ -23,7 +23,7 @@ def write(path, info):
         np.zeros((info.times, 4), 'f4'))
     shape = info.times, info.rows, info.columns
     with cube_writer.CubeWriter.create(path, info, tables, Identity('0', {}, ())) as writer:
-        writer.write_block(0, {column.name: np.zeros(shape, column.dtype) for column in cube.LAYERS})
+        writer.write_block(0, {column.name: np.zeros(shape, column.dtype) for column in cube_schema.LAYERS})
         writer.finish(writer.sumimage(), np.zeros((info.times, 6)), 'unchanged')
     return tables
 

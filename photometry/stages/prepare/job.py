@@ -13,7 +13,7 @@ from photometry import cli
 from photometry.algorithms import background_smoothing, backgrounds
 from photometry.core import quality
 from photometry.core.errors import InputBadError
-from photometry.files import cube, frame_journal, paths
+from photometry.files import cube, cube_schema, frame_journal, paths
 from photometry.files.cube_writer import CubeTables, CubeWriter, work_path
 from photometry.files.identity import Identity
 from photometry.files.schema import InputFile
@@ -128,7 +128,7 @@ def _workers(source, options):
 
 def _require(job, source, options, workers, path):
     shape, times = source.limits.shape, len(source.frames)
-    chunks = tuple(map(cube.even, (*shape, times), (cube.SPATIAL_CHUNK, cube.SPATIAL_CHUNK, cube.TIME_CHUNK)))
+    chunks = cube_schema.chunk_shape(*shape, times)
     block = _block(source, options.settings.prepare.block)
     needed = preflight.cost(shape, times, chunks, block, workers, source.is_cutout)
     logger.info('%s', needed.sentence(f'{job.label}, {times} frames', workers))
@@ -141,7 +141,7 @@ def _block(source, wanted):
     times = len(source.frames)
     if source.is_cutout:
         wanted = max(wanted, preflight.FULL_BLOCK // (source.limits.height * source.limits.width))
-    chunk = cube.even(times, cube.TIME_CHUNK)
+    chunk = cube_schema.even(times, cube_schema.TIME_CHUNK)
     return chunk * max(1, min(wanted, times + chunk - 1) // chunk)
 
 
@@ -220,7 +220,7 @@ def _info(job, source, known, tables, block):
     facts = {name: getattr(header, name) for name in (
         'cadence', 'data_rel', 'readnoise', 'gain', 'n_readout', 'num_frm', 'int_time', 'frame_time',
         'exposure', 'deadc', 'crmiten', 'crblksz', 'crspoc', 'procver')}
-    return cube.CubeInfo(
+    return cube_schema.CubeInfo(
         *job.key, rows=limits.height, columns=limits.width, times=times, row_offset=limits.row_min,
         column_offset=limits.col_min, is_cutout=source.is_cutout, ref_frame=known.ref_frame,
         block=_block(source, block),
@@ -245,7 +245,7 @@ def _collect(results, info, block):
     """Layers of one block, (cadences, rows, columns), from the next results."""
     cadences = info.block_range(block)
     shape = cadences.stop - cadences.start, info.rows, info.columns
-    layers = {column.name: np.empty(shape, column.dtype) for column in cube.LAYERS}
+    layers = {column.name: np.empty(shape, column.dtype) for column in cube_schema.LAYERS}
     for place in range(shape[0]):
         _, made = next(results)
         for name, values in zip(layers, made, strict=True):
