@@ -116,8 +116,12 @@ class AperturePhotometry(BasePhotometry):
         if not own_trail:
             # Charge of a brighter star runs there, which no model of the light follows.
             variance[masks.bleeding(masks.saturated(self.sumimage))] = np.inf
-        mask = masks.snr_mask(light, variance, np.gradient(every), self._jitter,
-                              SLACK if self.settings.aperture.weighting else 0.0)
+        choose = partial(masks.snr_mask, light, variance, np.gradient(every),
+                         slack=SLACK if self.settings.aperture.weighting else 0.0)
+        mask = choose(jitter=self._jitter)
+        if any(masks.touched_sides(mask)) and self._own_template[mask].sum() < LEAST_THROUGHPUT:
+            # Where the edge cuts a star in two, fear of its motion leaves hardly a pixel.
+            mask = choose(jitter=0.0)
         if not mask.any() or self._own_template[mask].sum() < LEAST_LIGHT:
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         start = tuple(np.unravel_index(np.argmax(np.where(mask, light, 0)), mask.shape))

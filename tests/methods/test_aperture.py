@@ -142,6 +142,14 @@ def test_a_star_at_the_edge_is_a_warning(tmp_path):
     assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize('row', [999.6, 1000.0, 1000.4])
+def test_a_star_cut_in_two_by_the_edge_is_measured(row, tmp_path):
+    sector = simulated.simulate([row], [730.1], [10.0], stamp=STAMP, frames=60)
+    photometry = measured(sector, tmp_path, 1000)
+    assert photometry.status is STATUS.WARNING
+    assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.02)
+
+
 def test_a_faint_star_keeps_out_of_the_trail_of_a_bright_one(tmp_path):
     sector = simulated.simulate([1030.2, 1041.4], [730.1, 731.2], [4.0, 11.0], stamp=STAMP, frames=20)
     photometry = measured(sector, tmp_path, 1001)
