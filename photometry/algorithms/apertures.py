@@ -121,7 +121,7 @@ def local_sky(images, errors, pixels, good):
     values, sigma = images[pixels].astype('float64'), errors[pixels].astype('float64')
     number = max(len(values), 1)
     change, square = values.sum(axis=0), np.einsum('pt,pt->t', sigma, sigma)
-    if np.isfinite(change).all() and np.isfinite(square).all():
+    if np.isfinite(change[good]).all() and np.isfinite(square[good]).all():
         change = change / number - np.mean(change[good]) / number
     else:
         change, square, number = _gappy_sky(values, sigma, good)
