@@ -137,19 +137,27 @@ class _Neighbourhood:
         self.places = (row[wide], column[wide], np.broadcast_to(rows, (wide.size, rows.size)),
                        np.broadcast_to(columns, (wide.size, columns.size)))
 
-    def wings(self, exponent):
-        """Light of all wings, were each star to put all its core flux there."""
-        unit = prf_model.Wing(1.0, exponent)
-        return np.tensordot(self.flux, unit.render(*self.places)[0], 1)
+    def wings(self):
+        """Light of all wings for each of `EXPONENTS`, were each star to put all its core flux there."""
+        first = prf_model.Wing(1.0, EXPONENTS[0])
+        shape = first.render(*self.places)[0] / first.amplitude
+        # From one power law to the next is the same factor, so that one power serves for all.
+        factor = np.where(shape > 0, shape, 1.0) ** (np.diff(EXPONENTS[:2]) / EXPONENTS[0])
+        for exponent in EXPONENTS:
+            yield prf_model.Wing(1.0, exponent).amplitude * np.tensordot(self.flux, shape, 1)
+            shape *= factor
 
-    def sums(self, exponent):
-        """Weighted (wing wing, wing rest, rest rest) with the constant projected out."""
-        weight, wings = self.weight, self.wings(exponent)
+    def sums(self):
+        """Weighted (wing wing, wing rest, rest rest) for each power law, the constant projected out."""
+        weight = self.weight
         total = weight.sum()
-        wings = wings - (weight * wings).sum() / total
         rest = self.rest - (weight * self.rest).sum() / total
-        return np.array([(weight * wings * wings).sum(), (weight * wings * rest).sum(),
-                         (weight * rest * rest).sum()])
+        made = []
+        for wings in self.wings():
+            wings = wings - (weight * wings).sum() / total
+            made.append(((weight * wings * wings).sum(), (weight * wings * rest).sum(),
+                         (weight * rest * rest).sum()))
+        return made
 
 
 def _best_wing(hoods):
@@ -157,8 +165,8 @@ def _best_wing(hoods):
     if len(hoods) < MIN_STARS:
         return None
     best = None
-    for exponent in EXPONENTS:
-        sums = np.array([hood.sums(exponent) for hood in hoods])
+    every = np.array([hood.sums() for hood in hoods]).swapaxes(0, 1)
+    for exponent, sums in zip(EXPONENTS, every, strict=True):
         # Neighbourhoods vote with a robust weight: one unknown neighbour must not decide.
         ratio = np.median(sums[:, 1] / sums[:, 0])
         spread = 1.4826 * np.median(abs(sums[:, 1] / sums[:, 0] - ratio)) + 1e-12
