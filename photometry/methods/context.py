@@ -14,7 +14,7 @@ from photometry import settings as settings_module
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms import wing as wing_model
 from photometry.core import plugins
-from photometry.core.errors import InputMissingError, NotInCatalogError
+from photometry.core.errors import InputMissingError, NotInCatalogError, UsageError
 from photometry.files import ephemeris, paths, prf
 from photometry.files import wcs as wcs_file
 from photometry.files.schema import InputFile
@@ -29,6 +29,10 @@ CACHE_SIZES = {'none': 1, 'basic': 16, 'full': 256}
 
 class MissingFileError(InputMissingError, FileNotFoundError):
     """No cube or no catalogue lies below the input directory for a star."""
+
+
+class AmbiguousSourceError(UsageError, ValueError):
+    """Cubes of several sectors or cadences hold a star, and nothing says which is meant."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +127,17 @@ class OpenSource:
         """`~photometry.algorithms.prf.PRF` of the CCD, with the wing that the mean image shows."""
         info = self.pixels.info
         core = prf_model.PRF(prf.load_prf(info.sector, info.camera, info.ccd))
-        limits = self.pixels.limits
-        row, column = self.mean_positions
-        wing = wing_model.fit_wing(self.pixels.sumimage(limits), row, column,
-                                   self.tmag, core, limits[::2])
+        wing = self._wing(core)
         logger.debug('Wing of %s: %s', self.pixels.path, wing)
         return core if wing is None else replace_wing(core, wing)
+
+    def _wing(self, core):
+        known = self.pixels.star_wing
+        if known is not None:
+            return prf_model.Wing(*known) if known else None
+        limits = self.pixels.limits
+        return wing_model.fit_wing(self.pixels.sumimage(limits), *self.mean_positions, self.tmag, core,
+                                   limits[::2])
 
 
 def replace_wing(core, wing):
@@ -200,11 +209,16 @@ class WorkerContext:
         ------
         MissingFileError
             When there is no cube or no catalogue for the star's CCD.
+        AmbiguousSourceError
+            When the task leaves open which sector or cadence is meant.
         """
         candidates = [self._open(path, task) for path in self._cube_paths(task)]
+        if task.cube is None and task.cadence is not None:
+            candidates = _of_cadence(candidates, task)
         if len(candidates) == 1:
             return candidates[0]
         holding = [source for source in candidates if task.starid in source.starid]
+        _refuse_ambiguous(holding, task)
         return max(holding or candidates[:1], key=lambda source: _preference(source, task.starid))
 
     def _cube_paths(self, task):
@@ -251,6 +265,22 @@ class WorkerContext:
                 self._tiles.popitem(last=False)
         self._tiles.move_to_end(key)
         return self._tiles[key]
+
+
+def _of_cadence(sources, task):
+    found = [source for source in sources if source.pixels.info.cadence == task.cadence]
+    if not found:
+        raise MissingFileError(f'No cube of camera {task.camera}, CCD {task.ccd} that holds TIC {task.starid} '
+                               f'has a cadence of {task.cadence} s; name another one.')
+    return found
+
+
+def _refuse_ambiguous(sources, task):
+    found = sorted({(source.pixels.info.sector, source.pixels.info.cadence) for source in sources})
+    if len(found) > 1:
+        words = ', '.join(f'sector {sector} at {cadence:g} s' for sector, cadence in found)
+        raise AmbiguousSourceError(f'TIC {task.starid} was observed more than once ({words}); '
+                                   'give sector and cadence.')
 
 
 def _preference(source, starid):

@@ -1,5 +1,6 @@
 """BasePhotometry keeps every documented name and meaning."""
 
+import dataclasses
 import inspect
 from pathlib import Path
 
@@ -23,6 +24,12 @@ DOCUMENTED = {
     'save_lightcurve', 'MovementKernel', 'aperture', 'backgrounds', 'backgrounds_cube', 'catalog', 'images',
     'images_cube', 'images_err', 'images_err_cube', 'pixelflags', 'pixelflags_cube', 'psf', 'settings',
     'stamp', 'status', 'sumimage'}
+METHODS = {
+    'catalog_attime': ['time'], 'clear_cache': [], 'close': [], 'default_stamp': [], 'delete_plots': [],
+    'do_photometry': [], 'get_pixel_grid': [], 'photometry': ['args', 'kwargs'],
+    'report_details': ['error', 'skip_targets'],
+    'resize_stamp': ['down', 'up', 'left', 'right', 'width', 'height'],
+    'save_lightcurve': ['output_folder', 'version']}
 ARGUMENTS = ['starid', 'input_folder', 'output_folder', 'datasource', 'sector', 'camera', 'ccd', 'cadence',
              'plot', 'cache', 'version']
 
@@ -51,6 +58,10 @@ def test_documented_names_stand(star):
     assert list(found)[1:] == ARGUMENTS
     assert found['datasource'].default == 'ffi' and found['cache'].default == 'basic'
     assert found['version'].default == 6 and found['plot'].default is False
+    for name, arguments in METHODS.items():
+        assert list(inspect.signature(getattr(star, name)).parameters) == arguments, name
+    assert {name: int(status) for name, status in STATUS.__members__.items()} == {
+        'UNKNOWN': 0, 'OK': 1, 'ERROR': 2, 'WARNING': 3, 'ABORT': 4, 'SKIPPED': 5, 'STARTED': 6}
 
 
 def test_the_class_stays_short():
@@ -204,6 +215,32 @@ def test_arguments_are_checked(tmp_path):
         BasePhotometry(1, tmp_path, tmp_path, camera=1, ccd=1, cache='some')
     with pytest.raises(FileNotFoundError, match='run_prepare_photometry.py'):
         AperturePhotometry(1, tmp_path, tmp_path, sector=1, camera=1, ccd=1)
+
+
+def test_a_star_seen_twice_must_be_told_apart(sector, tmp_path, monkeypatch):
+    with simulated.worker(sector, tmp_path) as context:
+        first = context.add_source('a', sector.source, sector.catalog)
+        again = dataclasses.replace(sector.source, info=dataclasses.replace(
+            sector.source.info, sector=6, cadence=600))
+        second = context.add_source('b', again, sector.catalog)
+        monkeypatch.setattr(context, '_cube_paths', lambda task: ['a', 'b'])
+        anywhere = simulated.task(1000, cube=None, sector=None, cadence=None)
+        with pytest.raises(ValueError, match='sector 5 at 1800 s, sector 6 at 600 s'):
+            context.source(anywhere)
+        for cadence, expected in ((1800, first), (600, second)):
+            assert context.source(dataclasses.replace(anywhere, cadence=cadence)) is expected
+        with pytest.raises(FileNotFoundError, match='120 s'):
+            context.source(dataclasses.replace(anywhere, cadence=120))
+        context.close = lambda: None
+        context._sources.clear()
+
+
+def test_closing_and_forgetting_leave_a_usable_star(star):
+    before = star.images_cube
+    star.clear_cache()
+    assert star.images_cube is not before and np.array_equal(star.images_cube, before)
+    star.close()
+    star.close()
 
 
 def test_default_stamps_grow_with_the_light(star):
