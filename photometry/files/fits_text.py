@@ -44,7 +44,8 @@ def _number(value):
 
 
 def _text_card(keyword, value, comment):
-    value = ''.join(letter if letter.isprintable() else ' ' for letter in value)
+    if not value.isprintable():
+        value = ''.join(letter if letter.isprintable() else ' ' for letter in value)
     value = value.encode('ascii', 'replace').decode().replace("'", "''")
     if len(value) <= 68:
         text = f'{keyword:<8}= ' + f"'{value:<8}'".ljust(20)
