@@ -32,6 +32,7 @@ class FieldSource:
     name: str = 'ffi'
     path: str = 'field.hdf5'
     warpmode: str = 'affine'
+    star_wing: tuple | None = None
 
     def __post_init__(self):
         field, detector = self.field, self.field.detector

@@ -40,6 +40,7 @@ class MemorySource:
     name: str = 'ffi'
     path: str = 'memory.hdf5'
     warpmode: str = 'translation'
+    star_wing: tuple | None = None
 
     def __post_init__(self):
         half = self.info.cadence / 2 / 86400

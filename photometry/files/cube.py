@@ -151,6 +151,17 @@ class CubeFile:
         """'translation', 'affine' or 'unchanged'."""
         return as_text(self._file.attrs['warpmode'])
 
+    @property
+    def star_wing(self) -> tuple | None:
+        """Fraction, exponent and radius in px of the wing that the sum image shows; empty without one.
+
+        None for cubes of schema 1.0, which do not tell.
+        """
+        found = self._file.attrs.get('star_wing')
+        if found is None:
+            return None
+        return tuple(map(float, found)) if np.shape(found) == (3,) and np.isfinite(found).all() else ()
+
     @cached_property
     def background(self) -> BackgroundModel:
         """The model of the background that was subtracted."""

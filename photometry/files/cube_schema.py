@@ -11,7 +11,7 @@ from photometry.core.stamp import Stamp
 from photometry.files import schema
 from photometry.files.schema import Column
 
-SCHEMA = '1.0'
+SCHEMA = '1.1'
 
 SPATIAL_CHUNK = 16
 """Pixels of a chunk along a row and along a column; tiles of 64 px are whole chunks."""

@@ -55,6 +55,27 @@ def work_path(path) -> Path:
     return Path(f'{path}.work')
 
 
+def _try_to_write(path, times):
+    """Write as much as tables and structure take: HDF5 can crash where these do not fit (quota, limits)."""
+    with open(path, 'wb') as file:
+        for _ in range(2 + times * 12_000 // 2 ** 20):
+            file.write(bytes(2 ** 20))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _reserve(path):
+    """Take the whole space of a file from the disk.
+
+    HDF5 leaves holes. Where the disk fills up before they do, it loses pixels
+    without an error when a dataset is closed, and may crash at the end.
+    """
+    with atomic.explained_output(path), open(path, 'r+b') as file:
+        size = os.fstat(file.fileno()).st_size
+        if size:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
 class CubeWriter:
     """A cube in work.
 
@@ -67,6 +88,8 @@ class CubeWriter:
     def __init__(self, path):
         self.path = Path(path)
         self.work = work_path(path)
+        if self.work.exists():
+            _reserve(self.work)
         with contextlib.ExitStack() as stack:
             self._file = stack.enter_context(open_hdf5(self.work, 'r+'))
             with explained(self.work):
@@ -90,6 +113,7 @@ class CubeWriter:
         for left_behind in work.parent.glob(f'.{work.name}.*.tmp'):
             left_behind.unlink(missing_ok=True)
         with atomic.replaced(work) as temporary, _full_disk():
+            _try_to_write(temporary, info.times)
             with h5py.File(temporary, 'w', locking='best-effort') as file:
                 _write_attributes(file, info, identity)
                 _write_tables(file, info, tables)
@@ -173,6 +197,7 @@ class CubeWriter:
             strip = values[:, row:row + SPATIAL_CHUNK].transpose(1, 2, 0).astype(column.dtype, order='C')
             dataset[row:row + SPATIAL_CHUNK, :, cadences] = strip
             checksum = zlib.crc32(strip, checksum)
+        dataset.flush()  # an error at closing would be lost
         return checksum
 
     def _discard_damaged(self):
@@ -205,8 +230,16 @@ class CubeWriter:
         """One layer on a stamp for all times, once the blocks are written."""
         return self._file[layer][stamp.slices((self.info.row_offset, self.info.column_offset))]
 
-    def finish(self, sumimage, movement_kernel, warpmode):
+    def finish(self, sumimage, movement_kernel, warpmode, star_wing=()):
         """Write the last products and give the file its final name.
+
+        Parameters
+        ----------
+        sumimage : array (rows, columns)
+        movement_kernel : array (times, 6)
+        warpmode : str
+        star_wing : tuple
+            As `photometry.files.cube.CubeFile.star_wing`.
 
         Raises
         ------
@@ -218,6 +251,7 @@ class CubeWriter:
             self._file['sumimage'][...] = sumimage
             self._file['movement_kernel'][...] = movement_kernel
             self._file.attrs.modify('warpmode', np.bytes_(warpmode))
+            self._file.attrs.modify('star_wing', np.array(star_wing or (np.nan,) * 3))
             self._file.flush()
             self._file.attrs.modify('finished', np.uint8(1))
             self._file.close()
@@ -254,6 +288,7 @@ def _write_attributes(file, info, identity):
         file.attrs[field.name] = value
     file.attrs['movement_centre'] = np.array(info.centre)
     file.attrs['warpmode'] = np.bytes_('unchanged'.ljust(12))
+    file.attrs['star_wing'] = np.full(3, np.nan)
     file.attrs['finished'] = np.uint8(0)
 
 

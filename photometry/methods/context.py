@@ -270,7 +270,7 @@ class WorkerContext:
 def _of_cadence(sources, task):
     found = [source for source in sources if source.pixels.info.cadence == task.cadence]
     if not found:
-        raise MissingFileError(f'No cube of camera {task.camera}, CCD {task.ccd} that holds TIC {task.starid} '
+        raise MissingFileError(f'No cube of camera {task.camera}, CCD {task.ccd} holding TIC {task.starid} '
                                f'has a cadence of {task.cadence} s; name another one.')
     return found
 

@@ -39,6 +39,8 @@ class PixelSource(Protocol):
     centre : tuple of float
         (row, column) about which the affine motion turns.
     warpmode : str
+    star_wing : tuple or None
+        Fraction, exponent and radius in px of the stars' wing; empty without one, None when unknown.
     """
 
     name: str
@@ -56,6 +58,7 @@ class PixelSource(Protocol):
     movement_kernel: np.ndarray
     centre: tuple
     warpmode: str
+    star_wing: tuple | None
 
     def read(self, layer: str, stamp: Stamp) -> np.ndarray:
         """Pixels of a layer, (rows, columns, times)."""

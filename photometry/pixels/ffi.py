@@ -32,7 +32,8 @@ class CubeSource:
         self.path = self._file.path
         self.info = self._file.info
         self.limits, self.centre = self.info.limits, self.info.centre
-        for name in ('timecorr', 'cadenceno', 'quality', 'good', 'wcs_text', 'movement_kernel', 'warpmode'):
+        for name in ('timecorr', 'cadenceno', 'quality', 'good', 'wcs_text', 'movement_kernel', 'warpmode',
+                     'star_wing'):
             setattr(self, name, getattr(self._file, name))
         late = timing.release_offset(self.info.sector, self.info.data_rel, self.info.procver)
         self.time, self.time_start, self.time_stop = (

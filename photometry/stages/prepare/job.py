@@ -176,7 +176,8 @@ def _write(path, job, known, context, journal, identity, options, workers, drain
         sumimage = writer.sumimage()
         drain.check()
         moved = movement.measure(writer, tables, known, options.settings.prepare.motion)
-        writer.finish(sumimage, moved.kernel, moved.warpmode)
+        writer.finish(sumimage, moved.kernel, moved.warpmode,
+                      movement.star_wing(sumimage, moved, info, known, quality.good(tables.quality)))
 
 
 def _kept(source, journal):

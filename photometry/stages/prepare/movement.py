@@ -1,10 +1,12 @@
-"""How the stars move over the pixels: from the WCS of the frames, from the stars, or the better of both."""
+"""What the finished pixels tell: how the stars move over them, how far a star's light reaches."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from photometry.algorithms import motion
+import numpy as np
+
+from photometry.algorithms import motion, wing
 from photometry.core import quality
 
 
@@ -30,6 +32,25 @@ def measure(writer, tables, known, wanted) -> motion.Motion:
     if by_wcs is None or by_stars is None:
         return motion.against_reference(by_stars or by_wcs)
     return motion.against_reference(motion.choose(by_wcs, by_stars))
+
+
+def star_wing(sumimage, moved, info, known, good) -> tuple:
+    """The wing that the sum image shows around its bright stars, as the cube keeps it.
+
+    Parameters
+    ----------
+    sumimage : array (rows, columns)
+    moved : photometry.algorithms.motion.Motion
+    info : photometry.files.cube_schema.CubeInfo
+    known : photometry.stages.prepare.field.Field
+    good : bool array (times,)
+    """
+    stars, kernel = known.stars, moved.kernel[good]
+    kernel = kernel[np.isfinite(kernel).all(axis=1)]
+    mean = kernel.mean(axis=0, keepdims=True) if len(kernel) else np.zeros((1, 6))
+    rows, columns = motion.positions_at(mean, moved.centre, stars.row, stars.column)
+    found = wing.fit_wing(sumimage, rows[:, 0], columns[:, 0], stars.tmag, known.prf, info.limits[::2])
+    return () if found is None else (found.fraction, found.exponent, found.radius)
 
 
 def _on_stars(writer, known, good, centre):
