@@ -31,7 +31,7 @@ def _add_choice(made):
     group = made.add_argument_group('which stars (one of these)')
     choice = group.add_mutually_exclusive_group()
     choice.add_argument('--all', action='store_true', help='every star that waits, the brightest first')
-    choice.add_argument('--starid', type=cli.positive, metavar='TIC', help='this star; with --camera, --ccd '
+    choice.add_argument('--starid', type=star_number, metavar='TIC', help='this star; with --camera, --ccd '
                         'and --datasource also without a todo list')
     choice.add_argument('--priority', type=cli.positive, metavar='N', help='this row of the todo list')
     choice.add_argument('--random', nargs='?', type=seed, const=-1, metavar='SEED',
@@ -73,6 +73,14 @@ def _bounded(text, least, most, what):
 def seed(text) -> int:
     """Argument type: a seed."""
     return _bounded(text, 0, 2 ** 63 - 1, 'a seed')
+
+
+def star_number(text) -> int:
+    """Argument type: a TIC number, or the negative local number of a star without one."""
+    number = _bounded(text, -10 ** 11, 10 ** 11, 'the number of a star')
+    if not number:
+        raise argparse.ArgumentTypeError('no star has the number 0')
+    return number
 
 
 def data_version(text) -> int:

@@ -33,7 +33,7 @@ def test_help_loads_nothing_heavy(program):
 
 
 @pytest.mark.parametrize('words', [
-    ['--starid', '../../etc/passwd'], ['--starid=-1'], ['--starid', '1e3'], ['--starid', str(2 ** 63)],
+    ['--starid', '../../etc/passwd'], ['--starid=-1e3'], ['--starid', '1e3'], ['--starid', str(2 ** 63)],
     ['--starid', '0'], ['--starid', '1', '--all'], ['--priority', '1.5'], ['--random=-3'], ['--random=x'],
     ['--all', '--workers', '0'], ['--all', '--workers', '-2'], ['--all', '--workers', '9999999'],
     ['--all', '--version', '100'], ['--all', '--camera', '5'], ['--all', '--sector', "1' OR '1'='1"],
@@ -52,6 +52,7 @@ def test_words_that_are_refused(folder, words, capsys):
     (['--all', '--method', 'os.system'], 2, "'os.system' is not one of aperture"),
     (['--random', '--overwrite'], 2, '--random draws from the stars that wait'),
     (['--starid', '77'], 4, 'TIC 77 is in no catalogue below'),
+    (['--starid', '-5'], 4, 'TIC -5 is in no catalogue below'),  # a star without a TIC number
     (['--all', '--sector', '99'], 4, 'No row of'),
     (['--all', '--tmag-min', '12'], 4, '--tmag-min 12.0'),
     (['--priority', '9'], 4, 'matches --priority 9'),
