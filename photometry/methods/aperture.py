@@ -30,6 +30,9 @@ SKY_LIGHT = 3.0
 LEAST_SKY = 30
 """Starlight below which a pixel of the stamp tells about the sky, e-/s, and how many are needed."""
 
+LEAST_MOTION = 0.9
+"""Part of the good cadences whose motion must have been measured for a light curve without a remark."""
+
 CATALOG_ERROR = 1.0
 """Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
@@ -99,7 +102,11 @@ class AperturePhotometry(BasePhotometry):
 
     @property
     def _unmoved(self):
-        return self.MovementKernel.warpmode == 'unchanged'
+        return self.MovementKernel.warpmode == 'unchanged' or not self._motion_known.any()
+
+    @property
+    def _motion_known(self):
+        return self.MovementKernel.known[self.source.pixels.good]
 
     @property
     def _jitter(self):
@@ -230,6 +237,9 @@ class AperturePhotometry(BasePhotometry):
             yield 'The aperture touches the edge of the pixels.'
         if self._unmoved:
             yield 'No motion of the stars was measured; the flux is not corrected for it.'
+        elif self._motion_known.mean() < LEAST_MOTION:
+            yield (f'The motion of the stars was measured in only {100 * self._motion_known.mean():.0f} % of '
+                   'the good cadences and is interpolated in the others.')
         flux = float(np.nanmedian(np.asarray(self.lightcurve['flux'])[self.source.pixels.good]))
         expected = float(units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point))
         if not flux > 0:

@@ -31,9 +31,14 @@ class MovementKernel:
     warpmode: str = 'affine'
 
     @cached_property
+    def known(self) -> np.ndarray:
+        """Frames whose motion was measured, (times,) bool."""
+        return np.isfinite(self.kernel).all(axis=1)
+
+    @cached_property
     def filled(self) -> np.ndarray:
         """The kernel with gaps bridged linearly in time; zeros where nothing was measured."""
-        known = np.isfinite(self.kernel).all(axis=1)
+        known = self.known
         if known.all():
             return self.kernel
         if not known.any():

@@ -212,6 +212,29 @@ def test_the_file_holds_what_was_measured(crowd, tmp_path):
     assert set(tessphot.DIAGNOSTICS) == set(result.details)
 
 
+@pytest.mark.parametrize(('missing', 'words'), [
+    (slice(10, 13), None), (slice(10, 30), 'only 49 % of the good'), (slice(None), 'No motion')])
+def test_motion_that_was_not_measured_is_told(missing, words, tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [10.0], stamp=STAMP, frames=40)
+    sector.source.movement_kernel[missing] = np.nan
+    photometry = measured(sector, tmp_path, 1000)
+    assert np.isfinite(photometry.lightcurve['flux']).all()
+    assert (photometry.status is STATUS.OK) == (words is None)
+    assert (words or '') in ' '.join(photometry.errors)
+
+
+def test_a_variable_star_keeps_its_amplitude_among_others(tmp_path):
+    wave = 1 + 0.05 * np.sin(np.arange(100) / 3)
+    places = np.array([[1028.3, 731.4], [1031.5, 733.0], [1020.0, 738.0]]), [13.0, 11.5, 9.0]
+    sector = simulated.simulate(*places[0].T, places[1], stamp=STAMP, frames=100, noise=False)
+    alone = simulated.simulate(*places[0][:1].T, places[1][:1], stamp=STAMP, frames=100, noise=False)
+    errors = np.random.default_rng(4).normal(0, 0.3, 100)
+    sector.source.layers['images'] += (alone.source.layers['images'] * (wave - 1) + errors).astype('f4')
+    sector.source.__post_init__()
+    flux = flux_of(measured(sector, tmp_path, 1000))
+    assert np.polyfit(wave[sector.source.good], flux / sector.flux[0], 1)[0] == pytest.approx(1, abs=0.015)
+
+
 def test_frames_in_which_the_star_is_elsewhere_have_no_flux(tmp_path):
     sector = simulated.simulate([1028.3], [731.4], [10.0], stamp=STAMP, frames=40)
     sector.source.movement_kernel[5, :2] = 8.0
