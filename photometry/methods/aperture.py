@@ -141,17 +141,18 @@ class AperturePhotometry(BasePhotometry):
 
     def _fill_sums(self):
         mask, table = self.final_phot_mask, self.lightcurve
-        table['sap_flux'] = apertures.sum_pixels(self.images_cube, mask)
+        # Columns are filled in place: a new one costs a quarter of a millisecond.
+        table['sap_flux'][:] = apertures.sum_pixels(self.images_cube, mask)
         info = self.source.pixels.info
         self._gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
-        table['sap_flux_err'] = self._gain * apertures.sum_errors(self.images_err_cube, mask)
+        table['sap_flux_err'][:] = self._gain * apertures.sum_errors(self.images_err_cube, mask)
         background = apertures.sum_pixels(self.backgrounds_cube, mask)
-        table['flux_background'] = background
-        table['flux_background_err'] = metrics.mad(np.diff(background)) / np.sqrt(2)
+        table['flux_background'][:] = background
+        table['flux_background_err'][:] = metrics.mad(np.diff(background)) / np.sqrt(2)
         flags = apertures.any_flag(self.pixelflags_cube, mask)
-        table['pixel_quality'] = flags & ~np.int32(PixelFlag.NOT_USED_FOR_BACKGROUND)
+        table['pixel_quality'][:] = flags & ~np.int32(PixelFlag.NOT_USED_FOR_BACKGROUND)
         row, column = apertures.centroid(self.images_cube, mask, self.stamp)
-        table['pos_centroid'] = np.stack([column, row], axis=1)
+        table['pos_centroid'][:] = np.stack([column, row], axis=1)
 
     def _fill_flux(self):
         table, weights = self.lightcurve, self._weights
@@ -177,8 +178,9 @@ class AperturePhotometry(BasePhotometry):
             fraction = fraction - leak
             error = np.hypot(error, area * sky.error)
         held = fraction > LEAST_HELD * np.median(fraction[self.source.pixels.good])
+        fraction = np.where(held, fraction, np.nan)
         for name, values in (('flux', total), ('flux_err', error)):
-            table[name] = np.where(held & np.isfinite(values), values / np.where(held, fraction, 1), np.nan)
+            table[name][:] = np.where(np.isfinite(values), values, np.nan) / fraction
 
     def _sky_pixels(self):
         """Pixels of the stamp outside the mask that hold hardly any starlight, known or not."""

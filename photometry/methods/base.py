@@ -106,8 +106,7 @@ class BasePhotometry:
         self.version = context.options.version
         self.sector, self.camera, self.ccd = info.sector, info.camera, info.ccd
         self.cadence, self.data_rel, self.n_readout = info.cadence, info.data_rel, info.n_readout
-        self.additional_headers, self.details = {}, {}
-        self.errors, self.skip_targets = [], set()
+        self.additional_headers, self.details, self.errors, self.skip_targets = {}, {}, [], set()
         self.final_phot_mask = self.final_position_mask = None
         self._status = STATUS.UNKNOWN
         self._find_target()
@@ -148,7 +147,7 @@ class BasePhotometry:
     def clear_cache(self):
         """Forget the pixels of the stamp, and the tiles of a context of its own."""
         self._cutout = Cutout(self.source.pixels, self._cutout.stamp)
-        if self._own_context is not None:
+        if self._own_context:
             self._own_context.clear_cache()
 
     def default_stamp(self):
@@ -326,8 +325,8 @@ class BasePhotometry:
         """Directory for the plots of this star, made when plots are wanted; else None."""
         if not self.plot:
             return None
-        folder = Path(self.output_folder) / paths.plot_folder(self.starid, round(self.cadence))
-        return str(atomic.make_directory(folder))
+        folder = paths.plot_folder(self.starid, round(self.cadence))
+        return str(atomic.make_directory(Path(self.output_folder) / folder))
 
     def delete_plots(self):
         """Delete all files in `plot_folder`, if plots are wanted."""
