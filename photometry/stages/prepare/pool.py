@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections import deque
 
 from photometry.core.errors import DrainedError
@@ -41,9 +40,10 @@ class FramePool:
         if self._workers > 1:
             import multiprocessing
             from concurrent.futures import ProcessPoolExecutor
+            # not spawn: a parent that sends its context to a process just killed would wait for ever
             self._executor = ProcessPoolExecutor(
-                self._workers, multiprocessing.get_context('spawn'), _begin,
-                (self._here, os.getpid(), logging.getLogger('photometry').level))
+                self._workers, multiprocessing.get_context('forkserver'), _begin,
+                (self._here, logging.getLogger('photometry').level))
         return self
 
     def __exit__(self, *exception):
@@ -56,7 +56,7 @@ class FramePool:
         Raises
         ------
         DrainedError
-            When a worker process was killed.
+            When a worker process was killed, be it while it started.
         """
         if self._executor is None:
             for item in items:
@@ -71,7 +71,7 @@ class FramePool:
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, ConnectionError, EOFError) as error:
             raise DrainedError('A worker process was killed, perhaps for want of memory; the same command '
                                'continues, best with fewer --workers.') from error
 
@@ -81,19 +81,19 @@ def _result(entry):
     return item, future.result()
 
 
-def _begin(context, parent, level):
+def _begin(context, level):
     """Start of a worker process: it obeys its parent alone and ends with it."""
     global _context
     _context = context
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     logging.getLogger('photometry').setLevel(level)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with(parent):
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _end_with_parent():
+    import multiprocessing
+    multiprocessing.parent_process().join()
     os._exit(1)
 
 
