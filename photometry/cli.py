@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from photometry.core.errors import ExitCode, TessphotError
+from photometry.core.errors import ExitCode, OutputError, TessphotError
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ def run(main, arguments=None) -> int:
     arguments : argparse.Namespace
         With the common options.
     """
-    configure_logging(arguments.debug, arguments.quiet, arguments.log_file)
     sys.excepthook = _explain_internal
     try:
+        configure_logging(arguments.debug, arguments.quiet, arguments.log_file)
         return int(main(arguments) or ExitCode.DONE)
     except TessphotError as error:
         return _complain(error, error.exit_code, arguments.debug)
@@ -107,7 +107,9 @@ def configure_logging(debug=False, quiet=False, log_file=None):
         try:
             handlers.append(logging.FileHandler(log_file))
         except OSError as error:
-            raise SystemExit(f'Cannot open the log file {log_file}: {error.strerror}.') from error
+            configure_logging(debug, quiet)
+            raise OutputError(f'Cannot open the log file {log_file}: {error.strerror}; '
+                              'name another one.') from error
     root = logging.getLogger('photometry')
     root.setLevel(level)
     for old in root.handlers:

@@ -83,3 +83,9 @@ def test_wild_numbers_are_refused(text):
     with pytest.raises(SystemExit) as stop:
         made.parse_args(['--sector', text])
     assert stop.value.code == ExitCode.USAGE
+
+
+def test_log_file_that_cannot_be_opened(tmp_path, capsys):
+    path = tmp_path / 'missing' / 'log.txt'
+    assert cli.run(lambda arguments: 0, parsed('--log-file', str(path))) == 4
+    assert str(path) in capsys.readouterr().err
