@@ -23,7 +23,7 @@ LEAST_THROUGHPUT = 0.3
 UNCORRECTED_JITTER = 0.010
 """Pointing noise assumed where no motion was measured that FLUX could be corrected for, px."""
 
-SLACK = 0.02
+SLACK = 0.05
 """Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
 
 SKY_LIGHT = 3.0
