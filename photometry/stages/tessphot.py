@@ -59,10 +59,11 @@ def process(task, context) -> Result:
         done = _measure(task, context, method)
     except Exception as error:  # the one place where the unexpected becomes a status
         reason = reason_of(error)
-        logger.info('TIC %d: %s', task.starid, _sentence(error),
+        sentence = _sentence(error)
+        logger.info('%s%s', '' if sentence.startswith('TIC ') else f'TIC {task.starid}: ', sentence,
                     exc_info=reason is Reason.BUG and logger.isEnabledFor(logging.DEBUG))
         return Result(task, STATUS.ERROR, str(reason), method, elaptime=time.monotonic() - started,
-                      errors=(_sentence(error),))
+                      errors=(sentence,))
     return Result(task, done.status, None, method, done.lightcurve, time.monotonic() - started,
                   details=done.details, errors=done.errors, skip_targets=done.skip_targets)
 

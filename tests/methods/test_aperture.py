@@ -302,3 +302,14 @@ def test_failures_become_reasons(error, reason, crowd, tmp_path, monkeypatch):
     assert result.status is STATUS.ERROR and result.reason == reason
     assert result.lightcurve is None and len(result.errors) == 1 and result.errors[0]
     assert not list(tmp_path.rglob('*.fits'))
+
+
+@pytest.mark.parametrize('words', ['TIC 1003: it is dark.', 'it is dark.'])
+def test_a_failure_names_its_star_once(words, crowd, tmp_path, monkeypatch, caplog):
+    def fail(self):
+        raise NoFluxError(words)
+    monkeypatch.setattr(AperturePhotometry, 'do_photometry', fail)
+    with simulated.worker(crowd, tmp_path) as context, caplog.at_level('INFO'):
+        context.close = lambda: None
+        tessphot.process(simulated.task(1003), context)
+    assert [record.getMessage() for record in caplog.records] == ['TIC 1003: it is dark.']
