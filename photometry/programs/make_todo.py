@@ -54,7 +54,8 @@ def _make(arguments):
     report = make_todo.make_todo(
         folder, todo, choice, sections=settings.sections('todo'), sector=arguments.sector,
         camera=arguments.camera, ccd=arguments.ccd, dry_run=arguments.dry_run, overwrite=arguments.overwrite)
-    _print(report, 'nothing was written' if arguments.dry_run else str(todo))
+    if arguments.dry_run or not arguments.quiet:
+        _print(report, 'Nothing was written.' if arguments.dry_run else f'The list is {todo}.')
     return ExitCode.INPUT_MISSING if report.problems else ExitCode.DONE
 
 

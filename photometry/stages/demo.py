@@ -88,7 +88,8 @@ def demo(output, seed=1):
     demo_picture.draw(picture, real, field)
     sections = [('Real pixels: eight cutouts of calibrated FFIs, 13 x 13 px, 30 minutes', real),
                 (f'Simulated field: 256 x 256 px, 300 cadences ({len(field)} stars)', _spread(field)),
-                (f'Simulated FFIs: 3 full frames ({len(frames)} stars)', _spread(frames))]
+                (f'Simulated FFIs: 3 full frames ({len(frames)} stars; three points make no scatter)',
+                 _spread(frames))]
     return '\n'.join([*(_table(title, rows, output) for title, rows in sections),
                       _farewell(output, picture, real, time.monotonic() - started)])
 

@@ -292,7 +292,7 @@ def test_stars_on_columns_without_data(sector, capsys):
     name, words = ready(sector, PREPARE + ' --ccd 2')
     assert bad.PROGRAMS[name].main(words) == 0
     sector.todo.unlink()
-    assert bad.PROGRAMS['make_todo'].main([str(sector.folder), '-q']) == 0
+    assert bad.PROGRAMS['make_todo'].main([str(sector.folder)]) == 0
     lost = re.search(r'without data +(\d+)', capsys.readouterr().out)
     assert int(lost[1]) > 3
     star = bad.star_without_data(sector)
