@@ -33,3 +33,10 @@ def tile_stamp(number: int, limits: Stamp) -> Stamp:
     down, across = divmod(int(number), -(-limits.width // TILE))
     row, column = limits.row_min + down * TILE, limits.col_min + across * TILE
     return Stamp(row, row + TILE, column, column + TILE).clipped(limits)
+
+
+def tile_at(row: float, column: float, limits: Stamp) -> Stamp:
+    """Pixels of the tile that holds a position, or of the nearest one to a position outside."""
+    row = min(max(row, limits.row_min), limits.row_max - 1)
+    column = min(max(column, limits.col_min), limits.col_max - 1)
+    return tile_stamp(tile_number(row, column, limits), limits)

@@ -13,7 +13,7 @@ import numpy as np
 from photometry import settings as settings_module
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms import wing as wing_model
-from photometry.core import plugins
+from photometry.core import plugins, tiles
 from photometry.core.errors import InputMissingError, NotInCatalogError, UsageError
 from photometry.files import ephemeris, paths, prf
 from photometry.files import wcs as wcs_file
@@ -257,7 +257,7 @@ class WorkerContext:
 
     def tile(self, source, row, column):
         """The `~photometry.methods.tile.TileContext` of the cell that holds a position."""
-        cell = tile_module.cell_of(source.pixels.limits, row, column)
+        cell = tiles.tile_at(row, column, source.pixels.limits)
         key = (id(source), cell)
         if key not in self._tiles:
             self._tiles[key] = tile_module.TileContext(source, cell, self.settings)

@@ -10,9 +10,6 @@ from photometry.algorithms import masks, scene
 from photometry.core import units
 from photometry.core.stamp import Stamp
 
-CELL = 64
-"""Rows and columns of a cell, px; a multiple of the cube's chunks."""
-
 MARGIN = 16
 """Pixels around a cell that enter its fit."""
 
@@ -36,23 +33,6 @@ counts, px: the rim of its samples, where the wing takes over, is known least.""
 
 SKY = 100.0
 """Photons of the sky that weights assume, e-/s a pixel."""
-
-
-def cell_of(limits, row, column):
-    """The cell that holds a position: fixed, counted from the corner of the source.
-
-    Parameters
-    ----------
-    limits : Stamp
-        All pixels of the source.
-    row, column : float
-        Zero-based position; outside of ``limits`` the nearest cell.
-    """
-    row = int(np.clip(round(row), limits.row_min, limits.row_max - 1))
-    column = int(np.clip(round(column), limits.col_min, limits.col_max - 1))
-    row_min = limits.row_min + (row - limits.row_min) // CELL * CELL
-    col_min = limits.col_min + (column - limits.col_min) // CELL * CELL
-    return Stamp(row_min, row_min + CELL, col_min, col_min + CELL).clipped(limits)
 
 
 class TileContext:

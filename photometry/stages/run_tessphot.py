@@ -135,10 +135,9 @@ def _with_method(method):
 
 def clear_left_behind(output_folder, starids):
     """Remove the half-written files of stars whose worker was killed."""
-    numbers = {f'{starid:011d}' for starid in starids if type(starid) is int}
-    for folder in {number[:5] for number in numbers}:
-        for path in Path(output_folder).glob(f'c*/{folder}/.tess*.tmp'):
-            if path.name[5:16] in numbers:
+    for number in {f'{starid:011d}' for starid in starids if type(starid) is int}:
+        for pattern in (f'.tess{number}*.tmp', f'plots/{number}/.*.tmp'):
+            for path in Path(output_folder).glob(f'c*/{number[:5]}/{pattern}'):
                 path.unlink(missing_ok=True)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photometry.core import coordinates, plugins, quality, units
+from photometry.core import coordinates, plugins, quality, tiles, units
 from photometry.core.errors import UsageError
 from photometry.core.stamp import Stamp
 from photometry.core.status import STATUS
@@ -77,3 +77,12 @@ def test_plugins_are_found_by_name():
     assert 'aperture' in plugins.names(plugins.METHODS)
     with pytest.raises(UsageError, match="'os.system' is not one of"):
         plugins.load(plugins.METHODS, 'os.system')
+
+
+@given(st.floats(-50, 400), st.floats(400, 800))
+def test_tiles_are_fixed_and_cover_the_pixels(row, column):
+    limits = Stamp(100, 300, 500, 655)
+    tile = tiles.tile_at(row, column, limits)
+    assert (tile.row_min - 100) % tiles.TILE == 0 and (tile.col_min - 500) % tiles.TILE == 0
+    assert tile.clipped(limits) == tile and max(tile.shape) <= tiles.TILE and min(tile.shape) > 0
+    assert tile.contains(np.clip(row, 100, 299), np.clip(column, 500, 654))

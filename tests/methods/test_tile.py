@@ -3,22 +3,9 @@
 import numpy as np
 import pytest
 import simulated
-from hypothesis import given
-from hypothesis import strategies as st
 
 from photometry.core.stamp import Stamp
 from photometry.methods import tile
-
-LIMITS = Stamp(100, 300, 500, 655)
-
-
-@given(st.floats(-50, 400), st.floats(400, 800))
-def test_cells_are_fixed_and_cover_the_pixels(row, column):
-    cell = tile.cell_of(LIMITS, row, column)
-    assert (cell.row_min - 100) % tile.CELL == 0 and (cell.col_min - 500) % tile.CELL == 0
-    assert cell.clipped(LIMITS) == cell and max(cell.shape) <= tile.CELL and min(cell.shape) > 0
-    inside = np.clip(row, 100, 299), np.clip(column, 500, 654)
-    assert cell.contains(*inside)
 
 
 @pytest.fixture(scope='module')

@@ -205,5 +205,9 @@ def test_half_written_files_of_a_dead_worker_are_removed(tmp_path):
     place.mkdir(parents=True)
     (place / '.tess00000000012-s005-x.fits.ab12.tmp').touch()
     (place / '.tess00000000013-s005-x.fits.ab12.tmp').touch()
+    pictures = place / 'plots' / '00000000012'
+    pictures.mkdir(parents=True)
+    (pictures / '.lightcurve.png.cd34.tmp').touch()
     run_tessphot.clear_left_behind(tmp_path, [12, '../x'])
-    assert [path.name for path in place.iterdir()] == ['.tess00000000013-s005-x.fits.ab12.tmp']
+    assert not list(pictures.iterdir())
+    assert [path.name for path in place.glob('.tess*')] == ['.tess00000000013-s005-x.fits.ab12.tmp']
