@@ -1,19 +1,19 @@
+#!/usr/bin/env python
 """How fast the queue is: empty tasks through SQLite, the making of a list, the cost of supervision.
 
-    python benchmarks/queue_speed.py [--tasks 20000] [--stars 400000] [--workers 2] [--json FILE]
+    python benchmarks/queue_speed.py [--tasks 20000] [--stars 400000] [--workers 2]
 
-Prints a table and JSON. Wall-clock rates depend on what else the machine does; CPU a task does not.
+Wall-clock rates depend on what else the machine does; CPU a task does not.
 """
 
-import argparse
+import record  # isort: skip  (holds BLAS to one thread, before numpy)
+
 import contextlib
-import json
 import os
 import resource
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +28,8 @@ from photometry.todo.manager import TaskManager
 from photometry.todo.workers.inline import InlineWorkers
 from photometry.todo.workers.local import LocalWorkers
 
-GOALS = {'local pool, SQLite': 3000.0}
+GOAL = 3000.0
+"""Empty tasks a second through the local pool."""
 
 
 def work(task):
@@ -89,28 +90,26 @@ def listing(folder, number):
 
 
 def main():
-    made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument('--tasks', type=int, default=20000)
-    made.add_argument('--stars', type=int, default=400000)
-    made.add_argument('--workers', type=int, default=2)
-    made.add_argument('--json', metavar='FILE')
-    arguments = made.parse_args()
+    """Print the table and write it as JSON; 1 when the goal is missed."""
+    parser = record.parser(__doc__, 'queue_speed')
+    parser.add_argument('--tasks', type=int, default=20000)
+    parser.add_argument('--stars', type=int, default=400000)
+    parser.add_argument('--workers', type=int, default=2)
+    chosen = parser.parse_args()
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, workers in (('inline, SQLite', 0), ('local pool, SQLite', arguments.workers)):
-            a_second, cpu = rate(folder, arguments.tasks, workers)
-            figures[name] = {'tasks/s': a_second, 'scheduler CPU us/task': cpu, 'goal': GOALS.get(name)}
-        figures['list'] = {'stars': arguments.stars, **listing(folder, arguments.stars)}
+        for name, workers in (('inline', 0), ('local pool', chosen.workers)):
+            a_second, cpu = rate(folder, chosen.tasks, workers)
+            figures |= {f'{name}, tasks/s': a_second, f'{name}, scheduler CPU us/task': cpu}
+        figures |= {f'list of {chosen.stars}, {name}': value
+                    for name, value in listing(folder, chosen.stars).items()}
     figures['peak MB'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     figures['load'] = os.getloadavg()[0]
-    for name, values in figures.items():
-        values = values if isinstance(values, dict) else {'': values}
-        print(f'{name:22}', '  '.join(f'{key} {value:.4g}' for key, value in values.items() if value))
-    text = json.dumps(figures, indent=1)
-    if arguments.json:
-        Path(arguments.json).write_text(text + '\n')
-    print(text)
-    return 0
+    record.show('the queue in SQLite (s of CPU where nothing else is said)', figures)
+    passed = figures['local pool, tasks/s'] >= GOAL
+    print(f'  goal of the local pool: {GOAL:.0f} tasks/s {"" if passed else "MISSED"}')
+    record.save(chosen.output, figures | {'goal': GOAL, 'passed': passed})
+    return 0 if passed else 1
 
 
 if __name__ == '__main__':
