@@ -18,6 +18,11 @@ from photometry.core.task import Result
 READY, REFUSED, BEGUN, ENDED, RETURNED = 'ready', 'refused', 'begun', 'ended', 'returned'
 STOP = 'stop'
 
+ONE_THREAD = dict.fromkeys(
+    ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS',
+     'NUMEXPR_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS'), '1')
+"""Environment that holds the libraries of linear algebra to one thread."""
+
 _PR_SET_PDEATHSIG = 1
 _PAGES = 0
 TERMINATE = signal.SIGUSR2
@@ -41,6 +46,8 @@ def main(pipe, life, open_worker, memory):
     """
     _die_with_scheduler(life)
     _set_signals()
+    # A fork server that was running before has the environment of its own birth.
+    os.environ.update(ONE_THREAD)
     with contextlib.ExitStack() as stack:
         try:
             work = stack.enter_context(open_worker())

@@ -17,8 +17,6 @@ from photometry.todo.workers import child
 
 logger = logging.getLogger(__name__)
 
-_THREADS = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS',
-            'NUMEXPR_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS')
 _BLOCKED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _GRACE = 2.0
 _DRAIN = 8.0
@@ -276,10 +274,10 @@ def _cause(code):
 @contextlib.contextmanager
 def _environment():
     """Born with one BLAS thread, and out of reach of the signals that stop the scheduler."""
-    before = {name: os.environ.get(name) for name in _THREADS}
+    before = {name: os.environ.get(name) for name in child.ONE_THREAD}
     resource_tracker.ensure_running()  # it unblocks signals when it starts, so it must start before
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
-    os.environ.update(dict.fromkeys(_THREADS, '1'))
+    os.environ.update(child.ONE_THREAD)
     try:
         yield
     finally:
