@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,9 +26,7 @@ def program(*words, **options):
 
 @pytest.mark.parametrize('name', PROGRAMS)
 def test_help_has_examples_and_is_light(name):
-    started = time.monotonic()
     done = program('-X', 'importtime', name, '--help')
-    assert time.monotonic() - started < 60
     assert done.returncode == 0
     assert 'examples:' in done.stdout and name in done.stdout
     loaded = {line.rsplit('|', 1)[-1].strip() for line in done.stderr.splitlines() if '|' in line}

@@ -227,7 +227,7 @@ def _joined(shifts, places, good, centre) -> Motion:
     mean = np.nanmean(kernel, axis=0)
     scatter = max(float(np.nanmedian(error[good, :2])),
                   _halves(value, shifts.error, places - centre, good))
-    logger.info('%d stars give the movement to %.2f mpx (%s).', len(places), 1e3 * scatter, warpmode)
+    logger.info('Stars that give the movement: %d, to %.2f mpx (%s).', len(places), 1e3 * scatter, warpmode)
     return Motion(kernel - mean, tuple(centre), warpmode, scatter,
                   mean + _mean_offset(offset, places - centre))
 

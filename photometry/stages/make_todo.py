@@ -159,7 +159,7 @@ def _one_cube(item, number, stars_from, saturated, report):
     centre = catalog.info.camera_centre_ra, catalog.info.camera_centre_dec
     found, lost = building.stars_on(facts, catalog.stars, row, column, item.ccd_key, centre)
     report.counts['without data'] += lost
-    logger.info('%s: %d stars on pixels with data', item.path.name, len(found))
+    logger.info('%s: stars on pixels with data: %d', item.path.name, len(found))
     return found
 
 

@@ -48,13 +48,11 @@ def test_poison_star_is_tried_three_times_and_costs_nobody_else(tmp_path, todo, 
 @pytest.mark.parametrize('kind', ['hang', 'sleep'])
 def test_star_that_takes_too_long(tmp_path, kind):
     todo = todo_files.fill(tmp_path / 'todo.sqlite', 6)
-    began = time.monotonic()
     with TaskManager(todo, attempts=1) as manager, LocalWorkers(
             fake_work.FakeWorker(str(tmp_path), {2: kind}), 2, timeout=0.5, memory=0) as workers:
         dispatch(manager, workers, poll=0.05)
     assert ended_with(todo, 2)[:3] == (STATUS.ERROR, 1, 'timeout')
     assert query(todo, 'SELECT COUNT(*) FROM todolist WHERE status = 1') == [(5,)]
-    assert time.monotonic() - began < 30
     cleaned = [line for line in fake_work.log(tmp_path) if line[0] == 'cleaned']
     assert bool(cleaned) == (kind == 'sleep')  # asked first, and killed only if that does not help
 

@@ -222,10 +222,8 @@ def test_hostile_rows_end_as_errors_and_touch_no_other(todo, column, value):
 
 def test_second_owner_is_told_who_holds_it(todo):
     with TaskManager(todo):
-        began = time.monotonic()
         with pytest.raises(owner.HeldError, match=r'process \d+ on \S+ since 20') as caught:
             TaskManager(todo).__enter__()
-        assert time.monotonic() - began < 2
         assert caught.value.exit_code == 75 and owner.is_held(todo)
     assert not owner.is_held(todo)
 
