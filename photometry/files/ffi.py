@@ -127,10 +127,9 @@ def read_ffi_pixels(path, header):
 
 
 def _pixels(units, limits):
-    image = _science(units[1], limits)
-    if len(units) > 2:
-        return image, _science(units[2], limits)
-    return image, np.full(limits.shape, np.nan, 'f4')
+    if len(units) < 3:
+        raise ValueError('it has no HDU of uncertainties')
+    return _science(units[1], limits), _science(units[2], limits)
 
 
 def _limits(image):

@@ -1,6 +1,7 @@
 """FFIs are read as they are, and what is damaged is named."""
 
 import gzip
+import os
 import shutil
 import tracemalloc
 from pathlib import Path
@@ -58,6 +59,14 @@ def test_real_pixels():
         np.testing.assert_array_equal(uncertainty[:, :84], hdus[2].data[:, 44:])
     assert image.dtype == np.float32 and image.dtype.isnative
     assert np.isnan(uncertainty[:, 84:]).all() and uncertainty.shape == image.shape == header.limits.shape
+
+
+def test_a_file_without_uncertainties_is_refused(copy):
+    with fits.open(copy) as hdus:
+        end = hdus[2].fileinfo()['hdrLoc']
+    os.truncate(copy, end)
+    with pytest.raises(InputBadError, match='it has no HDU of uncertainties'):
+        ffi.read_ffi(copy)
 
 
 def test_wcs_keeps_every_digit():
