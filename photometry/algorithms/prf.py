@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -110,6 +111,12 @@ class PRF:
         total = values.sum(axis=(1, 2), keepdims=True) / self.oversample ** 2
         self._values = (values / total)[order].reshape(*shape, *values.shape[1:])
         self.wing = wing
+
+    def with_wing(self, wing):
+        """The same PRF with another `Wing`, or with none."""
+        made = copy.copy(self)
+        made.wing = wing
+        return made
 
     @cached_property
     def _coefficients(self):

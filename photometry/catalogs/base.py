@@ -27,8 +27,6 @@ class CatalogSource(ABC):
     """
 
     name = ''
-    needs_path = False
-    """Whether the source is useless without ``--catalog``."""
 
     def __init__(self, path=None):
         self.path = path

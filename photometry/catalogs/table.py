@@ -15,7 +15,6 @@ class TableCatalog(CatalogSource):
     """Any table with positions and magnitudes (see `photometry.files.star_table`)."""
 
     name = 'table'
-    needs_path = True
 
     def __init__(self, path=None):
         if path is None:

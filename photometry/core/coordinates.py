@@ -10,9 +10,6 @@ SCIENCE = Stamp(0, 2048, 44, 2092)
 FFI_SHAPE = (2078, 2136)
 """Rows and columns of a whole FFI."""
 
-PIXEL_SCALE = 21.1
-"""Mean pixel scale, arcsec (TESS Instrument Handbook)."""
-
 CAMERA_RADIUS = 16.97
 """Distance from the camera centre to its corner, deg (12 deg times sqrt 2)."""
 

@@ -109,9 +109,3 @@ class NoGoodCadencesError(PhotometryError):
     """Every cadence of the star is flagged or lacks data."""
 
     reason = Reason.NO_GOOD_CADENCES
-
-
-class TaskInputError(PhotometryError, InputBadError):
-    """A file that the star needs is corrupt."""
-
-    reason = Reason.INPUT_BAD

@@ -95,7 +95,6 @@ class AperturePhotometry(BasePhotometry):
         own = index == self.catalog_index
         self._own_place = float(row[own][0]), float(column[own][0])
         self._own_template, self._own_flux = templates[own][0], float(flux[own][0])
-        self._neighbours = index[~own]
         self._neighbour_place = row[~own], column[~own]
         self._neighbour_flux = flux[~own]
         self._neighbour_template = templates[~own]

@@ -129,7 +129,7 @@ class OpenSource:
         core = prf_model.PRF(prf.load_prf(info.sector, info.camera, info.ccd))
         wing = self._wing(core)
         logger.debug('Wing of %s: %s', self.pixels.path, wing)
-        return core if wing is None else replace_wing(core, wing)
+        return core.with_wing(wing)
 
     def _wing(self, core):
         known = self.pixels.star_wing
@@ -138,14 +138,6 @@ class OpenSource:
         limits = self.pixels.limits
         return wing_model.fit_wing(self.pixels.sumimage(limits), *self.mean_positions, self.tmag, core,
                                    limits[::2])
-
-
-def replace_wing(core, wing):
-    """The same PRF with a wing."""
-    import copy
-    made = copy.copy(core)
-    made.wing = wing
-    return made
 
 
 class WorkerContext:

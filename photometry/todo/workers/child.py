@@ -15,7 +15,7 @@ from photometry.core.errors import Reason, TessphotError
 from photometry.core.status import STATUS
 from photometry.core.task import Result
 
-READY, REFUSED, BEGUN, ENDED, RETURNED = 'ready', 'refused', 'begun', 'ended', 'returned'
+READY, REFUSED, BEGUN, ENDED = 'ready', 'refused', 'begun', 'ended'
 STOP = 'stop'
 
 ONE_THREAD = dict.fromkeys(
