@@ -15,6 +15,9 @@ HALF = CORE // 2
 _TAPS = 4
 _PAD = 2
 
+PLANES = (1, 3, 6)
+"""Images of a star with derivatives up to no, first, second order."""
+
 
 @dataclass(frozen=True)
 class Wing:
@@ -46,7 +49,7 @@ class Wing:
             ring = (self.radius ** power - edge ** power) / power
         return self.fraction / (2 * np.pi * ring.mean())
 
-    def render(self, row, column, pixel_row, pixel_column, derivatives=False):
+    def render(self, row, column, pixel_row, pixel_column, derivatives=0):
         """Fraction of the light in pixels around stars, the pixels of the core left zero.
 
         Parameters
@@ -55,12 +58,13 @@ class Wing:
             Positions of the stars.
         pixel_row, pixel_column : array (n, rows) and (n, columns)
             Pixels of a stamp for each star.
-        derivatives : bool
+        derivatives : {0, 1, 2}
+            Greatest order of the derivatives by the star's row and column.
 
         Returns
         -------
-        array (1 or 3, n, rows, columns)
-            The value and, if asked for, its derivatives by the star's row and column.
+        array (1, 3 or 6, n, rows, columns)
+            The value, then d/dr, d/dc, then d2/dr2, d2/drdc, d2/dc2.
         """
         down, right = pixel_row - row[:, None], pixel_column - column[:, None]
         square = down[:, :, None] ** 2 + right[:, None, :] ** 2
@@ -71,7 +75,12 @@ class Wing:
         if not derivatives:
             return value[None]
         slope = self.exponent * value / square
-        return np.stack([value, slope * down[:, :, None], slope * right[:, None, :]])
+        down, right = down[:, :, None], right[:, None, :]
+        planes = [value, slope * down, slope * right]
+        if derivatives > 1:
+            bend = (self.exponent + 2) * slope / square
+            planes += [bend * down ** 2 - slope, bend * down * right, bend * right ** 2 - slope]
+        return np.stack(planes)
 
 
 class PRF:
@@ -128,7 +137,7 @@ class PRF:
         pad = (_PAD, _PAD + self.oversample)
         return np.pad(filtered, ((0, 0), (0, 0), pad, pad), mode='reflect')
 
-    def render(self, row, column, stamp, derivatives=False):
+    def render(self, row, column, stamp, derivatives=0):
         """Fraction of each star's light in each pixel of one stamp.
 
         Parameters
@@ -136,13 +145,14 @@ class PRF:
         row, column : array (n,)
             Zero-based positions on the CCD.
         stamp : photometry.core.stamp.Stamp
-        derivatives : bool
-            Also the derivatives by the star's row and column. They leave out the
-            slow change of the PRF over the CCD (some 1e-4 a pixel).
+        derivatives : {0, 1, 2}
+            Greatest order of the derivatives by the star's row and column. They leave
+            out the slow change of the PRF over the CCD (some 1e-4 a pixel).
 
         Returns
         -------
-        array (n, height, width), or three of them
+        array (n, height, width), or a tuple of them
+            With derivatives value, d/dr, d/dc and, for 2, d2/dr2, d2/drdc, d2/dc2.
         """
         row, column = _positions(row, column)
         core, row0, column0 = self._core(row, column, derivatives)
@@ -158,7 +168,7 @@ class PRF:
                                 np.full(row.size, stamp.col_min), stamp.shape, derivatives)
         return tuple(image) if derivatives else image[0]
 
-    def render_at(self, row, column, half, derivatives=False):
+    def render_at(self, row, column, half, derivatives=0):
         """Fraction of each star's light in a small stamp of its own.
 
         Parameters
@@ -167,11 +177,12 @@ class PRF:
             Zero-based positions on the CCD.
         half : int
             The stamps measure ``2 * half + 1`` px around the pixel nearest to the star.
-        derivatives : bool
+        derivatives : {0, 1, 2}
+            As in `render`.
 
         Returns
         -------
-        values : array (n, 2 half + 1, 2 half + 1), or a tuple of three with derivatives
+        values : array (n, 2 half + 1, 2 half + 1), or a tuple of three or six with derivatives
         row0, column0 : integer arrays (n,)
             First row and column of the stamps.
         """
@@ -192,8 +203,8 @@ class PRF:
                                 column0[:, None] + np.arange(shape[1]), derivatives)
 
     def _core(self, row, column, derivatives):
-        """Images (1 or 3, n, 13, 13) with their first rows and columns."""
-        planes = 3 if derivatives else 1
+        """Images (1, 3 or 6, n, 13, 13) with their first rows and columns."""
+        planes = PLANES[derivatives]
         image = np.empty((planes, row.size, CORE * CORE))
         first = [_nearest(axis) - HALF for axis in (row, column)]
         # Sample that meets the first pixel of the stamp; the centre is sample 58.
@@ -201,7 +212,7 @@ class PRF:
         meets = [centre + self.oversample * (start - axis)
                  for start, axis in zip(first, (row, column), strict=True)]
         tap = [np.floor(sample).astype(int) for sample in meets]
-        weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)], planes)
+        weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)], derivatives)
         cells = self._cell(row, self.grid_row)[0], self._cell(column, self.grid_column)[0]
         for members, (cell_row, cell_column, i, j) in _groups(*cells, *tap):
             taps = self._taps(cell_row, cell_column, i, j)
@@ -221,7 +232,7 @@ class PRF:
             (place_row, place_column, down, right, step * down, step * right), writeable=False)
         return view.reshape(-1, CORE * CORE)
 
-    def _weights(self, row, column, phase, planes):
+    def _weights(self, row, column, phase, derivatives):
         """Weights (planes, n, 64) of the taps: blend of places times spline."""
         part_row = self._cell(row, self.grid_row)[1]
         part_column = self._cell(column, self.grid_column)[1]
@@ -229,10 +240,13 @@ class PRF:
                  * np.stack([1 - part_column, part_column], axis=1)[:, None, :])
         down, right = (_spline(part) for part in phase)
         pairs = [(down, right)]
-        if planes == 3:
+        if derivatives:
             # The sample index falls by `oversample` when the star moves up by a pixel.
             slope_down, slope_right = (-self.oversample * _spline_slope(part) for part in phase)
             pairs += [(slope_down, right), (down, slope_right)]
+        if derivatives > 1:
+            bend_down, bend_right = (self.oversample ** 2 * _spline_bend(part) for part in phase)
+            pairs += [(bend_down, right), (slope_down, slope_right), (down, bend_right)]
         return np.stack([np.einsum('npq,na,nb->npqab', blend, a, b).reshape(row.size, 4 * _TAPS ** 2)
                          for a, b in pairs])
 
@@ -298,3 +312,9 @@ def _spline_slope(part):
     """Its derivative by ``part``, (n, 4)."""
     rest = 1 - part
     return np.stack([-rest ** 2, part * (3 * part - 4), -rest * (3 * rest - 4), part ** 2], axis=1) / 2
+
+
+def _spline_bend(part):
+    """Its second derivative by ``part``, (n, 4)."""
+    rest = 1 - part
+    return np.stack([rest, 3 * part - 2, 3 * rest - 2, part], axis=1)

@@ -110,6 +110,25 @@ def test_derivatives_are_differences(row, column):
 test_derivatives_are_differences.prf = PRF(load_prf(5, 2, 2))
 
 
+@pytest.mark.parametrize('wing', [None, Wing(0.03, 2.5)])
+def test_second_derivatives_are_differences_of_the_first(samples, wing):
+    prf, step = PRF(samples, wing), 1e-4
+    rng = np.random.default_rng(9)
+    row, column = 600 + rng.uniform(-0.4, 0.4, (2, 12))
+    stamp = Stamp(585, 616, 585, 616)
+    six = prf.render(row, column, stamp, derivatives=2)
+    assert len(six) == 6
+    for found, expected in zip(six, prf.render(row, column, stamp, derivatives=1), strict=False):
+        assert np.array_equal(found, expected)
+    up, down = (prf.render(row + way, column, stamp, derivatives=1) for way in (step, -step))
+    right, left = (prf.render(row, column + way, stamp, derivatives=1) for way in (step, -step))
+    for number, (after, before) in {3: (up[1], down[1]), 4: (up[2], down[2]), 5: (right[2], left[2])}.items():
+        assert np.allclose((after - before) / (2 * step), six[number], atol=2e-3 * abs(six[number]).max())
+    small, row0, _ = prf.render_at(row, column, 9, derivatives=2)
+    first = row0[0] - stamp.row_min
+    assert len(small) == 6 and np.allclose(small[4][0], six[4][0][first:first + 19, first:first + 19])
+
+
 def test_four_places_are_blended(prf, samples):
     # Half way between four places, a quarter of each; the centre of the cell has phase 0 there.
     image = prf.render_at(768, 812, 6)[0][0]
