@@ -110,7 +110,7 @@ class BasePhotometry:
         self.final_phot_mask = self.final_position_mask = None
         self._status = STATUS.UNKNOWN
         self._find_target()
-        self._cutout = Cutout(self.source.pixels, self._first_stamp())
+        self._cutout = Cutout(self.tile.pixels, self._first_stamp())
 
     def _find_target(self):
         index = self.source.index_of(self.starid)
@@ -146,7 +146,8 @@ class BasePhotometry:
 
     def clear_cache(self):
         """Forget the pixels of the stamp, and the tiles of a context of its own."""
-        self._cutout = Cutout(self.source.pixels, self._cutout.stamp)
+        self.tile.release()
+        self._cutout = Cutout(self.tile.pixels, self._cutout.stamp)
         if self._own_context:
             self._own_context.clear_cache()
 
@@ -176,7 +177,7 @@ class BasePhotometry:
         wanted = Stamp(*rows, *columns).clipped(self.source.pixels.limits)
         if wanted == stamp or 0 in wanted.shape:
             return False
-        self._cutout = Cutout(self.source.pixels, wanted)
+        self._cutout = Cutout(self.tile.pixels, wanted)
         self.final_phot_mask = self.final_position_mask = None  # they were masks of the former stamp
         self.details['stamp_resizes'] = self.details.get('stamp_resizes', 0) + 1
         return True

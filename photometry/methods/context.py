@@ -154,6 +154,7 @@ class WorkerContext:
         self._catalogs = {}
         self._methods = {}
         self._tiles = OrderedDict()
+        self._newest = None
 
     def __enter__(self):
         return self
@@ -251,6 +252,9 @@ class WorkerContext:
         """The `~photometry.methods.tile.TileContext` of the cell that holds a position."""
         cell = tiles.tile_at(row, column, source.pixels.limits)
         key = (id(source), cell)
+        if self._newest is not None and self._newest != key and self._newest in self._tiles:
+            self._tiles[self._newest].release()  # pixels of one tile fill enough memory
+        self._newest = key
         if key not in self._tiles:
             self._tiles[key] = tile_module.TileContext(source, cell, self.settings)
             while len(self._tiles) > CACHE_SIZES[self.options.cache]:

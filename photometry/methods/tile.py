@@ -9,6 +9,7 @@ import numpy as np
 from photometry.algorithms import masks, scene
 from photometry.core import units
 from photometry.core.stamp import Stamp
+from photometry.pixels.block import PixelBlock
 
 MARGIN = 16
 """Pixels around a cell that enter its fit."""
@@ -64,6 +65,15 @@ class TileContext:
         near = _within(self.region, row, column, REACH)
         bright = self.source.tmag < BRIGHT
         return np.flatnonzero(near | (bright & _within(self.region, row, column, BRIGHT_REACH)))
+
+    @cached_property
+    def pixels(self):
+        """`~photometry.pixels.block.PixelBlock` of the region: for all that reads pixels of the cell."""
+        return PixelBlock(self.source.pixels, self.region)
+
+    def release(self):
+        """Forget the pixels; what was learned from them stays."""
+        self.pixels.release()
 
     @cached_property
     def tmag(self):
