@@ -1,0 +1,256 @@
+"""Stars that a mean image shows and the catalogue lacks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from photometry.core.stamp import Stamp
+
+SIGNIFICANCE = 6.0
+"""Errors by which a star must stand out; they hold noise, crowd and the doubt of the PRF."""
+
+DOUBT = 0.05
+"""Part of the brightest light within two pixels by which a model of the starlight may be wrong."""
+
+REACH = 12
+"""Distance from a known star up to which the doubt of its image is learned, px."""
+
+STEP = 0.5
+"""Width of the rings in which it is learned, px."""
+
+FLOOR, FLOOR_SCALE = 0.02, 3.0
+"""Least doubt of a known star's image as a part of its flux in the fit of another star on
+top of it, and the distance in px over which it falls by a factor e."""
+
+SMEAR = 15
+"""Half length of the piece of a column whose median is taken for its straps and trails, px."""
+
+LIKENESS = 0.6
+"""Part of the squares around a peak that a star must explain."""
+
+NEAREST = 1.0
+"""Distance from a known star within which another is believed only if unmistakable, px."""
+
+HALF = 3
+ROUNDS = 3
+
+
+class MissingStars(NamedTuple):
+    """Stars found: zero-based places on the CCD, fluxes in e-/s, flux over its error; all (n,)."""
+
+    row: np.ndarray
+    column: np.ndarray
+    flux: np.ndarray
+    significance: np.ndarray
+
+
+def find(residual, variance, prf, stamp, known_row, known_column, known_flux, light, *,
+         significance=SIGNIFICANCE) -> MissingStars:
+    """Stars in what a model of all known ones leaves of a mean image.
+
+    Every pixel gets the flux of a star on a local level by least squares
+    (a matched filter). Its error holds the noise, the crowd of what is too
+    faint to be found, and what the images of the known stars may leave
+    behind: the latter is learned from the residual around all known stars
+    together, as a part of their flux in rings, so that a wrong PRF makes the
+    finder careful and a good one bold. Peaks are refined with the PRF one by
+    one, the others taken away, and must look like stars.
+
+    Parameters
+    ----------
+    residual : array (rows, columns)
+        Mean image less stars and sky, e-/s; NaN where it does not count.
+    variance : array (rows, columns)
+        Of the mean image's noise, (e-/s)^2; infinite for saturated and bleeding pixels.
+    prf : photometry.algorithms.prf.PRF
+    stamp : Stamp
+        Pixels of the arrays on the CCD.
+    known_row, known_column, known_flux : arrays (n,)
+        The stars of the model, e-/s, those outside the stamp that shine on it, too.
+    light : array (rows, columns)
+        The model's starlight, e-/s.
+    significance : float
+
+    Returns
+    -------
+    MissingStars
+        Brightest first; empty where nothing is missing.
+    """
+    field = _Field(residual, variance, prf, stamp, (known_row, known_column, known_flux), light)
+    found = np.zeros((0, 3))
+    for _ in range(ROUNDS):
+        peaks = field.peaks(found, significance)
+        if not len(peaks):
+            break
+        found = field.refined(np.concatenate([found, peaks]), significance)
+    found = found[np.argsort(-found[:, 2], kind='stable')]
+    return MissingStars(*found.T, found[:, 2] / field.error_at(found))
+
+
+class _Field:
+    """The residual with its weights, and the error of a star's flux at every pixel."""
+
+    def __init__(self, residual, variance, prf, stamp, known, light):
+        self.prf, self.stamp = prf, stamp
+        self.known = np.stack([np.asarray(values, 'f8') for values in known], axis=1)
+        self.used = np.isfinite(residual) & np.isfinite(variance) & (variance > 0)
+        clean = np.where(self.used, residual, np.nan)
+        self.residual = np.where(self.used, clean - _column_level(clean), 0.0)
+        doubt = DOUBT * _widest(np.nan_to_num(np.maximum(light, 0)))
+        self.weight = np.where(self.used, 1 / (np.where(self.used, variance, 1.0) + doubt**2), 0.0)
+        middle = (stamp.row_min + stamp.row_max) // 2, (stamp.col_min + stamp.col_max) // 2
+        self.kernel = prf.render_at(*map(float, middle), HALF)[0][0]
+        self._normal()
+        self.error = self._error()
+
+    def _normal(self):
+        """Sums that do not depend on the data."""
+        ones = np.ones_like(self.kernel)
+        self._sums = [_correlate(self.weight, kernel) for kernel in (ones, self.kernel, self.kernel**2)]
+        whole = _correlate(self.used.astype('f8'), self.kernel**2)
+        self.seen = whole > 0.6 * (self.kernel**2).sum()
+
+    def flux(self, residual):
+        """Flux (rows, columns) of a star on each pixel, a level free; NaN where none can be told."""
+        weighted = self.weight * residual
+        level = _correlate(weighted, np.ones_like(self.kernel))
+        star = _correlate(weighted, self.kernel)
+        one, value, square = self._sums
+        determinant = one * square - value**2
+        good = self.seen & (determinant > 1e-12 * one * square)
+        return np.where(good, (one * star - value * level) / np.where(good, determinant, 1.0), np.nan)
+
+    def _error(self):
+        one, value, square = self._sums
+        determinant = one * square - value**2
+        good = self.seen & (determinant > 1e-12 * one * square)
+        noise = np.where(good, one / np.where(good, determinant, 1.0), np.inf)
+        flux = self.flux(self.residual)
+        far, doubt = self._doubt(flux)
+        calm = far & np.isfinite(flux)
+        below = flux[calm & (flux < 0)]
+        crowd = 1.4826 * np.median(np.abs(below)) if below.size > 30 else 0.0
+        return np.sqrt(noise + crowd**2 + doubt**2)
+
+    def _doubt(self, flux):
+        """Which pixels lie far from known stars, and what these may leave in the others."""
+        bright = self.known[self.known[:, 2] > 0]
+        bright = bright[np.argsort(-bright[:, 2])][:400]
+        rings = np.arange(0, REACH + STEP, STEP)
+        least = FLOOR * np.exp(-rings / FLOOR_SCALE)
+        total, strongest, ring = self._shares(bright, rings, least)
+        owned = np.isfinite(flux) & (strongest > 0.7 * total) & (total > 0)
+        part = np.abs(flux[owned]) / (strongest[owned] / least[ring[owned]])
+        scale = least.copy()
+        for i in range(len(rings)):
+            some = part[ring[owned] == i]
+            if some.size >= 8:
+                scale[i] = max(scale[i], 1.4826 * np.median(some))
+        total, _, _ = self._shares(bright, rings, scale)
+        return total < np.nanpercentile(total, 50), total
+
+    def _shares(self, stars, rings, scale):
+        """Root of squares and greatest of the stars' doubts in each pixel, and the ring it comes from."""
+        total, strongest = np.zeros((2, *self.stamp.shape))
+        ring = np.zeros(self.stamp.shape, dtype=int)
+        for row, column, flux in stars:
+            part = Stamp.around(row, column, 2 * REACH + 1, 2 * REACH + 1).clipped(self.stamp)
+            if 0 in part.shape:
+                continue
+            place = part.slices(self.stamp[::2])
+            distance = np.hypot((np.arange(part.row_min, part.row_max) - row)[:, None],
+                                np.arange(part.col_min, part.col_max) - column)
+            index = np.minimum((distance / STEP + 0.5).astype(int), len(rings) - 1)
+            value = flux * scale[index]
+            total[place] += value**2
+            ring[place] = np.where(value > strongest[place], index, ring[place])
+            strongest[place] = np.maximum(strongest[place], value)
+        return np.sqrt(total), strongest, ring
+
+    def error_at(self, stars):
+        """Error of the flux of stars (n, 3)."""
+        if not len(stars):
+            return np.zeros(0)
+        row, column = (np.clip(np.rint(stars[:, axis]).astype(int) - self.stamp[2 * axis], 0, size - 1)
+                       for axis, size in enumerate(self.stamp.shape))
+        return self.error[row, column]
+
+    def peaks(self, found, significance):
+        """Pixels (n, 3) on which another star seems to stand."""
+        from scipy import ndimage
+        flux = self.flux(self.residual - self._images(found).sum(axis=0))
+        ratio = np.nan_to_num(flux / self.error, nan=0.0, posinf=0.0, neginf=0.0)
+        top = (ratio == ndimage.maximum_filter(ratio, 5)) & (ratio > 0.8 * significance)
+        place = np.argwhere(top)
+        return np.column_stack([place + self.stamp[::2], flux[top]]).reshape(-1, 3)
+
+    def refined(self, stars, significance, rounds=3):
+        """Stars with places and fluxes of their own, those that do not convince left out."""
+        stars = stars[np.argsort(-stars[:, 2], kind='stable')]
+        start, likeness = stars[:, :2].copy(), np.zeros(len(stars))
+        images = self._images(stars)
+        whole = images.sum(axis=0)
+        for _ in range(rounds):
+            for i in range(len(stars)):
+                whole -= images[i]
+                stars[i], likeness[i] = self._fit(stars[i], self.residual - whole)
+                images[i] = self._images(stars[i:i + 1])[0]
+                whole += images[i]
+        kept = (likeness > LIKENESS) & (stars[:, 2] > significance * self.error_at(stars))
+        kept &= (np.abs(stars[:, :2] - start) < 1.5).all(axis=1) & self._unmistakable(stars, likeness)
+        kept &= np.array([self.stamp.contains(*star[:2]) for star in stars], dtype=bool)
+        return stars[kept]
+
+    def _unmistakable(self, stars, likeness):
+        """Whether stars stand apart from all known ones, or are too bright to be their residual."""
+        if not len(self.known):
+            return np.ones(len(stars), dtype=bool)
+        distance = np.hypot(*(stars[:, None, :2] - self.known[None, :, :2]).transpose(2, 0, 1))
+        near = distance < NEAREST
+        rival = np.where(near, self.known[None, :, 2], 0.0).max(axis=1)
+        return ~near.any(axis=1) | ((stars[:, 2] > 0.5 * rival) & (likeness > 0.9))
+
+    def _images(self, stars):
+        """Light (n, rows, columns) of stars (n, 3)."""
+        if not len(stars):
+            return np.zeros((1, *self.stamp.shape))
+        return stars[:, 2, None, None] * self.prf.render(stars[:, 0], stars[:, 1], self.stamp)
+
+    def _fit(self, star, residual):
+        """One step of place and flux on a level, and how much of the squares the star explains."""
+        part = Stamp.around(star[0], star[1], 2 * HALF + 1, 2 * HALF + 1).clipped(self.stamp)
+        if 0 in part.shape:
+            return star, 0.0
+        place = part.slices(self.stamp[::2])
+        weight, data = self.weight[place].ravel(), residual[place].ravel()
+        value, down, right = (image[0].ravel() for image in self.prf.render(*star[:2], part, True))
+        design = np.stack([value, star[2] * down, star[2] * right, np.ones_like(value)])
+        normal = (design * weight) @ design.T + np.diag([0, 1e-9, 1e-9, 1e-12])
+        solution = np.linalg.lstsq(normal, (design * weight) @ data, rcond=None)[0]
+        before = data - np.average(data, weights=weight) if weight.sum() > 0 else data
+        after = data - solution @ design
+        explained = 1 - (weight * after**2).sum() / max((weight * before**2).sum(), 1e-30)
+        step = np.clip(solution[1:3], -0.5, 0.5)
+        return np.array([*(star[:2] + step), solution[0]]), explained
+
+
+def _column_level(image):
+    """Median of the piece of column around each pixel: straps and trails, which are no stars."""
+    from numpy.lib.stride_tricks import sliding_window_view
+    padded = np.pad(image, ((SMEAR, SMEAR), (0, 0)), constant_values=np.nan)
+    windows = sliding_window_view(padded, 2 * SMEAR + 1, axis=0)
+    empty = ~np.isfinite(windows).any(axis=2)
+    return np.where(empty, 0.0, np.nanmedian(np.where(empty[..., None], 0.0, windows), axis=2))
+
+
+def _widest(light):
+    """Brightest light within two pixels."""
+    from scipy import ndimage
+    return ndimage.maximum_filter(light, 5)
+
+
+def _correlate(image, kernel):
+    from scipy import ndimage
+    return ndimage.correlate(image, kernel, mode='constant')
