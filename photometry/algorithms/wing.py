@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 
+from photometry.algorithms import masks
 from photometry.algorithms import prf as prf_model
 from photometry.core import units
 from photometry.core.stamp import Stamp
@@ -128,7 +129,9 @@ class _Neighbourhood:
         rows, columns = np.arange(stamp.row_min, stamp.row_max), np.arange(stamp.col_min, stamp.col_max)
         outside = ((abs(rows - row[star]) > prf_model.HALF + 1)[:, None]
                    | (abs(columns - column[star]) > prf_model.HALF + 1)[None, :])
-        self.weight = np.where(np.isfinite(data) & outside, 1 / variance, 0.0)
+        # A saturated star's charge runs along its column and far out of its core.
+        spilt = masks.bleeding(masks.saturated(data))
+        self.weight = np.where(np.isfinite(data) & outside & ~spilt, 1 / variance, 0.0)
         self.rest[self.weight == 0] = 0.0
         # Every wing that reaches in counts, also those of stars too bright for their cores.
         reach = _within(60 + REACH, star, row, column)

@@ -65,3 +65,12 @@ def test_too_little_to_tell():
     image, row, column, tmag, prf = field(0.03, 2.5, 2, seed=5)
     assert wing.fit_wing(image, row, column, tmag, prf, origin=(500, 500)) is None
     assert wing.fit_wing(np.zeros((13, 13)), row, column, tmag, prf) is None
+
+
+def test_the_trail_of_a_saturated_star_is_no_wing():
+    image, row, column, tmag, prf = field(0.03, 3.0, 150, seed=1, brightest=8.0)
+    place = Stamp.around(row[0], column[0], 1, 1)
+    image[:, place.col_min - 500] = 1e5
+    found = wing.fit_wing(image, row, column, tmag, prf, origin=(500, 500))
+    assert found.fraction == pytest.approx(0.03, abs=0.004)
+    assert found.exponent == pytest.approx(3.0, abs=0.3)
