@@ -12,7 +12,7 @@ from photometry.core.errors import InputBadError, InputMissingError
 from photometry.core.stamp import Stamp
 from photometry.files import atomic, schema
 
-SCHEMA = '1.0'
+SCHEMA = '1.1'
 NAME = 'truth.hdf5'
 STARS_NAME = 'stars.ecsv'
 
@@ -112,7 +112,8 @@ class Truth:
     facts: dict
     """Numbers and words: seed, sector, camera, ccd, cadence, stamp, wing, noise ..."""
     stars: np.ndarray
-    """Structured array: starid, row, column at rest, tmag, flux (e-/s), ra, decl, ..."""
+    """Structured array: starid, row, column at rest, tmag, flux (e-/s), ra, decl, ...; since schema 1.1
+    catalog_row, catalog_column and listed say what the catalogue knows."""
     frames: np.ndarray
     """Structured array, one row a frame, missing ones included."""
     shift: np.ndarray

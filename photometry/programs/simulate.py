@@ -33,10 +33,10 @@ def arguments():
     made.add_argument('--tesscut', action='store_true', help='a TESSCut file of the full CCD, too')
     made.add_argument('--stars', type=int, metavar='N', help='stars on the pixels, instead of --density')
     made.add_argument('--density', default='typical', metavar='WORD',
-                      help='sparse, typical, crowded or isolated (default typical)')
+                      help='sparse, typical, crowded, isolated or bright (default typical)')
     made.add_argument('--faint-limit', type=float, default=16.0, metavar='MAG', help='(default 16)')
     made.add_argument('--background', default='tess', metavar='WORD',
-                      help='quiet, gradient, glow, straps or tess: all of it (default)')
+                      help='quiet, gradient, glow, straps, glow60 or tess: all but the last (default)')
     made.add_argument('--variables', type=float, default=0.05, metavar='PART',
                       help='part of the stars that vary (default 0.05)')
     made.add_argument('--jitter', type=float, default=0.003, metavar='PX', help='rms (default 0.003)')
@@ -44,6 +44,16 @@ def arguments():
                       help='over the run, less if it is short (default 0.15)')
     made.add_argument('--wing', type=float, metavar='PART',
                       help="part of a star's light beyond 13 x 13 px (default: drawn, 0.02 to 0.05)")
+    made.add_argument('--prf-width', type=float, default=1.0, metavar='FACTOR',
+                      help='stars wider or narrower than the official responses (default 1)')
+    made.add_argument('--prf-asymmetry', type=float, default=0.0, metavar='PX',
+                      help='length of a one-sided tail of every star (default 0)')
+    made.add_argument('--pointing-scatter', type=float, default=0.0, metavar='PX',
+                      help='rms that every frame is off on top of jitter and drift (default 0)')
+    made.add_argument('--catalog-error', type=float, default=0.0, metavar='PX',
+                      help='rms that the catalogue is off the true places (default 0)')
+    made.add_argument('--catalog-limit', type=float, metavar='MAG',
+                      help='fainter stars shine without an entry in the catalogue')
     made.add_argument('--no-faults', action='store_true', help='no flagged, empty or missing frames')
     made.add_argument('--no-gap', action='store_true', help='no pause in the middle of the sector')
     made.add_argument('--cosmic-rays', action='store_true', help='add what hits are left')
@@ -75,5 +85,7 @@ def simulate(chosen):
         cadence=chosen.cadence, stamp=stamp, preset=chosen.density, number=chosen.stars,
         faint=chosen.faint_limit, background=chosen.background, wing=chosen.wing, jitter=chosen.jitter,
         drift=chosen.drift, variables=chosen.variables, gap=not chosen.no_gap, faults=not chosen.no_faults,
-        cosmic_rays=chosen.cosmic_rays)
+        cosmic_rays=chosen.cosmic_rays, prf_width=chosen.prf_width, prf_asymmetry=chosen.prf_asymmetry,
+        pointing_scatter=chosen.pointing_scatter, catalog_error=chosen.catalog_error,
+        catalog_limit=chosen.catalog_limit)
     run(chosen.output, plan, tesscut=chosen.tesscut)

@@ -8,8 +8,12 @@ from photometry.core.coordinates import SCIENCE
 from photometry.core.errors import UsageError
 from photometry.files.truth import BackgroundTruth
 
-PRESETS = ('quiet', 'gradient', 'glow', 'straps', 'tess')
-"""Only zodiacal light; a slope too; scattered light within hours too; straps too; all of it."""
+PRESETS = ('quiet', 'gradient', 'glow', 'straps', 'tess', 'glow60')
+"""Only zodiacal light; a slope too; scattered light within hours too; straps too; all of these;
+zodiacal light with a broad patch that stays."""
+
+PATCH_HEIGHT, PATCH_SIGMA = 50.0, 60.0
+"""The patch that stays: e-/s/px, px."""
 
 FAST_HOURS = 3.0
 """Half width of a burst of scattered light."""
@@ -52,15 +56,20 @@ def make_background(rng, schedule, stamp, *, preset='tess', axis=(2078.0, 44.0),
     straps = _straps(rng)
     has = {name: preset in (name, 'tess') for name in PRESETS}
     none = np.zeros(frames)
+    sigma = max(60.0, 0.35 * size)
+    height = fast * bursts if has['glow'] else none
+    if preset == 'glow60':
+        sigma, height = PATCH_SIGMA, none + PATCH_HEIGHT
+        place = none[:, None] + rng.uniform(-0.25, 0.25, 2) * stamp.shape
     return BackgroundTruth(
         level=level * (1 + 0.05 * part) + has['tess'] * (0.3 * swell + dusk),
         gradient=(np.outer(1 + 0.3 * swell, steep if preset == 'gradient' else slope)
                   if has['gradient'] else np.zeros((frames, 2))),
         bowl=none + bowl * has['gradient'],
         corner=none + corner * (1 + 0.5 * swell) * has['tess'],
-        glow=fast * bursts if has['glow'] else none,
+        glow=height,
         glow_place=middle + place, centre=middle, axis=np.asarray(axis, dtype='float64'),
-        corner_start=2100.0, corner_scale=400.0, glow_sigma=max(60.0, 0.35 * size),
+        corner_start=2100.0, corner_scale=400.0, glow_sigma=sigma,
         strap_column=straps[0] if has['straps'] else straps[0][:0],
         strap_response=straps[1] if has['straps'] else straps[1][:0])
 

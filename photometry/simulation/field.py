@@ -107,16 +107,17 @@ def simulate_field(seed, rows=256, columns=256, frames=300, *, density='crowded'
     seed : int
     rows, columns, frames : int
     density : str
-        sparse, typical, crowded (1100 stars to Tmag 15 in 256 x 256 px) or isolated.
+        sparse, typical, crowded (1100 stars to Tmag 15 in 256 x 256 px), isolated or bright.
     background : str
-        quiet, gradient, glow, straps or tess.
+        quiet, gradient, glow, straps, tess or glow60.
     row, column : int, optional
         First row and column (zero-based on the CCD, 44 columns leading); the middle otherwise.
     gap, faults : bool
         Whether there is a mid-sector gap, and flagged and empty frames.
     **choices
         Further fields of `photometry.simulation.plan.SectorPlan`: sector, camera, ccd, cadence,
-        number, faint, bright, zodiacal, wing, jitter, drift, variables, crmiten ...
+        number, faint, bright, zodiacal, wing, prf_width, prf_asymmetry, jitter, drift, pointing_scatter,
+        catalog_error, catalog_limit, variables, transits, companions, crmiten ...
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,11 @@ class Motion:
         place = np.stack([row, column], axis=-1) - self.centre
         moved = place[:, None] + self.shift + np.einsum('tij,nj->nti', self.matrix, place)
         return moved[..., 0] + self.centre[0], moved[..., 1] + self.centre[1]
+
+
+def scattered(motion, rng, rms):
+    """The same motion with every frame off by a random step more, px rms along each axis."""
+    return replace(motion, shift=motion.shift + rms * rng.standard_normal(motion.shift.shape))
 
 
 def make_motion(rng, schedule, centre, *, jitter=0.003, drift=0.15, roll=2e-6):

@@ -32,22 +32,38 @@ class SectorPlan:
     """Seconds, one of CADENCES."""
     stamp: Stamp = SCIENCE
     preset: str = 'typical'
-    """Density: sparse, typical, crowded or isolated."""
+    """Density: sparse, typical, crowded, isolated or bright."""
     number: int | None = None
     """Stars on the stamp, instead of what the density says."""
     faint: float = 15.0
     bright: float | None = None
     background: str = 'tess'
-    """quiet, gradient, glow, straps or tess (all of it)."""
+    """quiet, gradient, glow, straps, tess (all of it) or glow60 (one broad patch that stays)."""
     zodiacal: float | None = None
     wing: float | None = None
     """Part of a star's light beyond 13 x 13 px; drawn from 0.02 to 0.05 otherwise."""
     exponent: float = 3.0
+    prf_width: float = 1.0
+    """How much wider stars are than the official responses say."""
+    prf_asymmetry: float = 0.0
+    """Length of a one-sided tail of every star, px; see `photometry.simulation.shape.Shape`."""
     jitter: float = 0.003
     drift: float = 0.15
     roll: float = 2e-6
+    pointing_scatter: float = 0.0
+    """Px rms along each axis that every frame is off on top of the other motion."""
+    catalog_error: float = 0.0
+    """Px rms along each axis by which stars stand beside their places in the catalogue."""
+    catalog_limit: float | None = None
+    """Tmag; fainter stars shine without an entry in the catalogue."""
     variables: float = 0.0
     """Part of the stars that vary."""
+    transits: tuple = ()
+    """(star, depth, period, duration[, epoch]) of injected transits: rows of the table of
+    stars; days; BTJD of the star."""
+    companions: tuple = ()
+    """(star, distance, magnitudes[, angle]) of stars put beside others: px, how much fainter
+    (negative: brighter), deg from the rows towards the columns. They come last in the table."""
     gap: bool = True
     faults: bool = True
     crmiten: bool | None = None
@@ -66,9 +82,8 @@ class SectorPlan:
         if min(self.stamp.shape) < 1 or self.stamp.clipped(SCIENCE) != self.stamp:
             raise UsageError(f'The pixels {tuple(self.stamp)} do not lie on the science pixels '
                              f'{tuple(SCIENCE)} (rows, then columns); choose another size or corner.')
-        if self.preset not in (*stars.PRESETS, stars.ISOLATED):
-            raise UsageError(f"{self.preset!r} is no density; choose {', '.join(stars.PRESETS)} "
-                             f'or {stars.ISOLATED}.')
+        if self.preset not in stars.WORDS:
+            raise UsageError(f"{self.preset!r} is no density; choose one of {', '.join(stars.WORDS)}.")
         if self.background not in background.PRESETS:
             raise UsageError(f"{self.background!r} is no background; choose one of "
                              f"{', '.join(background.PRESETS)}.")
@@ -78,6 +93,18 @@ class SectorPlan:
             raise UsageError(f'A wing cannot hold {self.wing} of the light; give a part between 0 and 0.5.')
         if not 0 <= self.variables <= 1:
             raise UsageError(f'A part of {self.variables} of the stars cannot vary; give 0 to 1.')
+        self._check_variants()
+
+    def _check_variants(self):
+        for name, low, high in (('prf_width', 0.8, 1.25), ('prf_asymmetry', 0, 1),
+                                ('pointing_scatter', 0, 2), ('catalog_error', 0, 5)):
+            if not low <= getattr(self, name) <= high:
+                raise UsageError(f'{name} cannot be {getattr(self, name)}; it lies between {low} and {high}.')
+        for name, least, most in (('transits', 4, 5), ('companions', 3, 4)):
+            entries = tuple(tuple(entry) for entry in getattr(self, name))
+            if any(not least <= len(entry) <= most or entry[0] < 0 for entry in entries):
+                raise UsageError(f'{name} are tuples of {least} to {most} numbers, a star first.')
+            object.__setattr__(self, name, entries)
 
     @property
     def clipped(self) -> bool:
@@ -90,5 +117,6 @@ class SectorPlan:
 
 
 STREAMS = {name: number for number, name in enumerate(
-    ('schedule', 'stars', 'motion', 'background', 'variables', 'wing', 'noise', 'pointing', 'cosmic'))}
+    ('schedule', 'stars', 'motion', 'background', 'variables', 'wing', 'noise', 'pointing', 'cosmic',
+     'scatter', 'catalog', 'transits', 'companions'))}
 """Order matters: it is part of what a seed means."""

@@ -12,6 +12,8 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
+from photometry.simulation.shape import Shape
+
 OVERSAMPLE = 9
 NEAR = 9
 """Half width in px of the stamp that holds a star's core and near wing."""
@@ -37,9 +39,9 @@ def smoothstep(value, start, end):
     return 1 - part ** 3 * (10 - 15 * part + 6 * part ** 2)
 
 
-def _core_window(distance):
+def _core_window(distance, width):
     """The official samples end at 6.44 px; their last pixel fades into the wing."""
-    return smoothstep(np.abs(distance), 5.5, 6.5)
+    return smoothstep(np.abs(distance), 5.5 * width, 6.5 * width)
 
 
 def _near_window(distance):
@@ -47,16 +49,19 @@ def _near_window(distance):
     return smoothstep(np.abs(distance), 6.5, 9.0)
 
 
-def wing_profile(row, column, exponent):
-    """Wing without normalisation at offsets in px, zero in the core and beyond FAR."""
+def wing_profile(row, column, exponent, width=1.0):
+    """Wing without normalisation at offsets in px, zero in the core and beyond FAR.
+
+    ``width`` stretches the core and the place where the wing takes over, not the wing.
+    """
     distance = np.hypot(row, column)
     law = np.maximum(distance, 1.0) ** -exponent * smoothstep(distance, FAR - 5, FAR)
-    return law * (1 - _core_window(row) * _core_window(column))
+    return law * (1 - _core_window(row, width) * _core_window(column, width))
 
 
-def far_profile(row, column, exponent):
+def far_profile(row, column, exponent, width=1.0):
     """The part of the wing that changes slowly enough for an expansion in the motion."""
-    return wing_profile(row, column, exponent) * (1 - _near_window(row) * _near_window(column))
+    return wing_profile(row, column, exponent, width) * (1 - _near_window(row) * _near_window(column))
 
 
 class Renderer:
@@ -70,10 +75,13 @@ class Renderer:
     row, column : arrays, shape (25,)
         Where on the CCD they hold, zero-based.
     wing : WingShape
+    shape : photometry.simulation.shape.Shape
+        How the true response differs from the samples.
     """
 
-    def __init__(self, samples, row, column, wing=None):
+    def __init__(self, samples, row, column, wing=None, shape=None):
         self.wing = wing or WingShape()
+        self.shape = shape or Shape()
         order = np.lexsort((column, row))
         self.rows = np.unique(np.asarray(row, dtype='float64'))
         self.columns = np.unique(np.asarray(column, dtype='float64'))
@@ -84,19 +92,15 @@ class Renderer:
 
     def _tabulate(self):
         offset = np.arange(-_GRID, _GRID + 1) / OVERSAMPLE
-        window = _core_window(offset)
+        window = _core_window(offset, self.shape.width)
         edge = _near_window(offset)
-        wing = (wing_profile(offset[:, None], offset, self.wing.exponent)
+        wing = (wing_profile(offset[:, None], offset, self.wing.exponent, self.shape.width)
                 * edge[:, None] * edge)
         far = self.kernels[0].sum()
         wing_sums = _phase_sums(wing)
-        half = self._samples.shape[1] // 2
-        inner = slice(_GRID - half, _GRID + half + 1)
         table, amplitude = [], []
         for sample in self._samples:
-            core = np.zeros_like(wing)
-            core[inner, inner] = sample * np.outer(window[inner], window[inner])
-            core *= 1 - self.wing.fraction
+            core = (1 - self.wing.fraction) * self._on_table(sample) * np.outer(window, window)
             # What the window takes from the core goes to the wing: a star's light stays 1,
             # at every phase, as in the official samples.
             missing = 1 - _phase_sums(core)
@@ -105,6 +109,12 @@ class Renderer:
             table.append(_phases(core + _repeated(near, wing.shape) * wing))
         self._table = np.array(table, dtype='float32')
         self._amplitude = np.array(amplitude)
+
+    def _on_table(self, sample):
+        """A response on the grid of the table; what lies beyond the official samples the window hides."""
+        if self.shape.official:
+            return np.pad(sample, _GRID - len(sample) // 2)
+        return self.shape.applied(sample, _GRID, OVERSAMPLE)
 
     def places(self, row, column):
         """The four nearest places and their bilinear weights: (n, 4) integers, (n, 4) floats."""
@@ -161,7 +171,8 @@ class Renderer:
         step = 0.05
 
         def shifted(down, right):
-            return far_profile(offset[:, None] - down * step, offset - right * step, self.wing.exponent)
+            return far_profile(offset[:, None] - down * step, offset - right * step, self.wing.exponent,
+                               self.shape.width)
 
         centre, up, down, right, left = (shifted(*way) for way in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)))
         mixed = shifted(1, 1) - shifted(1, -1) - shifted(-1, 1) + shifted(-1, -1)

@@ -12,14 +12,15 @@ from photometry.files import prf
 from photometry.files.truth import FRAME, Truth
 from photometry.simulation.background import make_background
 from photometry.simulation.cosmic import add_hits
-from photometry.simulation.motion import make_motion
+from photometry.simulation.motion import make_motion, scattered
 from photometry.simulation.noise import INT_TIME, Detector
 from photometry.simulation.plan import SectorPlan
 from photometry.simulation.render import Renderer, WingShape
 from photometry.simulation.scene import Starlight
 from photometry.simulation.schedule import make_schedule
-from photometry.simulation.stars import draw_stars
-from photometry.simulation.variability import draw_variables
+from photometry.simulation.shape import Shape
+from photometry.simulation.stars import catalogued, draw_stars, with_companions
+from photometry.simulation.variability import draw_variables, transits
 
 CCD_CENTRE = (1023.0, 1067.0)
 """Row and column for which headers give barycentric times (BTC_PIX1, BTC_PIX2)."""
@@ -55,15 +56,19 @@ class Simulation:
                                       start=None if sky is None else sky.start)
         self.motion = make_motion(plan.rng('motion'), self.schedule, CCD_CENTRE, jitter=plan.jitter,
                                   drift=plan.drift, roll=plan.roll)
-        self.stars = draw_stars(plan.rng('stars'), plan.stamp, preset=plan.preset, number=plan.number,
-                                faint=plan.faint, bright=plan.bright)
+        if plan.pointing_scatter:
+            self.motion = scattered(self.motion, plan.rng('scatter'), plan.pointing_scatter)
+        self.stars = _stars(plan)
         axis = {} if sky is None else {'axis': sky.axis}
         self.background = make_background(plan.rng('background'), self.schedule, plan.stamp,
                                           preset=plan.background, zodiacal=plan.zodiacal, **axis)
         if sky is not None:
             self.stars['ra'], self.stars['decl'] = sky.radec(self.stars['row'], self.stars['column'])
         times = self.times[[0, -1]]
-        self.variables = draw_variables(plan.rng('variables'), len(self.stars), times, plan.variables)
+        injected = transits(plan.rng('transits'), len(self.stars), times, plan.transits)
+        chosen = {variable.star for variable in injected}
+        drawn = draw_variables(plan.rng('variables'), len(self.stars), times, plan.variables)
+        self.variables = [variable for variable in drawn if variable.star not in chosen] + injected
 
     @cached_property
     def wing(self) -> WingShape:
@@ -75,7 +80,8 @@ class Simulation:
     def renderer(self) -> Renderer:
         """Images of stars on this CCD."""
         samples = prf.load_prf(self.plan.sector, self.plan.camera, self.plan.ccd)
-        return Renderer(samples.samples, samples.row, samples.column, self.wing)
+        return Renderer(samples.samples, samples.row, samples.column, self.wing,
+                        Shape(self.plan.prf_width, self.plan.prf_asymmetry))
 
     @cached_property
     def starlight(self) -> Starlight:
@@ -157,11 +163,21 @@ class Simulation:
         plan, detector = self.plan, self.detector
         chosen = {name: value for name, value in vars(plan).items() if name != 'stamp'}
         return chosen | {
-            'stamp': list(plan.stamp), 'crmiten': detector.crmiten, 'crblksz': detector.crblksz,
-            'wing': self.wing.fraction, 'exponent': self.wing.exponent, 'num_frm': detector.num_frm,
-            'n_readout': detector.n_readout, 'int_time': INT_TIME, 'readnoise': list(detector.readnoise),
-            'gain': list(detector.gain), 'full_well': detector.full_well,
+            'stamp': list(plan.stamp), 'transits': [list(entry) for entry in plan.transits],
+            'companions': [list(entry) for entry in plan.companions],
+            'crmiten': detector.crmiten, 'crblksz': detector.crblksz, 'wing': self.wing.fraction,
+            'exponent': self.wing.exponent, 'num_frm': detector.num_frm, 'n_readout': detector.n_readout,
+            'int_time': INT_TIME, 'readnoise': list(detector.readnoise), 'gain': list(detector.gain),
+            'full_well': detector.full_well,
             'clipping_factor': detector.factor}
+
+
+def _stars(plan):
+    """The stars of a plan with what its catalogue knows of them."""
+    drawn = draw_stars(plan.rng('stars'), plan.stamp, preset=plan.preset, number=plan.number,
+                       faint=plan.faint, bright=plan.bright)
+    stars = with_companions(drawn, plan.rng('companions'), plan.companions)
+    return catalogued(stars, plan.rng('catalog'), plan.catalog_error, plan.catalog_limit)
 
 
 def stamp_of_size(rows, columns, row=None, column=None) -> Stamp:

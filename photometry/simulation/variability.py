@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from photometry.core.errors import UsageError
+
 KINDS = ('transit', 'eclipse', 'pulsation')
 
 
@@ -62,6 +64,39 @@ def draw_variables(rng, stars, times, fraction):
     span = max(times[1] - times[0], 1.0)
     return [_draw(rng, int(star), KINDS[number % len(KINDS)], times[0], span)
             for number, star in enumerate(chosen)]
+
+
+def transits(rng, stars, times, entries):
+    """Transits that a plan injects.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        For the epochs that are left open.
+    stars : int
+        Number of stars.
+    times : tuple
+        First and last time, BTJD.
+    entries : tuple of tuples
+        Star, depth, period, duration and, maybe, epoch of mid-transit; days, BTJD.
+
+    Returns
+    -------
+    list of Variable
+
+    Raises
+    ------
+    UsageError
+        Where there is no such star, or the shape is impossible.
+    """
+    made = []
+    for star, depth, period, duration, *epoch in entries:
+        if star >= stars or not (0 <= depth <= 1 and 0 < duration < period):
+            raise UsageError(f'No star of {stars} can have the transit {(star, depth, period, duration)}; '
+                             'give a row of the table, a depth up to 1, a duration shorter than the period.')
+        drawn = times[0] + rng.uniform(0.1, 0.9) * min(period, times[1] - times[0])
+        made.append(Variable(int(star), 'transit', period, epoch[0] if epoch else drawn, depth, duration))
+    return made
 
 
 def _draw(rng, star, kind, start, span):

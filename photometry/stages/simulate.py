@@ -113,8 +113,10 @@ def frame_facts(simulation, frame):
 
 
 def catalogue(simulation):
-    """Stars with their places at J2000, from which proper motion leads to those observed."""
-    stars = simulation.stars
+    """What the catalogue lists: places at J2000, from which proper motion leads to those it believes in."""
+    stars = simulation.stars[simulation.stars['listed']]
+    if simulation.plan.catalog_error:
+        stars['ra'], stars['decl'] = simulation.sky.radec(stars['catalog_row'], stars['catalog_column'])
     years = (simulation.schedule.middle.mean() + 2457000 - J2000) / 365.25
     decl = stars['decl'] - stars['pm_decl'] * years / 3.6e6
     ra = (stars['ra'] - stars['pm_ra'] * years / 3.6e6 / np.cos(np.deg2rad(stars['decl']))) % 360
