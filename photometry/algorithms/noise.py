@@ -22,6 +22,46 @@ def stassun_floor(tmag):
     """
     return np.exp(np.polynomial.polynomial.polyval(np.maximum(tmag, _STASSUN_MINIMUM), _STASSUN))
 
+_MASK_PIXELS = np.array([
+    (2.06, 1484.5), (2.95, 715), (3.84, 447), (4.74, 282.5), (5.63, 185), (6.52, 126), (7.41, 98),
+    (8.31, 76), (9.20, 61), (10.09, 49), (10.98, 38), (11.88, 28), (12.77, 20), (13.66, 14), (14.55, 8)]).T
+_LEAST_PIXELS = 4
+_TASOC_ZERO_POINT, _TASOC_READNOISE = 20.451, 10.0
+
+
+def mask_pixels(tmag):
+    """Pixels in a typical mask on full-frame images.
+
+    The table of TASOC's data validation (tasoc/dataval, noise_model.py): the logarithm
+    runs linearly between its entries and beyond its ends; whole pixels, at least 4.
+    """
+    magnitude, count = _MASK_PIXELS[0], np.log10(_MASK_PIXELS[1])
+    tmag = np.asarray(tmag, dtype='float64')
+    low = np.clip(np.searchsorted(magnitude, tmag) - 1, 0, magnitude.size - 2)
+    part = (tmag - magnitude[low]) / (magnitude[low + 1] - magnitude[low])
+    return np.maximum(np.floor(10 ** (count[low] + part * (count[low + 1] - count[low]))), _LEAST_PIXELS)
+
+
+def tasoc_floor(tmag, latitude=30.0, duration=3600.0, systematic=60.0):
+    """Expected noise of TASOC's data validation, ppm (tasoc/dataval, noise_model.py).
+
+    Parameters
+    ----------
+    tmag : array_like
+    latitude : float
+        Galactic, deg; the background adds a noise of 6 (b/90 - 1)^2 + 10 e- to a read of a pixel.
+    duration : float
+        Seconds over which is averaged.
+    systematic : float
+        ppm in one hour, added in squares.
+    """
+    tmag = np.asarray(tmag, dtype='float64')
+    electrons = 10 ** (-0.4 * (tmag - _TASOC_ZERO_POINT)) * duration
+    sky = 6 * (np.abs(latitude) / 90 - 1) ** 2 + 10
+    pixels = mask_pixels(tmag) * duration / READ
+    variance = electrons + pixels * (sky ** 2 + _TASOC_READNOISE ** 2)
+    return np.hypot(1e6 * np.sqrt(variance) / electrons, systematic / np.sqrt(duration / 3600))
+
 
 def star_floor(flux, mask_flux, sky, pixels, readnoise, duration=3600.0):
     """White noise of a star's own aperture, ppm of its flux.
