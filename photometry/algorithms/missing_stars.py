@@ -20,7 +20,7 @@ REACH = 12
 STEP = 0.5
 """Width of the rings in which it is learned, px."""
 
-FLOOR, FLOOR_SCALE = 0.02, 3.0
+FLOOR, FLOOR_SCALE = 0.004, 3.0
 """Least doubt of a known star's image as a part of its flux in the fit of another star on
 top of it, and the distance in px over which it falls by a factor e."""
 
@@ -33,8 +33,11 @@ LIKENESS = 0.6
 NEAREST = 1.0
 """Distance from a known star within which another is believed only if unmistakable, px."""
 
-HALF = 3
-ROUNDS = 3
+HALF, EXTENT = 3, 6
+"""Half widths of the pixels that place a star, and of its image, px."""
+
+PAD = 9
+ROUNDS = 6
 
 
 class MissingStars(NamedTuple):
@@ -84,7 +87,10 @@ def find(residual, variance, prf, stamp, known_row, known_column, known_flux, li
         peaks = field.peaks(found, significance)
         if not len(peaks):
             break
+        before = len(found)
         found = field.refined(np.concatenate([found, peaks]), significance)
+        if len(found) <= before:
+            break
     found = found[np.argsort(-found[:, 2], kind='stable')]
     return MissingStars(*found.T, found[:, 2] / field.error_at(found))
 
@@ -103,7 +109,6 @@ class _Field:
         middle = (stamp.row_min + stamp.row_max) // 2, (stamp.col_min + stamp.col_max) // 2
         self.kernel = prf.render_at(*map(float, middle), HALF)[0][0]
         self._normal()
-        self.error = self._error()
 
     def _normal(self):
         """Sums that do not depend on the data."""
@@ -122,12 +127,11 @@ class _Field:
         good = self.seen & (determinant > 1e-12 * one * square)
         return np.where(good, (one * star - value * level) / np.where(good, determinant, 1.0), np.nan)
 
-    def _error(self):
+    def _error(self, flux):
         one, value, square = self._sums
         determinant = one * square - value**2
         good = self.seen & (determinant > 1e-12 * one * square)
         noise = np.where(good, one / np.where(good, determinant, 1.0), np.inf)
-        flux = self.flux(self.residual)
         far, doubt = self._doubt(flux)
         calm = far & np.isfinite(flux)
         below = flux[calm & (flux < 0)]
@@ -180,7 +184,8 @@ class _Field:
     def peaks(self, found, significance):
         """Pixels (n, 3) on which another star seems to stand."""
         from scipy import ndimage
-        flux = self.flux(self.residual - self._images(found).sum(axis=0))
+        flux = self.flux(_Overlay(self, found).rest_on_stamp())
+        self.error = self._error(flux)
         ratio = np.nan_to_num(flux / self.error, nan=0.0, posinf=0.0, neginf=0.0)
         top = (ratio == ndimage.maximum_filter(ratio, 5)) & (ratio > 0.8 * significance)
         place = np.argwhere(top)
@@ -189,15 +194,9 @@ class _Field:
     def refined(self, stars, significance, rounds=3):
         """Stars with places and fluxes of their own, those that do not convince left out."""
         stars = stars[np.argsort(-stars[:, 2], kind='stable')]
-        start, likeness = stars[:, :2].copy(), np.zeros(len(stars))
-        images = self._images(stars)
-        whole = images.sum(axis=0)
+        start = stars[:, :2].copy()
         for _ in range(rounds):
-            for i in range(len(stars)):
-                whole -= images[i]
-                stars[i], likeness[i] = self._fit(stars[i], self.residual - whole)
-                images[i] = self._images(stars[i:i + 1])[0]
-                whole += images[i]
+            stars, likeness = _Overlay(self, stars).improved()
         kept = (likeness > LIKENESS) & (stars[:, 2] > significance * self.error_at(stars))
         kept &= (np.abs(stars[:, :2] - start) < 1.5).all(axis=1) & self._unmistakable(stars, likeness)
         kept &= np.array([self.stamp.contains(*star[:2]) for star in stars], dtype=bool)
@@ -212,28 +211,51 @@ class _Field:
         rival = np.where(near, self.known[None, :, 2], 0.0).max(axis=1)
         return ~near.any(axis=1) | ((stars[:, 2] > 0.5 * rival) & (likeness > 0.9))
 
-    def _images(self, stars):
-        """Light (n, rows, columns) of stars (n, 3)."""
-        if not len(stars):
-            return np.zeros((1, *self.stamp.shape))
-        return stars[:, 2, None, None] * self.prf.render(stars[:, 0], stars[:, 1], self.stamp)
+class _Overlay:
+    """Stars laid over the residual, each to be improved while the others are taken away."""
 
-    def _fit(self, star, residual):
-        """One step of place and flux on a level, and how much of the squares the star explains."""
-        part = Stamp.around(star[0], star[1], 2 * HALF + 1, 2 * HALF + 1).clipped(self.stamp)
-        if 0 in part.shape:
-            return star, 0.0
-        place = part.slices(self.stamp[::2])
-        weight, data = self.weight[place].ravel(), residual[place].ravel()
-        value, down, right = (image[0].ravel() for image in self.prf.render(*star[:2], part, True))
-        design = np.stack([value, star[2] * down, star[2] * right, np.ones_like(value)])
-        normal = (design * weight) @ design.T + np.diag([0, 1e-9, 1e-9, 1e-12])
-        solution = np.linalg.lstsq(normal, (design * weight) @ data, rcond=None)[0]
-        before = data - np.average(data, weights=weight) if weight.sum() > 0 else data
-        after = data - solution @ design
-        explained = 1 - (weight * after**2).sum() / max((weight * before**2).sum(), 1e-30)
+    def __init__(self, field, stars):
+        self.stars = stars.copy()
+        self.origin = field.stamp.row_min - PAD, field.stamp.col_min - PAD
+        self.rest, self.weight = (np.pad(values, PAD) for values in (field.residual, field.weight))
+        if len(stars):
+            limits = np.array([field.stamp[:2], field.stamp[2:]])
+            # a star that has wandered off stays on the pad, where it fits nothing
+            place = np.clip(stars[:, :2], limits[:, 0] - 1, limits[:, 1])
+            self.images, *first = field.prf.render_at(*place.T, EXTENT, derivatives=True)
+            self.first = np.stack(first, axis=1) - self.origin
+            for i in range(len(stars)):
+                self.rest[self._window(i)] -= stars[i, 2] * self.images[0][i]
+
+    def rest_on_stamp(self):
+        """The residual without the stars."""
+        return self.rest[PAD:-PAD, PAD:-PAD]
+
+    def improved(self):
+        """Stars with a step of place and flux each, and how much of its squares each explains."""
+        likeness = np.zeros(len(self.stars))
+        for i in range(len(self.stars)):
+            likeness[i] = self._improve(i)
+        return self.stars, likeness
+
+    def _window(self, i):
+        row, column = self.first[i]
+        return np.s_[row:row + 2 * EXTENT + 1, column:column + 2 * EXTENT + 1]
+
+    def _improve(self, i):
+        window, inner = self._window(i), np.s_[EXTENT - HALF:EXTENT + HALF + 1, EXTENT - HALF:EXTENT + HALF + 1]
+        rest, flux = self.rest[window], self.stars[i, 2]
+        value, down, right = (image[i] for image in self.images)
+        rest += flux * value
+        weight, data = self.weight[window][inner].ravel(), rest[inner].ravel()
+        design = np.stack([value[inner].ravel(), flux * down[inner].ravel(), flux * right[inner].ravel(),
+                           np.ones(data.size)])
+        solution = np.linalg.pinv((design * weight) @ design.T, hermitian=True) @ ((design * weight) @ data)
         step = np.clip(solution[1:3], -0.5, 0.5)
-        return np.array([*(star[:2] + step), solution[0]]), explained
+        self.stars[i] += [*step, solution[0] - flux]
+        rest -= solution[0] * (value + step[0] * down + step[1] * right)
+        before = weight @ (data - weight @ data / max(weight.sum(), 1e-30)) ** 2
+        return 1 - weight @ (data - solution @ design) ** 2 / max(before, 1e-30)
 
 
 def _column_level(image):
