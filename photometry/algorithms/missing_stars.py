@@ -243,7 +243,8 @@ class _Overlay:
         return np.s_[row:row + 2 * EXTENT + 1, column:column + 2 * EXTENT + 1]
 
     def _improve(self, i):
-        window, inner = self._window(i), np.s_[EXTENT - HALF:EXTENT + HALF + 1, EXTENT - HALF:EXTENT + HALF + 1]
+        middle = slice(EXTENT - HALF, EXTENT + HALF + 1)
+        window, inner = self._window(i), (middle, middle)
         rest, flux = self.rest[window], self.stars[i, 2]
         value, down, right = (image[i] for image in self.images)
         rest += flux * value
