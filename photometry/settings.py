@@ -96,6 +96,7 @@ class LightcurveSettings:
     layout: str
     compress: bool
     plots: bool
+    all_fluxes: bool
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import gzip
 import logging
 import os
@@ -14,88 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from photometry.core.errors import InputBadError, InputMissingError
-from photometry.files import atomic, fits_text, schema
-from photometry.files.schema import Column
+from photometry.files import atomic, fits_text, lightcurve_schema, schema
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = '1.0'
-
-COLUMNS = (
-    Column('TIME', 'f8', 'BJD - 2457000, days', "mid-exposure, this star's barycentric time"),
-    Column('TIMECORR', 'f4', 'd', 'barycentric correction contained in TIME'),
-    Column('CADENCENO', 'i4', '', 'unique cadence number'),
-    Column('FLUX', 'f4', 'e-/s', "the star's own total flux"),
-    Column('FLUX_ERR', 'f4', 'e-/s', 'its standard error'),
-    Column('SAP_FLUX', 'f4', 'e-/s', 'plain sum over the aperture'),
-    Column('SAP_FLUX_ERR', 'f4', 'e-/s', 'its standard error'),
-    Column('FLUX_BKG', 'f4', 'e-/s', 'background summed over the aperture'),
-    Column('FLUX_BKG_ERR', 'f4', 'e-/s', 'its standard error'),
-    Column('QUALITY', 'i4', '', 'cadence flags of TESS'),
-    Column('PIXEL_QUALITY', 'i4', '', 'what happened in the aperture'),
-    Column('MOM_CENTR1', 'f8', 'pixels', 'column of the centroid, one-based'),
-    Column('MOM_CENTR2', 'f8', 'pixels', 'row of the centroid, one-based'),
-    Column('POS_CORR1', 'f4', 'pixels', 'motion along columns'),
-    Column('POS_CORR2', 'f4', 'pixels', 'motion along rows'),
-)
-"""Layout ``tessphot``."""
-
-TASOC_COLUMNS = (
-    COLUMNS[0], COLUMNS[1], COLUMNS[2],
-    Column('FLUX_RAW', 'f8', 'e-/s', 'plain sum over the aperture'),
-    Column('FLUX_RAW_ERR', 'f8', 'e-/s', 'its standard error'),
-    Column('FLUX_BKG', 'f8', 'e-/s', 'background summed over the aperture'),
-    Column('FLUX_CORR', 'f8', 'ppm', 'total flux relative to its median'),
-    Column('FLUX_CORR_ERR', 'f8', 'ppm', 'its standard error'),
-    Column('QUALITY', 'i4', '', 'flags of the corrector, none set here'),
-    Column('PIXEL_QUALITY', 'i4', '', 'cadence flags of TESS'),
-    COLUMNS[11], COLUMNS[12], COLUMNS[13], COLUMNS[14],
-)
-"""Layout ``tasoc``: that of the established light curves, in which QUALITY means another thing."""
-
-LAYOUTS = {'tessphot': COLUMNS, 'tasoc': TASOC_COLUMNS}
-
-PRIMARY = {
-    'TELESCOP': 'telescope', 'INSTRUME': 'detector type', 'FILTER': 'band',
-    'ORIGIN': 'software that made the file', 'CREATOR': 'program and kind of product',
-    'DATE': 'when the file was made', 'OBJECT': 'name of the star', 'TICID': 'TESS Input Catalog number',
-    'SECTOR': 'observing sector', 'CAMERA': 'camera', 'CCD': 'CCD',
-    'RADESYS': 'frame of the coordinates', 'EQUINOX': 'of the coordinates',
-    'RA_OBJ': '[deg] right ascension (J2000)', 'DEC_OBJ': '[deg] declination (J2000)',
-    'PMRA': '[mas/yr] proper motion in RA', 'PMDEC': '[mas/yr] proper motion in declination',
-    'TESSMAG': '[mag] TESS magnitude', 'TEFF': '[K] effective temperature',
-    'TICVER': 'version of the star catalogue', 'DATA_REL': 'data release of the images',
-    'PROCVER': 'version of tessphot', 'FILEVER': 'data version of the light curve',
-    'SCHEMA': 'version of the layout', 'PHOTMET': 'photometric method',
-    'AP_CONT': "neighbours' part of the light in the aperture", 'CROWDSAP': "the star's part of that light",
-    'FLFRCSAP': "part of the star's light in the aperture", 'NEIGHSRC': 'where neighbour fluxes come from',
-    'CRMITEN': 'on-board cosmic-ray mitigation', 'CRBLKSZ': 'exposures in a mitigation block',
-    'CRSPOC': 'cosmic rays cleaned on the ground',
-}
-"""Keywords of the primary header that every file has, with their comments."""
-
-TABLE = {
-    'RA_OBJ': '[deg] right ascension (J2000)', 'DEC_OBJ': '[deg] declination (J2000)',
-    'TIMEREF': 'barycentric times', 'TASSIGN': 'where times were assigned', 'TIMESYS': 'time system',
-    'BJDREFI': 'integer part of the time reference', 'BJDREFF': 'fraction of the time reference',
-    'TIMEUNIT': 'unit of TIME', 'TSTART': 'start of the first cadence', 'TSTOP': 'end of the last cadence',
-    'TELAPSE': '[d] TSTOP - TSTART', 'EXPOSURE': '[d] live time in all',
-    'LIVETIME': '[d] TELAPSE times DEADC',
-    'DEADC': 'live part of a cadence', 'TIMEPIXR': 'place in a cadence that TIME stands for',
-    'TIMEDEL': '[d] length of a cadence', 'INT_TIME': '[d] photon collection of a readout',
-    'READTIME': '[d] readout of a frame', 'FRAMETIM': '[d] frame time', 'NUM_FRM': 'frames in a cadence',
-    'NREADOUT': 'readouts summed in a cadence',
-}
-"""Keywords of the table header."""
-
-_CONSTANTS = {
-    'TELESCOP': 'TESS', 'INSTRUME': 'TESS Photometer', 'FILTER': 'TESS', 'ORIGIN': 'tessphot',
-    'RADESYS': 'ICRS', 'EQUINOX': 2000.0,
-}
-_TIME_CONSTANTS = {
-    'TIMEREF': 'SOLARSYSTEM', 'TASSIGN': 'SPACECRAFT', 'TIMESYS': 'TDB', 'BJDREFI': 2457000,
-    'BJDREFF': 0.0, 'TIMEUNIT': 'd', 'TIMEPIXR': 0.5,
-}
 _TFORM = {'f8': 'D', 'f4': 'E', 'i4': 'J', 'i8': 'K'}
 _TDISP = {'TIME': 'D14.7', 'TIMECORR': 'E14.7', 'CADENCENO': 'I10', 'QUALITY': 'B16.16'}
 
@@ -107,9 +30,10 @@ class Lightcurve:
     Attributes
     ----------
     columns : dict of ndarray (times,)
-        By the names of `COLUMNS`; what is missing is written as NaN or 0.
+        By the names of `lightcurve_schema.COLUMNS`, of which missing ones are written as NaN or 0, and
+        any of ``OPTIONAL`` and FLUX_<METHOD>, FLUX_<METHOD>_ERR; these are left out of layout ``tasoc``.
     primary, table : dict
-        Values of the keywords in `PRIMARY` and `TABLE`.
+        Values of the keywords in ``PRIMARY`` and ``TABLE``.
     sumimage : ndarray (rows, columns)
         Mean of the good images, e-/s.
     aperture : ndarray (rows, columns) of int
@@ -117,6 +41,8 @@ class Lightcurve:
     wcs_text : str
         Header cards of the stamp's WCS, pixel (1, 1) being its first.
     weightmap : ndarray (rows, columns), optional
+    neighbours : dict of sequence (neighbours,), optional
+        By the names of `lightcurve_schema.NEIGHBOURS`.
     extra : dict
         Further primary keywords: a value, or a pair of value and comment.
     """
@@ -128,6 +54,7 @@ class Lightcurve:
     aperture: np.ndarray
     wcs_text: str = ''
     weightmap: np.ndarray | None = None
+    neighbours: dict | None = None
     extra: dict = field(default_factory=dict)
 
 
@@ -161,14 +88,15 @@ def write_lightcurve(path, lightcurve, layout='tessphot', compress=False, source
 
 def encode(lightcurve, layout='tessphot', source_date_epoch=None) -> bytes:
     """The bytes of a light-curve file."""
-    columns = _tasoc(lightcurve.columns) if layout == 'tasoc' else lightcurve.columns
-    parts = [_primary_hdu(lightcurve, layout, source_date_epoch),
-             _table_hdu(columns, LAYOUTS[layout], lightcurve),
-             _image_hdu('SUMIMAGE', lightcurve.sumimage, 'f4', lightcurve.wcs_text, 'e-/s'),
-             _image_hdu('APERTURE', lightcurve.aperture, 'i4', lightcurve.wcs_text)]
+    wcs_text = lightcurve.wcs_text
+    parts = [_lightcurve_hdu(lightcurve, layout),
+             _image_hdu('SUMIMAGE', lightcurve.sumimage, 'f4', wcs_text, 'e-/s'),
+             _image_hdu('APERTURE', lightcurve.aperture, 'i4', wcs_text)]
     if lightcurve.weightmap is not None:
-        parts.append(_image_hdu('WEIGHTMAP', lightcurve.weightmap, 'f4', lightcurve.wcs_text))
-    return b''.join(parts)
+        parts.append(_image_hdu('WEIGHTMAP', lightcurve.weightmap, 'f4', wcs_text))
+    if lightcurve.neighbours is not None and layout != 'tasoc':
+        parts.append(_table_hdu('NEIGHBOURS', lightcurve_schema.NEIGHBOURS, lightcurve.neighbours))
+    return b''.join([_primary_hdu(lightcurve, layout, len(parts), source_date_epoch), *parts])
 
 
 def _tasoc(columns):
@@ -194,13 +122,15 @@ def _cards(comments, values):
     return ''.join(fits_text.card(name, values.get(name), comment) for name, comment in comments.items())
 
 
-def _primary_hdu(lightcurve, layout, source_date_epoch):
-    values = _CONSTANTS | lightcurve.primary | {'DATE': _date(source_date_epoch), 'SCHEMA': SCHEMA}
+def _primary_hdu(lightcurve, layout, extensions, source_date_epoch):
+    values = (lightcurve_schema.CONSTANTS | lightcurve.primary
+              | {'DATE': _date(source_date_epoch), 'SCHEMA': lightcurve_schema.VERSION})
     cards = [fits_text.card('SIMPLE', True, 'FITS standard'), fits_text.card('BITPIX', 8, 'no data'),
              fits_text.card('NAXIS', 0, 'no data'), fits_text.card('EXTEND', True, 'extensions follow'),
-             fits_text.card('NEXTEND', 3 + (lightcurve.weightmap is not None), 'number of extensions'),
+             fits_text.card('NEXTEND', extensions, 'number of extensions'),
              fits_text.card('EXTNAME', 'PRIMARY', 'name of this HDU'),
-             fits_text.card('LAYOUT', layout, 'columns of the table'), _cards(PRIMARY, values)]
+             fits_text.card('LAYOUT', layout, 'columns of the table'),
+             _cards(lightcurve_schema.PRIMARY, values)]
     for name, value in lightcurve.extra.items():
         if len(name) > 8:
             raise ValueError(f'The header keyword {name} has more than 8 letters.')
@@ -209,14 +139,27 @@ def _primary_hdu(lightcurve, layout, source_date_epoch):
     return fits_text.hdu(''.join(cards))
 
 
-def _table_hdu(columns, layout, lightcurve):
-    rows = len(columns['TIME'])
+def _lightcurve_hdu(lightcurve, layout):
+    columns = _tasoc(lightcurve.columns) if layout == 'tasoc' else lightcurve.columns
+    values = lightcurve_schema.TIME_CONSTANTS | lightcurve.table
+    return _table_hdu('LIGHTCURVE', lightcurve_schema.declared(columns, layout), columns,
+                      _cards(lightcurve_schema.TABLE, values))
+
+
+def _table_hdu(name, layout, columns, cards=''):
+    rows = len(columns[layout[0].name])
     table = np.zeros(rows, dtype=[(column.name, '>' + column.dtype) for column in layout])
     for column in layout:
         table[column.name] = columns.get(column.name, np.nan if column.dtype[0] == 'f' else 0)
+    return fits_text.hdu(_table_cards(name, layout, table.itemsize, rows) + cards, table.tobytes())
+
+
+@functools.lru_cache(maxsize=64)
+def _table_cards(name, layout, width, rows):
+    """The cards of a table; cached, since thousands of files in a row have the same."""
     cards = [fits_text.card('XTENSION', 'BINTABLE', 'binary table'), fits_text.card('BITPIX', 8),
-             fits_text.card('NAXIS', 2), fits_text.card('NAXIS1', table.itemsize, 'bytes in a row'),
-             fits_text.card('NAXIS2', rows, 'cadences'), fits_text.card('PCOUNT', 0),
+             fits_text.card('NAXIS', 2), fits_text.card('NAXIS1', width, 'bytes in a row'),
+             fits_text.card('NAXIS2', rows, 'rows'), fits_text.card('PCOUNT', 0),
              fits_text.card('GCOUNT', 1), fits_text.card('TFIELDS', len(layout), 'columns')]
     for number, column in enumerate(layout, start=1):
         cards.append(fits_text.card(f'TTYPE{number}', column.name, column.description))
@@ -225,9 +168,7 @@ def _table_hdu(columns, layout, lightcurve):
             cards.append(fits_text.card(f'TUNIT{number}', column.unit))
         if column.name in _TDISP:
             cards.append(fits_text.card(f'TDISP{number}', _TDISP[column.name]))
-    cards.append(fits_text.card('EXTNAME', 'LIGHTCURVE', 'name of this HDU'))
-    cards.append(_cards(TABLE, _TIME_CONSTANTS | lightcurve.table))
-    return fits_text.hdu(''.join(cards), table.tobytes())
+    return ''.join([*cards, fits_text.card('EXTNAME', name, 'name of this HDU')])
 
 
 def _image_hdu(name, image, dtype, wcs_text, unit=''):
@@ -255,6 +196,9 @@ class LightcurveFile:
         In native byte order, by the names in the file.
     sumimage, aperture : ndarray (rows, columns)
     layout : str
+    weightmap : ndarray (rows, columns) or None
+    neighbours : dict of ndarray (neighbours,) or None
+        By the names of `lightcurve_schema.NEIGHBOURS`; None in files of schema 1.0.
     """
 
     path: Path
@@ -264,6 +208,8 @@ class LightcurveFile:
     sumimage: np.ndarray
     aperture: np.ndarray
     layout: str
+    weightmap: np.ndarray | None = None
+    neighbours: dict | None = None
 
 
 def read_lightcurve(path) -> LightcurveFile:
@@ -287,8 +233,8 @@ def read_lightcurve(path) -> LightcurveFile:
             warnings.simplefilter('ignore')
             with fits.open(path, memmap=False, checksum=False) as hdus:
                 return _checked(path, hdus)
-    except (OSError, KeyError, ValueError, TypeError, IndexError, EOFError, zlib.error, fits.VerifyError,
-            MemoryError) as error:
+    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError, zlib.error,
+            fits.VerifyError, MemoryError) as error:
         raise InputBadError(f'{path} is not a readable light curve ({error}); make it again.') from error
 
 
@@ -299,11 +245,17 @@ def _checked(path, hdus):
         if hdu.verify_checksum() == 0:
             logger.warning('The header of %s fails its CHECKSUM; its data are sound.', path)
     primary = hdus[0].header
-    schema.check_version(path, primary['SCHEMA'], SCHEMA)
-    data = hdus['LIGHTCURVE'].data
-    columns = {name: data[name].astype(data[name].dtype.newbyteorder('=')) for name in data.names}
-    return LightcurveFile(path, primary, hdus['LIGHTCURVE'].header, columns,
-                          np.array(hdus['SUMIMAGE'].data), np.array(hdus['APERTURE'].data), primary['LAYOUT'])
+    schema.check_version(path, primary['SCHEMA'], lightcurve_schema.VERSION)
+    weights = np.array(hdus['WEIGHTMAP'].data) if 'WEIGHTMAP' in hdus else None
+    neighbours = _native(hdus['NEIGHBOURS'].data) if 'NEIGHBOURS' in hdus else None
+    return LightcurveFile(path, primary, hdus['LIGHTCURVE'].header, _native(hdus['LIGHTCURVE'].data),
+                          np.array(hdus['SUMIMAGE'].data), np.array(hdus['APERTURE'].data), primary['LAYOUT'],
+                          weights, neighbours)
+
+
+def _native(data):
+    """Columns of a table in native byte order."""
+    return {name: data[name].astype(data[name].dtype.newbyteorder('=')) for name in data.names}
 
 
 def stamp_wcs_text(wcs_text, stamp) -> str:

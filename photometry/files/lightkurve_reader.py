@@ -14,8 +14,8 @@ def read(path, flux_column=None, quality_bitmask='default'):
     ----------
     path : path-like
     flux_column : str, optional
-        Column that becomes ``flux``: any of the file. By default ``flux``, in the
-        layout ``tasoc`` ``flux_corr``.
+        Column that becomes ``flux``: any of the file, such as ``flux_aperture`` where all fluxes
+        were kept. By default ``flux``, in the layout ``tasoc`` ``flux_corr``.
     quality_bitmask : str or int
         Cadences left out, as in `lightkurve.utils.TessQualityFlags`.
 
@@ -59,12 +59,11 @@ def _with_units(found):
     from astropy import units
     from lightkurve.units import ppm
     columns = {}
-    for column in lightcurve.LAYOUTS[found.layout]:
-        values = found.columns[column.name]
-        if column.unit and column.name != 'TIME':
-            unit = ppm if column.unit == 'ppm' else units.Unit(_UNITS[column.unit])
-            values = values * unit
-        columns[column.name.lower()] = values
+    for number, (name, values) in enumerate(found.columns.items(), start=1):
+        word = found.table.get(f'TUNIT{number}')
+        if word and name != 'TIME':
+            values = values * (ppm if word == 'ppm' else units.Unit(_UNITS[word]))
+        columns[name.lower()] = values
     return columns
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from photometry.core.errors import InputBadError
 from photometry.files.schema import check_version
 
-SCHEMA = '1.0'
+SCHEMA = '1.1'
 
 metadata = sa.MetaData()
 
@@ -60,6 +60,11 @@ diagnostics = sa.Table(
     sa.Column('reason', sa.Text),
     sa.Column('skip_targets', sa.Text),
     sa.Column('extra', sa.Text),
+    sa.Column('methods_tried', sa.Text),
+    sa.Column('choice_reason', sa.Text),
+    sa.Column('chi2', sa.Float),
+    sa.Column('psf_cont', sa.Float),
+    sa.Column('merged_with', sa.Text),
 )
 
 photometry_skipped = sa.Table(

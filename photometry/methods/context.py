@@ -172,6 +172,11 @@ class WorkerContext:
         """`photometry.files.ephemeris.Ephemeris` of the spacecraft."""
         return ephemeris.load_ephemeris()
 
+    @cached_property
+    def method_names(self):
+        """Names of the methods that are registered."""
+        return plugins.names(plugins.METHODS)
+
     def method(self, name):
         """The class registered for a method, kept: a look-up takes longer than a star's sums."""
         if name not in self._methods:

@@ -23,16 +23,18 @@ def save(photometry, output_folder, version):
                                  settings.layout, compress)
     path = Path(output_folder) / name
     content = lightcurve_file.Lightcurve(
-        columns=_columns(photometry.lightcurve), primary=_primary(photometry, version),
+        columns=_columns(photometry), primary=_primary(photometry, version),
         table=_table(photometry), sumimage=photometry.sumimage, aperture=photometry.aperture,
         wcs_text=lightcurve_file.stamp_wcs_text(photometry.source.pixels.wcs_text, photometry.stamp),
-        extra=photometry.additional_headers | _provenance(photometry))
+        weightmap=getattr(photometry, 'weightmap', None),
+        extra=photometry.additional_headers | _choice(photometry) | _provenance(photometry))
     lightcurve_file.write_lightcurve(path, content, settings.layout, compress,
                                      photometry.context.options.source_date_epoch)
     return path
 
 
-def _columns(table):
+def _columns(photometry):
+    table = photometry.lightcurve
     names = {'TIME': 'time', 'TIMECORR': 'timecorr', 'CADENCENO': 'cadenceno', 'FLUX': 'flux',
              'FLUX_ERR': 'flux_err', 'SAP_FLUX': 'sap_flux', 'SAP_FLUX_ERR': 'sap_flux_err',
              'FLUX_BKG': 'flux_background', 'FLUX_BKG_ERR': 'flux_background_err',
@@ -41,7 +43,31 @@ def _columns(table):
     for axis in (0, 1):
         columns[f'MOM_CENTR{axis + 1}'] = to_one_based(np.asarray(table['pos_centroid'])[:, axis])
         columns[f'POS_CORR{axis + 1}'] = np.asarray(table['pos_corr'])[:, axis]
+        if 'pos_centroid_err' in table.colnames:
+            columns[f'MOM_CENTR{axis + 1}_ERR'] = np.asarray(table['pos_centroid_err'])[:, axis]
+    if 'chi2' in table.colnames:
+        columns['PSF_CHI2'] = np.asarray(table['chi2'])
+    if photometry.settings.lightcurve.all_fluxes:
+        columns |= _all_fluxes(photometry)
     return columns
+
+
+def _all_fluxes(photometry):
+    """FLUX of every method that was tried, by the names of their columns."""
+    found = getattr(photometry, 'all_fluxes', {photometry.method: photometry.lightcurve})
+    columns = {}
+    for method, table in sorted(found.items()):
+        columns[f'FLUX_{method.upper()}'] = np.asarray(table['flux'])
+        columns[f'FLUX_{method.upper()}_ERR'] = np.asarray(table['flux_err'])
+    return columns
+
+
+def _choice(photometry):
+    """What was tried and why this one was kept."""
+    if not getattr(photometry, 'automatic', False):
+        return {}
+    return {'TRIED': (photometry.details['methods_tried'], 'methods tried'),
+            'CHOICE': photometry.details['choice_reason']}
 
 
 def _primary(photometry, version):
@@ -60,6 +86,8 @@ def _primary(photometry, version):
         'PROCVER': software, 'FILEVER': str(version), 'PHOTMET': photometry.method,
         'AP_CONT': contamination, 'CROWDSAP': None if contamination is None else 1 - contamination,
         'FLFRCSAP': details.get('throughput'), 'NEIGHSRC': details.get('neighbours'),
+        'PSF_CONT': details.get('psf_cont'), 'PRFMODEL': getattr(photometry.source, 'prf_kind', 'prf'),
+        'AUTOMETH': getattr(photometry, 'automatic', False),
         'CRMITEN': bool(info.crmiten), 'CRBLKSZ': info.crblksz, 'CRSPOC': bool(info.crspoc),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from photometry.core import plugins
@@ -19,23 +19,31 @@ from photometry.core.errors import (
 )
 from photometry.core.status import STATUS
 from photometry.core.task import Result
+from photometry.methods import choice
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_METHOD = 'aperture'
+DEFAULT_METHOD = ''
+"""Measure with those methods that may be best, keep the best light curve (`methods.choice`)."""
 
 DIAGNOSTICS = ('mean_flux', 'variance', 'variability', 'rms_hour', 'ptp', 'pos_row', 'pos_column',
-               'contamination', 'mask_size', 'edge_flux', 'stamp_width', 'stamp_height', 'stamp_resizes')
+               'contamination', 'mask_size', 'edge_flux', 'stamp_width', 'stamp_height', 'stamp_resizes',
+               'methods_tried', 'choice_reason', 'chi2', 'psf_cont', 'merged_with')
 """Columns of the table ``diagnostics`` that a photometry fills."""
+
+_OF_A_METHOD = frozenset((Reason.NO_FLUX, Reason.FLUX_ON_EDGE, Reason.NO_GOOD_CADENCES, Reason.BUG))
+"""Reasons for which another method may still measure a star; others end the task."""
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    status: STATUS
-    details: dict
-    lightcurve: str | None
-    errors: tuple
-    skip_targets: tuple
+    method: str
+    status: STATUS = STATUS.ERROR
+    reason: str | None = None
+    details: dict = field(default_factory=dict)
+    lightcurve: str | None = None
+    errors: tuple = ()
+    skip_targets: tuple = ()
 
 
 def process(task, context) -> Result:
@@ -55,16 +63,10 @@ def process(task, context) -> Result:
     """
     started = time.monotonic()
     method = task.method or context.settings.todo.method or DEFAULT_METHOD
-    try:
-        done = _measure(task, context, method)
-    except Exception as error:  # the one place where the unexpected becomes a status
-        reason = reason_of(error)
-        sentence = _sentence(error)
-        logger.info('%s%s', '' if sentence.startswith('TIC ') else f'TIC {task.starid}: ', sentence,
-                    exc_info=reason is Reason.BUG and logger.isEnabledFor(logging.DEBUG))
-        return Result(task, STATUS.ERROR, str(reason), method, elaptime=time.monotonic() - started,
-                      errors=(sentence,))
-    return Result(task, done.status, None, method, done.lightcurve, time.monotonic() - started,
+    done, error = _caught(lambda: _measure(task, context, method))
+    if error is not None:
+        done = _failed(task, method, error)
+    return Result(task, done.status, done.reason, done.method, done.lightcurve, time.monotonic() - started,
                   details=done.details, errors=done.errors, skip_targets=done.skip_targets)
 
 
@@ -74,30 +76,72 @@ def tessphot(method=None, *args, **kwargs):
     Parameters
     ----------
     method : str, optional
-        Registered method; aperture by default.
+        Registered method; by default the best of several (`photometry.methods.choice`).
     *args, **kwargs
         As for `photometry.BasePhotometry`.
 
     Returns
     -------
     photometry.BasePhotometry
-        With ``status``, ``lightcurve``, ``details``; files are closed.
+        Of the method that was kept, with ``status``, ``lightcurve``, ``details``; files are closed.
     """
-    kind = plugins.load(plugins.METHODS, method or DEFAULT_METHOD)
+    kind = plugins.load(plugins.METHODS, method or DEFAULT_METHOD or choice.FIRST)
     with kind(*args, **kwargs) as photometry:
-        photometry.photometry()
+        if method or DEFAULT_METHOD:
+            photometry.photometry()
+        else:
+            made = choice.measure(photometry, _attempt)
+            if made.kept is None:
+                raise made.error
+            photometry = made.kept
         _save(photometry)
         return photometry
 
 
 def _measure(task, context, method):
-    with context.method(method).from_task(task, context) as photometry:
-        status = photometry.photometry()
-        path = _save(photometry)
-        relative = _relative(Path(path), context.options)
-        details = {name: _number(photometry.details.get(name)) for name in DIAGNOSTICS}
-        return _Outcome(status, details, relative, tuple(photometry.errors),
-                        tuple(sorted(photometry.skip_targets)))
+    with context.method(method or choice.FIRST).from_task(task, context) as photometry:
+        if method:
+            photometry.photometry()
+            return _saved(photometry)
+        made = choice.measure(photometry, _attempt)
+        if made.kept is None:
+            return _failed(task, method, made.error, {'methods_tried': made.tried})
+        return _saved(made.kept)
+
+
+def _caught(call):
+    """Value and exception of a call, one of them None."""
+    try:
+        return call(), None
+    except Exception as error:  # the one place where the unexpected becomes a status
+        return None, error
+
+
+def _attempt(call):
+    """The same, but what another method would suffer as well, or what may pass by itself, is raised."""
+    value, error = _caught(call)
+    if error is not None and reason_of(error) not in _OF_A_METHOD:
+        raise error
+    return value, error
+
+
+def _failed(task, method, error, details=None):
+    """What a failure leaves in the queue."""
+    reason, sentence = reason_of(error), _sentence(error)
+    seen = reason is Reason.BUG and logger.isEnabledFor(logging.DEBUG)
+    logger.info('%s%s', '' if sentence.startswith('TIC ') else f'TIC {task.starid}: ', sentence,
+                exc_info=error if seen else None)
+    return _Outcome(method, reason=str(reason), details=details or {}, errors=(sentence,))
+
+
+def _saved(photometry):
+    """The light curve in its file and what the queue keeps of it."""
+    path = _save(photometry)
+    details = {name: _plain(photometry.details.get(name)) for name in DIAGNOSTICS}
+    details['methods_tried'] = details['methods_tried'] or photometry.method
+    return _Outcome(photometry.method, photometry.status, None, details,
+                    _relative(Path(path), photometry.context.options), tuple(photometry.errors),
+                    tuple(sorted(photometry.skip_targets)))
 
 
 def _relative(path, options):
@@ -121,10 +165,12 @@ def _save(photometry):
     return path
 
 
-def _number(value):
-    """A value as the database takes it: None for what is no number."""
+def _plain(value):
+    """A value as the database takes it: None for what is no number, a list as words."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
+    if isinstance(value, list | tuple):
+        return ' '.join(map(str, value)) or None
     return value.item() if hasattr(value, 'item') else value
 
 

@@ -59,7 +59,7 @@ def test_file_of_the_established_schema_is_adopted(foreign):
     ('ALTER TABLE todolist DROP COLUMN cbv_area', InputBadError, 'todolist lacks cbv_area'),
     ('ALTER TABLE todolist RENAME TO stars', InputBadError, 'without the table todolist'),
     ("CREATE TABLE settings (schema TEXT); INSERT INTO settings VALUES ('2.0')", IncompatibleError,
-     'newer than 1.0'),
+     f'newer than {todo_tables.SCHEMA}'),
     ("CREATE TABLE settings (schema TEXT); INSERT INTO settings VALUES ('x')", InputBadError, 'unreadable'),
     ('CREATE TABLE diagnostics (priority INTEGER)', InputBadError, 'diagnostics lacks')])
 def test_other_schemas_are_refused(foreign, sql, error, match):
