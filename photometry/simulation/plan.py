@@ -58,6 +58,8 @@ class SectorPlan:
     """Tmag; fainter stars shine without an entry in the catalogue."""
     variables: float = 0.0
     """Part of the stars that vary."""
+    added: tuple = ()
+    """(number, bright, faint): more stars on the stamp, uniform in Tmag, after the others."""
     transits: tuple = ()
     """(star, depth, period, duration[, epoch]) of injected transits: rows of the table of
     stars; days; BTJD of the star."""
@@ -105,6 +107,8 @@ class SectorPlan:
             if any(not least <= len(entry) <= most or entry[0] < 0 for entry in entries):
                 raise UsageError(f'{name} are tuples of {least} to {most} numbers, a star first.')
             object.__setattr__(self, name, entries)
+        if self.added and (len(self.added) != 3 or self.added[0] < 0):
+            raise UsageError('added is a number of stars with the limits of their magnitudes.')
 
     @property
     def clipped(self) -> bool:
@@ -118,5 +122,5 @@ class SectorPlan:
 
 STREAMS = {name: number for number, name in enumerate(
     ('schedule', 'stars', 'motion', 'background', 'variables', 'wing', 'noise', 'pointing', 'cosmic',
-     'scatter', 'catalog', 'transits', 'companions'))}
+     'scatter', 'catalog', 'transits', 'companions', 'added'))}
 """Order matters: it is part of what a seed means."""

@@ -19,7 +19,7 @@ from photometry.simulation.render import Renderer, WingShape
 from photometry.simulation.scene import Starlight
 from photometry.simulation.schedule import make_schedule
 from photometry.simulation.shape import Shape
-from photometry.simulation.stars import catalogued, draw_stars, with_companions
+from photometry.simulation.stars import catalogued, draw_stars, with_added, with_companions
 from photometry.simulation.variability import draw_variables, transits
 
 CCD_CENTRE = (1023.0, 1067.0)
@@ -163,7 +163,8 @@ class Simulation:
         plan, detector = self.plan, self.detector
         chosen = {name: value for name, value in vars(plan).items() if name != 'stamp'}
         return chosen | {
-            'stamp': list(plan.stamp), 'transits': [list(entry) for entry in plan.transits],
+            'stamp': list(plan.stamp), 'added': list(plan.added),
+            'transits': [list(entry) for entry in plan.transits],
             'companions': [list(entry) for entry in plan.companions],
             'crmiten': detector.crmiten, 'crblksz': detector.crblksz, 'wing': self.wing.fraction,
             'exponent': self.wing.exponent, 'num_frm': detector.num_frm, 'n_readout': detector.n_readout,
@@ -176,6 +177,8 @@ def _stars(plan):
     """The stars of a plan with what its catalogue knows of them."""
     drawn = draw_stars(plan.rng('stars'), plan.stamp, preset=plan.preset, number=plan.number,
                        faint=plan.faint, bright=plan.bright)
+    if plan.added:
+        drawn = with_added(drawn, plan.rng('added'), plan.stamp, *plan.added)
     stars = with_companions(drawn, plan.rng('companions'), plan.companions)
     return catalogued(stars, plan.rng('catalog'), plan.catalog_error, plan.catalog_limit)
 

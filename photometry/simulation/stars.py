@@ -83,6 +83,20 @@ def _table(row, column, tmag):
     return stars
 
 
+def with_added(stars, rng, stamp, number, bright, faint):
+    """The table with more stars on the stamp at its end, uniform in magnitude."""
+    added = _table(rng.uniform(stamp.row_min - 0.5, stamp.row_max - 0.5, number),
+                   rng.uniform(stamp.col_min - 0.5, stamp.col_max - 0.5, number),
+                   rng.uniform(bright, faint, number))
+    return _appended(stars, rng, added)
+
+
+def _appended(stars, rng, added):
+    _describe(rng, added)
+    added['starid'] = stars['starid'].max(initial=0) + 1 + np.arange(len(added))
+    return np.concatenate([stars, added])
+
+
 def with_companions(stars, rng, companions):
     """The table with stars put beside some of its own at the end.
 
@@ -111,9 +125,7 @@ def with_companions(stars, rng, companions):
     distance, fainter = np.array([entry[1:3] for entry in companions], dtype='f8').T
     added = _table(stars['row'][host] + distance * np.cos(angle),
                    stars['column'][host] + distance * np.sin(angle), stars['tmag'][host] + fainter)
-    _describe(rng, added)
-    added['starid'] = stars['starid'].max() + 1 + np.arange(len(added))
-    return np.concatenate([stars, added])
+    return _appended(stars, rng, added)
 
 
 def catalogued(stars, rng, error=0.0, limit=None):

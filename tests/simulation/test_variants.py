@@ -183,6 +183,16 @@ def test_companions_stand_where_they_are_put():
     assert len(np.unique(stars['starid'])) == len(stars) and stars['listed'].all()
 
 
+def test_stars_are_added():
+    field = simulate_field(4, 80, 90, 1, density='crowded', added=(30, 6.0, 9.0))
+    alone = simulate_field(4, 80, 90, 1, density='crowded').stars
+    np.testing.assert_array_equal(field.stars[:-30], alone)
+    more = field.stars[-30:]
+    assert more['tmag'].min() >= 6 and more['tmag'].max() <= 9 and np.ptp(more['tmag']) > 2
+    assert all(field.stamp.contains(star['row'], star['column']) for star in more)
+    assert len(np.unique(field.stars['starid'])) == len(field.stars)
+
+
 def test_stars_change_their_shape_over_the_ccd(samples):
     field = simulate_field(4, 40, 1100, 1, density='isolated', bright=8.0, faint=8.5, row=0, column=44,
                            roll=0.0, jitter=0.0, drift=0.0)
@@ -222,7 +232,8 @@ def test_bright_stars_saturate_and_bleed():
 
 @pytest.mark.parametrize('choice', [
     {'prf_width': 2.0}, {'prf_asymmetry': -1.0}, {'pointing_scatter': -0.1}, {'catalog_error': 9.0},
-    {'transits': ((1, 0.1, 2.0),)}, {'companions': ((1, 2.0),)}, {'companions': ((-1, 2.0, 1.0),)}])
+    {'transits': ((1, 0.1, 2.0),)}, {'companions': ((1, 2.0),)}, {'companions': ((-1, 2.0, 1.0),)},
+    {'added': (3,)}])
 def test_impossible_variants(choice):
     with pytest.raises(UsageError):
         SectorPlan(**choice)
