@@ -54,8 +54,9 @@ def source(made):
     opened.close()
 
 
-@pytest.fixture(params=plugins.names(plugins.METHODS))
+@pytest.fixture(params=['', *plugins.names(plugins.METHODS)], ids=lambda name: name or 'automatic')
 def method(request):
+    """Names of all methods; empty for the automatic choice."""
     return request.param
 
 
@@ -101,6 +102,7 @@ def test_sources_refuse_pixels_they_do_not_have(source):
         source.read('images', source.limits.grown(down=1))
 
 
+@pytest.mark.parametrize('method', plugins.names(plugins.METHODS))
 def test_methods_are_named_by_their_class(method):
     kind = plugins.load(plugins.METHODS, method)
     assert kind.method == method and issubclass(kind, BasePhotometry)
@@ -121,7 +123,10 @@ def test_methods_measure_the_truth(method, made, tmp_path):
             good = quality.good(found.columns['QUALITY'])
             flux, err = (found.columns[name][good] for name in ('FLUX', 'FLUX_ERR'))
             assert np.isfinite(flux).all() and (err > 0).all()
-            assert found.primary['TICID'] == star['starid'] and found.primary['PHOTMET'] == method
+            assert found.primary['TICID'] == star['starid']
+            assert found.primary['PHOTMET'] == result.method_used == (method or result.method_used)
+            assert found.primary['AUTOMETH'] is not bool(method)
+            assert result.method_used in result.details['methods_tried']
             near = np.hypot(*(made.truth.stars[axis] - star[axis] for axis in ('row', 'column')))
             if np.sort(near)[1] > 4:
                 tolerance = 0.01 + 5 * np.median(err) / star['flux'] / np.sqrt(good.sum())
@@ -149,9 +154,13 @@ def test_the_documented_constructor_measures_the_same(method, made, tmp_path):
     star = stars_inside(made.truth)[1]
     with worker(made, tmp_path) as context:
         expected = tessphot.process(task(star, made, method=method), context).details['mean_flux']
+    words = {'datasource': made.kind, 'sector': PLAN.sector, 'camera': PLAN.camera, 'ccd': PLAN.ccd}
+    if not method:
+        photometry = tessphot.tessphot(None, int(star['starid']), made.folder, tmp_path / 'own', **words)
+        assert photometry.details['mean_flux'] == expected
+        return
     kind = plugins.load(plugins.METHODS, method)
-    with kind(int(star['starid']), made.folder, tmp_path, datasource=made.kind, sector=PLAN.sector,
-              camera=PLAN.camera, ccd=PLAN.ccd) as photometry:
+    with kind(int(star['starid']), made.folder, tmp_path, **words) as photometry:
         photometry.photometry()
         assert photometry.details['mean_flux'] == expected
         assert photometry.save_lightcurve(version=8).endswith('-dr60-v08-tessphot_lc.fits')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import gzip
 import logging
 import os
@@ -154,9 +153,8 @@ def _table_hdu(name, layout, columns, cards=''):
     return fits_text.hdu(_table_cards(name, layout, table.itemsize, rows) + cards, table.tobytes())
 
 
-@functools.lru_cache(maxsize=64)
 def _table_cards(name, layout, width, rows):
-    """The cards of a table; cached, since thousands of files in a row have the same."""
+    """The cards of a table up to its name."""
     cards = [fits_text.card('XTENSION', 'BINTABLE', 'binary table'), fits_text.card('BITPIX', 8),
              fits_text.card('NAXIS', 2), fits_text.card('NAXIS1', width, 'bytes in a row'),
              fits_text.card('NAXIS2', rows, 'rows'), fits_text.card('PCOUNT', 0),

@@ -164,6 +164,63 @@ def test_the_established_layout(tmp_path, content):
     assert abs(np.median(found.columns['FLUX_CORR'])) < 1000
 
 
+@pytest.fixture
+def rich(content):
+    """A light curve with all that is optional."""
+    names = ('MOM_CENTR1_ERR', 'MOM_CENTR2_ERR', 'PSF_CHI2', 'FLUX_APERTURE', 'FLUX_APERTURE_ERR')
+    more = {name: np.full(TIMES, float(number)) for number, name in enumerate(names)}
+    neighbours = {'STARID': np.array([2 ** 40, 0]), 'TMAG': np.array([9.5, np.nan]),
+                  'ROW': np.array([303.25, 304]), 'LIGHT': np.array([0.3, 1e-4]), 'FLAGS': np.array([1, 2])}
+    return dataclasses.replace(content, columns=content.columns | more, neighbours=neighbours,
+                               weightmap=np.ones(content.sumimage.shape))
+
+
+def test_what_is_optional_comes_back(tmp_path, rich):
+    path = tmp_path / 'rich.fits'
+    lightcurve.write_lightcurve(path, rich, source_date_epoch=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        with fits.open(path, checksum=True) as hdus:
+            hdus.verify('exception')
+            assert [hdu.name for hdu in hdus] == ['PRIMARY', 'LIGHTCURVE', 'SUMIMAGE', 'APERTURE',
+                                                  'WEIGHTMAP', 'NEIGHBOURS']
+            assert hdus[0].header['NEXTEND'] == 5 and hdus[0].header['SCHEMA'] == '1.1'
+            assert all(hdu.verify_datasum() == hdu.verify_checksum() == 1 for hdu in hdus)
+    found = lightcurve.read_lightcurve(path)
+    assert list(found.columns)[-5:] == ['MOM_CENTR1_ERR', 'MOM_CENTR2_ERR', 'PSF_CHI2', 'FLUX_APERTURE',
+                                        'FLUX_APERTURE_ERR']
+    assert (found.columns['FLUX_APERTURE'] == 3).all() and (found.weightmap == 1).all()
+    assert found.neighbours['STARID'].tolist() == [2 ** 40, 0] and np.isnan(found.neighbours['FLUX']).all()
+    assert found.neighbours['ROW'].tolist() == [303.25, 304] and found.neighbours['FLAGS'].tolist() == [1, 2]
+
+
+def test_no_neighbour_is_an_empty_table(tmp_path, rich):
+    path = tmp_path / 'a.fits'
+    lightcurve.write_lightcurve(path, dataclasses.replace(rich, neighbours={'STARID': np.array([], 'i8')}))
+    assert all(values.size == 0 for values in lightcurve.read_lightcurve(path).neighbours.values())
+
+
+def test_unknown_columns_are_refused(rich):
+    with pytest.raises(ValueError, match='no column FLUXX'):
+        lightcurve.encode(dataclasses.replace(rich, columns=rich.columns | {'FLUXX': np.zeros(TIMES)}))
+
+
+def test_the_established_layout_has_nothing_optional(tmp_path, rich):
+    path = tmp_path / 'tasoc.fits'
+    lightcurve.write_lightcurve(path, rich, layout='tasoc')
+    found = lightcurve.read_lightcurve(path)
+    assert len(found.columns) == 14 and found.neighbours is None and (found.weightmap == 1).all()
+
+
+def test_files_of_the_first_schema_are_read(tmp_path, content, monkeypatch):
+    monkeypatch.setattr(lightcurve.lightcurve_schema, 'VERSION', '1.0')
+    lightcurve.write_lightcurve(tmp_path / 'old.fits', content)
+    monkeypatch.undo()
+    found = lightcurve.read_lightcurve(tmp_path / 'old.fits')
+    assert found.primary['SCHEMA'] == '1.0' and found.neighbours is found.weightmap is None
+    assert np.array_equal(found.columns['TIME'], content.columns['TIME'])
+
+
 @pytest.mark.parametrize(('value', 'text'), [
     (True, '                   T'), (3, '                   3'), (1.5, '                 1.5'),
     (1e-05, '             1.0E-05'), (None, ''), (float('nan'), ''), (float('inf'), '')])
@@ -219,6 +276,18 @@ def test_our_own_reader_gives_any_column_in_its_unit(layout, column, source, uni
     assert found['timecorr'].unit == 'd' and len(found['centroid_col']) == kept.sum()
     with pytest.raises(KeyError, match='has no column pdcsap_flux'):
         lightkurve_reader.read(path, 'pdcsap_flux')
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')
+def test_our_own_reader_takes_the_flux_of_another_method(tmp_path, rich):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        from photometry.files import lightkurve_reader
+    lightcurve.write_lightcurve(tmp_path / 'a.fits', rich)
+    found = lightkurve_reader.read(tmp_path / 'a.fits', 'flux_aperture')
+    assert (found.flux.value == 3).all() and (found.flux_err.value == 4).all()
+    assert str(found.flux.unit) == 'electron / s' and found.meta['FLUX_ORIGIN'] == 'flux_aperture'
+    assert (found['psf_chi2'] == 2).all()
 
 
 def test_wild_text_stays_within_the_standard(tmp_path, content):
