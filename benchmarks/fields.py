@@ -1,27 +1,30 @@
-"""Simulated fields through the photometry, by files or in memory, with the Cramer-Rao bound of every star."""
+"""Simulated fields, from files through the whole pipeline or in memory, and light curves by any method."""
 
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from photometry.algorithms import masks
-from photometry.core import quality
+from photometry import settings
+from photometry.catalogs.table import TableCatalog
+from photometry.core import plugins, quality, tiles
 from photometry.core.quality import PixelFlag
-from photometry.core.stamp import Stamp
 from photometry.core.task import Task
-from photometry.files import cube_schema, wcs
+from photometry.files import cube_schema, paths, wcs
 from photometry.files.catalog import Catalog, CatalogInfo
+from photometry.files.lightcurve import read_lightcurve
 from photometry.methods.context import JobOptions, WorkerContext
 from photometry.simulation.noise import FRAME_TIME, INT_TIME
-from photometry.stages import tessphot
+from photometry.simulation.pointing import Sky
+from photometry.simulation.sector import Simulation
+from photometry.stages import make_catalog, prepare_photometry, simulate, tessphot
 
 CATALOG = [('starid', 'i8')] + [(name, 'f8') for name in (
     'ra', 'decl', 'ra_J2000', 'decl_J2000', 'pm_ra', 'pm_decl', 'tmag', 'teff')]
-HALF = 9
-"""Half width of the stamps that the bound takes in, px."""
+AUTOMATIC = 'automatic'
+"""The word for tasks without a method."""
 
 
 @dataclass
@@ -90,110 +93,108 @@ def _tangent_wcs(stamp):
 
 
 def catalog_of(field, source):
-    """The true catalogue of a field."""
-    stars = np.zeros(len(field.stars), dtype=CATALOG)
-    ra, dec = wcs.pixel_to_sky(wcs.wcs_from_text(source.wcs_text), field.stars['row'], field.stars['column'])
-    for name, values in (('starid', field.stars['starid']), ('ra', ra), ('decl', dec), ('ra_J2000', ra),
-                         ('decl_J2000', dec), ('tmag', field.stars['tmag']), ('teff', 5800.0)):
+    """What the catalogue of a field lists."""
+    listed = field.stars[field.stars['listed']]
+    stars = np.zeros(len(listed), dtype=CATALOG)
+    ra, dec = wcs.pixel_to_sky(wcs.wcs_from_text(source.wcs_text), listed['catalog_row'],
+                               listed['catalog_column'])
+    for name, values in (('starid', listed['starid']), ('ra', ra), ('decl', dec), ('ra_J2000', ra),
+                         ('decl_J2000', dec), ('tmag', listed['tmag']), ('teff', 5800.0)):
         stars[name] = values
     info = source.info
     return Catalog(CatalogInfo(info.sector, info.camera, info.ccd, 'simulated'),
                    stars[np.argsort(stars['starid'])])
 
 
-def sky_of(simulation):
-    """Typical background, e-/s a pixel."""
-    frame = int(np.flatnonzero(simulation.schedule.clean)[simulation.schedule.clean.sum() // 2])
-    return float(np.median(simulation.background.evaluate(frame, simulation.plan.stamp)))
-
-
-def bound(simulation, star):
-    """Smallest standard deviation of a star's flux in one cadence, e-/s.
-
-    Cramer-Rao limit of the true PRF with photon, sky and read noise and the
-    clipping factor of the detector: var = 1 / sum(P^2 / var_pixel). Pixels of a
-    bleed trail share their charge and count as one. Neighbours do not enter.
-    """
-    row, column, flux = (float(simulation.stars[star][name]) for name in ('row', 'column', 'flux'))
-    values, row0, column0 = simulation.renderer.stamps(row, column)
-    stamp = Stamp(row0[0], row0[0] + 2 * HALF + 1, column0[0], column0[0] + 2 * HALF + 1)
-    part = values[0].astype('f8')
-    columns = np.arange(stamp.col_min, stamp.col_max)
-    variance = simulation.detector.variance(flux * part + sky_of(simulation), columns)
-    full = masks.saturated(flux * part, simulation.detector.full_well / INT_TIME * 0.9)
-    information = (part ** 2 / variance)[~full].sum()
-    if full.any():
-        information += part[full].sum() ** 2 / variance[full].sum()
-    return information ** -0.5
-
-
-def check_bound(simulation, star, draws=2000, seed=1):
-    """Scatter of the ideal estimator over `bound`, from drawn frames of the star alone."""
-    rng = np.random.default_rng(seed)
-    row, column, flux = (float(simulation.stars[star][name]) for name in ('row', 'column', 'flux'))
-    values, _, column0 = simulation.renderer.stamps(row, column)
-    part = values[0].astype('f8')
-    columns = column0[0] + np.arange(part.shape[1])
-    sky = sky_of(simulation)
-    light = flux * part + sky
-    weight = part / simulation.detector.variance(light, columns)
-    draw = np.tile(light.astype('f4'), (draws, 1))
-    images, _ = simulation.detector.expose(draw, columns, rng)
-    images = images.reshape(draws, *light.shape) - sky
-    found = np.tensordot(images, weight, 2) / (weight * part).sum()
-    return float(np.std(found) / bound(simulation, star))
-
-
-def measure_in_memory(field):
-    """Stars of a field with its true background and motion: {starid: (Result, columns)}."""
-    source = FieldSource(field)
-    with tempfile.TemporaryDirectory() as folder, WorkerContext(JobOptions(folder, folder)) as worker:
-        worker.add_source('field', source, catalog_of(field, source))
-        return _process(worker, Path(folder), 'field', source, field.stars)
-
-
-def prepare_files(plan, folder, chosen):
-    """Simulated files with their catalogue and cube in a folder; returns the `Simulation`."""
-    from photometry.catalogs.table import TableCatalog
-    from photometry.simulation.pointing import Sky
-    from photometry.simulation.sector import Simulation
-    from photometry.stages import make_catalog, prepare_photometry, simulate
-    simulate.simulate(folder, plan)
-    make_catalog.make_catalog(folder, plan.sector, TableCatalog(folder / 'stars.ecsv'), chosen.catalog)
-    for failure in prepare_photometry.prepare_photometry(folder, chosen).failures:
-        raise failure
+def simulation_of(plan):
+    """The simulation of a plan under its real sky."""
     return Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
 
 
-def measure_files(plan, wanted=None):
-    """The whole pipeline from simulated files: (Simulation, {starid: (Result, columns)}).
+def prepare_files(plan, folder, chosen, steps=None):
+    """Simulated files with their catalogue and cube in a folder; returns the `Simulation`.
 
-    ``wanted(star)`` tells which stars are measured; all by default.
+    ``steps``, a dictionary, is given the CPU seconds of each step.
     """
-    from photometry import settings
-    from photometry.files import paths
-    chosen = settings.load()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        simulation = prepare_files(plan, folder, chosen)
-        name = paths.find_cubes(folder)[0].path.name
-        with WorkerContext(JobOptions(str(folder), str(folder / 'out'), chosen)) as worker:
-            source = worker.source(task_of(simulation.stars[0], plan, name)).pixels
-            stars = [star for star in simulation.stars if wanted is None or wanted(star)]
-            return simulation, _process(worker, folder / 'out', name, source, stars)
+    steps, marks = {} if steps is None else steps, [time.process_time()]
+
+    def done(name):
+        marks.append(time.process_time())
+        steps[name] = marks[-1] - marks[-2]
+
+    simulate.simulate(folder, plan)
+    done('simulate')
+    make_catalog.make_catalog(folder, plan.sector, TableCatalog(folder / 'stars.ecsv'), chosen.catalog)
+    done('catalogue')
+    for failure in prepare_photometry.prepare_photometry(folder, chosen).failures:
+        raise failure
+    done('prepare')
+    return simulation_of(plan)
 
 
-def task_of(star, plan, name):
-    """The task of a star in the cube of a name."""
-    return Task(int(star['starid']), plan.sector, plan.camera, plan.ccd, plan.cadence, cube=name)
+def options(folder, output, chosen=None):
+    """What a worker that reads one folder and writes to another is told."""
+    return JobOptions(str(folder), str(output), chosen or settings.load(), overwrite=True)
 
 
-def _process(worker, output, name, source, stars):
-    from photometry.files.lightcurve import read_lightcurve
-    done = {}
-    for star in stars:
-        if source.limits.contains(star['row'], star['column']):
-            result = tessphot.process(task_of(star, source.info, name), worker)
-            found = read_lightcurve(output / result.lightcurve).columns if result.lightcurve else None
-            done[int(star['starid'])] = SimpleNamespace(result=result, columns=found)
-    return done
+def task_of(star, plan, name, method=None):
+    """The task of a star in the cube of a name; AUTOMATIC leaves the method to the photometry."""
+    return Task(int(star['starid']), plan.sector, plan.camera, plan.ccd, plan.cadence, cube=name,
+                method='' if method == AUTOMATIC else method)
+
+
+def methods():
+    """All methods that are registered, and the automatic choice."""
+    return [*plugins.names(plugins.METHODS), AUTOMATIC]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A field that is ready to be measured: its simulation and a way to open a worker."""
+
+    simulation: object
+    open_worker: object
+    """``open_worker(output)`` gives a `WorkerContext`."""
+    name: str
+    """Of the cube."""
+
+    def light_curves(self, method, stars):
+        """Measure stars, cell after cell, and yield (star, Result, light curve or None, CPU seconds).
+
+        Parameters
+        ----------
+        method : str
+        stars : iterable of int
+            Rows of the simulation's table.
+        """
+        table, plan = self.simulation.stars, self.simulation.plan
+        stars = sorted(stars, key=lambda star: tiles.tile_number(*table[['row', 'column']][star], plan.stamp))
+        with tempfile.TemporaryDirectory() as output, self.open_worker(output) as worker:
+            for star in stars:
+                started = time.process_time()
+                result = tessphot.process(task_of(table[star], plan, self.name, method), worker)
+                cpu = time.process_time() - started
+                curve = None
+                if result.lightcurve:
+                    path = Path(output, result.lightcurve)
+                    curve = read_lightcurve(path)
+                    path.unlink()
+                yield star, result, curve, cpu
+
+
+def in_memory(field, chosen=None):
+    """A field with its true background and motion, as `Prepared`."""
+    source = FieldSource(field)
+
+    def open_worker(output):
+        worker = WorkerContext(options(output, output, chosen))
+        worker.add_source('field', source, catalog_of(field, source))
+        return worker
+
+    return Prepared(field.simulation, open_worker, 'field')
+
+
+def from_files(simulation, folder, chosen=None):
+    """A folder with cube and catalogue (`prepare_files`) as `Prepared`."""
+    return Prepared(simulation, lambda output: WorkerContext(options(folder, output, chosen)),
+                    paths.find_cubes(folder)[0].path.name)
