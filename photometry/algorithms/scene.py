@@ -1,10 +1,19 @@
-"""Fluxes of all stars of an image at once, by linear least squares with a weak prior."""
+"""All stars of a region at once: their mean image and their fluxes in every frame.
+
+The public face of `scene_design`, `scene_mean` and `scene_series`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from photometry.algorithms.scene_design import sky_basis
+from photometry.algorithms.scene_mean import MeanScene, fit_mean
+from photometry.algorithms.scene_series import SceneSeries, fit_series
+
+__all__ = ['MeanScene', 'SceneSeries', 'fit_mean', 'fit_series', 'sky_basis']
 
 
 @dataclass(frozen=True)

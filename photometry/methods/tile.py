@@ -81,23 +81,51 @@ class TileContext:
         return self.source.tmag[self.index]
 
     @cached_property
-    def _fit(self):
-        """(flux, plane, shift, zero point) of the scene on the mean image."""
-        image = self.source.pixels.sumimage(self.region)
+    def mean(self):
+        """`~photometry.algorithms.scene_mean.MeanScene` of the region."""
+        image = self.pixels.sumimage(self.region)
         row, column = (axis[self.index] for axis in self.source.mean_positions)
         expected = units.magnitude_to_flux(_known(self.tmag))
         variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
-        shift = np.zeros(2)
-        for _ in range(2):
-            templates, *gradients = self.source.prf.render(row + shift[0], column + shift[1],
-                                                           self.region, derivatives=True)
-            fit = scene.fit_fluxes(image, variance, templates, expected)
-            model = (np.tensordot(fit.flux, templates, 1)
-                     + np.tensordot(fit.plane, scene.plane_basis(image.shape), 1))
-            shift = shift + scene.common_shift(image - model, variance, gradients, fit.flux)
-        templates = self.source.prf.render(row + shift[0], column + shift[1], self.region)
-        fit = scene.fit_fluxes(image, variance, templates, expected)
-        return fit.flux, fit.plane, shift, self._measured_zero_point(fit.flux)
+        return scene.fit_mean(image, variance, self.source.prf, row, column, expected, self.region,
+                              blur=self._blur())
+
+    @cached_property
+    def motion(self):
+        """Motion of the middle of the cell against its mean over the good frames, (times, 2), px."""
+        cell, good = self.cell, self.source.pixels.good
+        middle = (cell.row_min + cell.row_max - 1) / 2, (cell.col_min + cell.col_max - 1) / 2
+        rows, columns = self.source.motion.positions(*middle)
+        motion = np.stack([rows[0], columns[0]], axis=1)
+        return motion - motion[good].mean(axis=0) if good.any() else motion
+
+    def _blur(self):
+        """Covariance of the motion over the good frames: (rr, rc, cc), px^2."""
+        moved = self.motion[self.source.pixels.good]
+        if not len(moved):
+            return np.zeros(3)
+        row, column = moved.T
+        return np.array([(row ** 2).mean(), (row * column).mean(), (column ** 2).mean()])
+
+    @cached_property
+    def series(self):
+        """`~photometry.algorithms.scene_series.SceneSeries` of the region, shared by its stars."""
+        images, errors = (self.pixels.read(layer, self.region) for layer in ('images', 'images_err'))
+        return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good)
+
+    def place_of(self, catalog_index):
+        """Number of a catalogue row among the stars of the scene, or None when it is not there."""
+        place = int(np.searchsorted(self.index, catalog_index))
+        return place if place < self.index.size and self.index[place] == catalog_index else None
+
+    def series_of(self, catalog_index):
+        """(flux, error) of a catalogue row in every frame, e-/s; NaN where nothing is known."""
+        template = self.mean.layout.template[self.place_of(catalog_index)]
+        return self.series.template_flux[template], self.series.template_err[template]
+
+    def merged_with(self, catalog_index):
+        """Numbers in the catalogue of the stars that cannot be told from this one, ascending."""
+        return np.sort(self.source.starid[self.index[self.mean.merged_with(self.place_of(catalog_index))]])
 
     def _variance(self, image):
         """Variance that sets the weights: photons of one frame and a part for the errors of the PRF.
@@ -130,17 +158,17 @@ class TileContext:
     @property
     def shift(self):
         """Row and column by which the stars of the cell lie beside their catalogue positions, px."""
-        return self._fit[2]
+        return self.mean.shift
 
     @property
     def plane(self):
         """Level of the sky left in the mean image, with its slopes over the region, e-/s."""
-        return self._fit[1]
+        return self.mean.sky[:3]
 
-    @property
+    @cached_property
     def zero_point(self):
         """TESS magnitude of 1 e-/s in this cell."""
-        return self._fit[3]
+        return self._measured_zero_point(self.mean.flux)
 
     def stars_on(self, stamp, reach=REACH):
         """Catalogue rows of all stars that shine on a stamp, in the order of the catalogue."""
@@ -155,13 +183,22 @@ class TileContext:
         place = np.searchsorted(self.index, index)
         found = place < self.index.size
         found[found] = self.index[place[found]] == np.asarray(index)[found]
-        flux[found] = self._fit[0][place[found]]
+        flux[found] = self.mean.flux[place[found]]
         return flux
 
     def mean_positions(self, index):
-        """(row, column) of catalogue rows in the mean image, the shift of the cell included."""
-        row, column = self.source.mean_positions
-        return row[index] + self.shift[0], column[index] + self.shift[1]
+        """(row, column) of catalogue rows in the mean image: fitted in this cell, else the shift included."""
+        index = np.asarray(index)
+        place = np.searchsorted(self.index, index)
+        found = place < self.index.size
+        found[found] = self.index[place[found]] == index[found]
+        made = []
+        for axis, fitted, shift in zip(self.source.mean_positions, (self.mean.row, self.mean.column),
+                                       self.shift, strict=True):
+            moved = axis[index] + shift
+            moved[found] = fitted[place[found]]
+            made.append(moved)
+        return tuple(made)
 
 
 def _known(tmag):

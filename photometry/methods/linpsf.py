@@ -1,0 +1,62 @@
+"""Fluxes of all stars of a tile at once, by linear fits of their images to every frame."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from photometry.algorithms import apertures
+from photometry.core.errors import NoFluxError
+from photometry.core.status import STATUS
+from photometry.methods.base import BasePhotometry
+
+logger = logging.getLogger(__name__)
+
+
+class LinearPSF(BasePhotometry):
+    """The star's part of its tile's scene (docs/methods/scene.md).
+
+    ``flux`` is the star's total flux, as the images of all stars of the tile and a local sky explain
+    every frame; the fit is made once a tile and shared by its stars.
+    """
+
+    method = 'linpsf'
+
+    def do_photometry(self):
+        """Take the star's series from the tile."""
+        tile = self.tile
+        self._place = tile.place_of(self.catalog_index)
+        flux, error = tile.series_of(self.catalog_index)
+        if not np.isfinite(flux[self.source.pixels.good]).any():
+            raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
+        info = self.source.pixels.info
+        gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
+        table = self.lightcurve
+        table['flux'][:], table['flux_err'][:] = flux, gain * error
+        self._record()
+        return self._verdict()
+
+    def _record(self):
+        tile = self.tile
+        mean, series = tile.mean, tile.series
+        template = mean.layout.template[self._place]
+        merged = tile.merged_with(self.catalog_index)
+        self.details |= {'chi2': float(series.template_chi2[template]), 'merged_with': merged.tolist(),
+                         'neighbours': 'scene'}
+        self.additional_headers |= {
+            'PSF_CHI2': (self.details['chi2'], 'reduced chi square of the star\'s pixels'),
+            'N_MERGED': (len(merged), 'stars that cannot be told from this one')}
+
+    def _verdict(self):
+        """OK, or WARNING with a remark when a reader should look."""
+        remarks = list(self._remarks())
+        for remark in remarks:
+            self.report_details(error=remark)
+        return STATUS.WARNING if remarks else STATUS.OK
+
+    def _remarks(self):
+        merged = self.details['merged_with']
+        if merged:
+            names = ', '.join(f'TIC {number}' for number in merged)
+            yield f'The flux is the sum with {names}, too close to be told apart.'
