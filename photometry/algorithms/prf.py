@@ -13,7 +13,7 @@ CORE = 13
 
 HALF = CORE // 2
 _TAPS = 4
-_PAD = 2
+_PAD = 7
 
 PLANES = (1, 3, 6)
 """Images of a star with derivatives up to no, first, second order."""
@@ -49,7 +49,7 @@ class Wing:
             ring = (self.radius ** power - edge ** power) / power
         return self.fraction / (2 * np.pi * ring.mean())
 
-    def render(self, row, column, pixel_row, pixel_column, derivatives=0):
+    def render(self, row, column, pixel_row, pixel_column, derivatives=0, about=None):
         """Fraction of the light in pixels around stars, the pixels of the core left zero.
 
         Parameters
@@ -60,6 +60,8 @@ class Wing:
             Pixels of a stamp for each star.
         derivatives : {0, 1, 2}
             Greatest order of the derivatives by the star's row and column.
+        about : pair of arrays (n,), optional
+            Positions whose nearest pixels are the middles of the cores; the stars' own by default.
 
         Returns
         -------
@@ -68,7 +70,8 @@ class Wing:
         """
         down, right = pixel_row - row[:, None], pixel_column - column[:, None]
         square = down[:, :, None] ** 2 + right[:, None, :] ** 2
-        inside = (_in_core(row, pixel_row)[:, :, None] & _in_core(column, pixel_column)[:, None, :])
+        middle = (row, column) if about is None else about
+        inside = _in_core(middle[0], pixel_row)[:, :, None] & _in_core(middle[1], pixel_column)[:, None, :]
         outside = ~inside & (square <= self.radius ** 2)
         square = np.where(outside, square, 1.0)
         value = np.where(outside, self.amplitude * square ** (-self.exponent / 2), 0.0)
@@ -137,7 +140,7 @@ class PRF:
         pad = (_PAD, _PAD + self.oversample)
         return np.pad(filtered, ((0, 0), (0, 0), pad, pad), mode='reflect')
 
-    def render(self, row, column, stamp, derivatives=0):
+    def render(self, row, column, stamp, derivatives=0, about=None):
         """Fraction of each star's light in each pixel of one stamp.
 
         Parameters
@@ -148,6 +151,9 @@ class PRF:
         derivatives : {0, 1, 2}
             Greatest order of the derivatives by the star's row and column. They leave
             out the slow change of the PRF over the CCD (some 1e-4 a pixel).
+        about : pair of arrays (n,), optional
+            Positions, less than 0.5 px away on each axis, whose nearest pixels are the
+            middles of the cores: stars that move keep their pixels. Their own by default.
 
         Returns
         -------
@@ -155,7 +161,8 @@ class PRF:
             With derivatives value, d/dr, d/dc and, for 2, d2/dr2, d2/drdc, d2/dc2.
         """
         row, column = _positions(row, column)
-        core, row0, column0 = self._core(row, column, derivatives)
+        about = (row, column) if about is None else _positions(*about)
+        core, row0, column0 = self._core(row, column, derivatives, about)
         image = np.zeros((core.shape[0], row.size, *stamp.shape))
         rows = row0[:, None] - stamp.row_min + np.arange(CORE)
         columns = column0[:, None] - stamp.col_min + np.arange(CORE)
@@ -165,10 +172,10 @@ class PRF:
         image[:, star, rows[star, k], columns[star, m]] = core[:, star, k, m]
         if self.wing is not None:
             image += self._wing(row, column, np.full(row.size, stamp.row_min),
-                                np.full(row.size, stamp.col_min), stamp.shape, derivatives)
+                                np.full(row.size, stamp.col_min), stamp.shape, derivatives, about)
         return tuple(image) if derivatives else image[0]
 
-    def render_at(self, row, column, half, derivatives=0):
+    def render_at(self, row, column, half, derivatives=0, about=None):
         """Fraction of each star's light in a small stamp of its own.
 
         Parameters
@@ -177,7 +184,7 @@ class PRF:
             Zero-based positions on the CCD.
         half : int
             The stamps measure ``2 * half + 1`` px around the pixel nearest to the star.
-        derivatives : {0, 1, 2}
+        derivatives, about
             As in `render`.
 
         Returns
@@ -187,7 +194,8 @@ class PRF:
             First row and column of the stamps.
         """
         row, column = _positions(row, column)
-        core, row0, column0 = self._core(row, column, derivatives)
+        about = (row, column) if about is None else _positions(*about)
+        core, row0, column0 = self._core(row, column, derivatives, about)
         side, shift = 2 * half + 1, HALF - half
         row0, column0 = row0 + shift, column0 + shift
         if shift >= 0:
@@ -195,18 +203,18 @@ class PRF:
         else:
             image = np.pad(core, ((0, 0), (0, 0), (-shift, -shift), (-shift, -shift)))
             if self.wing is not None:
-                image += self._wing(row, column, row0, column0, (side, side), derivatives)
+                image += self._wing(row, column, row0, column0, (side, side), derivatives, about)
         return (tuple(image) if derivatives else image[0]), row0, column0
 
-    def _wing(self, row, column, row0, column0, shape, derivatives):
+    def _wing(self, row, column, row0, column0, shape, derivatives, about):
         return self.wing.render(row, column, row0[:, None] + np.arange(shape[0]),
-                                column0[:, None] + np.arange(shape[1]), derivatives)
+                                column0[:, None] + np.arange(shape[1]), derivatives, about)
 
-    def _core(self, row, column, derivatives):
+    def _core(self, row, column, derivatives, about):
         """Images (1, 3 or 6, n, 13, 13) with their first rows and columns."""
         planes = PLANES[derivatives]
         image = np.empty((planes, row.size, CORE * CORE))
-        first = [_nearest(axis) - HALF for axis in (row, column)]
+        first = [_nearest(axis) - HALF for axis in about]
         # Sample that meets the first pixel of the stamp; the centre is sample 58.
         centre = (CORE * self.oversample - 1) / 2
         meets = [centre + self.oversample * (start - axis)
@@ -214,6 +222,8 @@ class PRF:
         tap = [np.floor(sample).astype(int) for sample in meets]
         weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)], derivatives)
         cells = self._cell(row, self.grid_row)[0], self._cell(column, self.grid_column)[0]
+        if any(place.size and (place.min() < 1 - _PAD or place.max() > _PAD + 15) for place in tap):
+            raise ValueError('Stars may be half a pixel away at most from the positions `about`.')
         for members, (cell_row, cell_column, i, j) in _groups(*cells, *tap):
             taps = self._taps(cell_row, cell_column, i, j)
             image[:, members] = weights[:, members] @ taps

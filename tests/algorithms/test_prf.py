@@ -129,6 +129,24 @@ def test_second_derivatives_are_differences_of_the_first(samples, wing):
     assert len(small) == 6 and np.allclose(small[4][0], six[4][0][first:first + 19, first:first + 19])
 
 
+@pytest.mark.parametrize('wing', [None, Wing(0.03, 2.5)])
+def test_stars_that_move_keep_their_pixels(samples, wing):
+    prf = PRF(samples, wing)
+    row, column, stamp = np.array([600.45]), np.array([599.9]), Stamp(585, 616, 585, 616)
+    here, around = (prf.render(row + 0.1, column, stamp, about=about) for about in (None, (row, column)))
+    assert np.array_equal(prf.render(row, column, stamp), prf.render(row, column, stamp, about=(row, column)))
+    # Only the rim of the core differs, by what it holds there.
+    assert np.array_equal(here[0, 10:22], around[0, 10:22]) and not np.array_equal(here, around)
+    assert np.abs(here - around).max() < 3e-4
+    step = 1e-4
+    late, early = (prf.render(600.51 + way, column, stamp, about=(row, column))[0] for way in (0, -step))
+    slope = prf.render(600.51, column, stamp, derivatives=1, about=(row, column))[1][0]
+    assert np.allclose((late - early) / step, slope, atol=1e-3 * abs(slope).max())
+    assert prf.render_at(row + 0.3, column, 7, about=(row, column))[1][0] == 600 - 7
+    with pytest.raises(ValueError, match='half a pixel'):
+        prf.render(row + 0.9, column, stamp, about=(row - 0.9, column))
+
+
 def test_four_places_are_blended(prf, samples):
     # Half way between four places, a quarter of each; the centre of the cell has phase 0 there.
     image = prf.render_at(768, 812, 6)[0][0]
