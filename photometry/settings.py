@@ -17,7 +17,7 @@ _MAX_LINE = 1000
 _CHOICES = {
     'prepare.motion': ('auto', 'wcs', 'stars'),
     'photometry.prf': ('prf',),
-    'aperture.mask': ('snr',),
+    'aperture.mask': ('snr', 'k2p2'),
     'lightcurve.layout': ('tessphot', 'tasoc'),
 }
 
@@ -29,6 +29,7 @@ _RANGES = {
     'todo.faint_limit': (-5, 30),
     'todo.skip_separation': (0, 100),
     'photometry.good_fraction': (0, 1),
+    'aperture.k2p2_threshold': (-10, 1000),
     'aperture.pointing_jitter': (0, 10),
     'aperture.stamp_growth': (1, 100),
     'aperture.stamp_growths': (0, 1000),
@@ -82,6 +83,7 @@ class ApertureSettings:
     """Section [aperture]."""
 
     mask: str
+    k2p2_threshold: float
     weighting: bool
     local_sky: bool
     pointing_jitter: float

@@ -27,10 +27,67 @@ def sum_pixels(cube, weights):
     return weights[mask].astype('float64') @ cube[mask].astype('float64')
 
 
-def sum_errors(cube, weights):
-    """Standard error of such a sum when the pixels are independent, (times,)."""
-    mask = weights != 0
-    return np.sqrt(weights[mask].astype('float64') ** 2 @ cube[mask].astype('float64') ** 2)
+@dataclass(frozen=True)
+class Sums:
+    """Outcome of `sums`: (times,) each.
+
+    Attributes
+    ----------
+    plain, weighted : ndarray
+        e-/s; NaN where a pixel of the mask is.
+    row, column : ndarray
+        Centre of light, zero-based on the CCD; NaN where the light is not positive.
+    """
+
+    plain: np.ndarray
+    weighted: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+
+
+def sums(cube, mask, weights, stamp):
+    """Plain and weighted sum over a mask with its centre of light, in one go and in float64.
+
+    Parameters
+    ----------
+    cube : ndarray (rows, columns, times)
+    mask : ndarray (rows, columns) of bool
+    weights : ndarray (rows, columns)
+    stamp : Stamp
+        Place of the cube on the CCD.
+
+    Returns
+    -------
+    Sums
+    """
+    rows, columns = np.nonzero(mask)
+    level = rows.mean(), columns.mean()
+    design = np.stack([np.ones(rows.size), weights[mask], rows - level[0], columns - level[1]])
+    with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
+        plain, weighted, down, right = design @ cube[mask].astype('float64')
+        light = np.where(plain > 0, plain, np.nan)
+        row, column = down / light, right / light
+    return Sums(plain, weighted, row + (stamp.row_min + level[0]), column + (stamp.col_min + level[1]))
+
+
+def errors(cube, mask, weights):
+    """Standard errors (plain, weighted) of such sums when pixels are independent, (times,) each."""
+    design = np.stack([np.ones(int(mask.sum())), np.square(weights[mask], dtype='float64')])
+    return np.sqrt(design @ np.square(cube[mask], dtype='float64'))
+
+
+def step_noise(values):
+    """Noise of a series whose true values change slowly, from its steps.
+
+    Parameters
+    ----------
+    values : ndarray (times,)
+
+    Returns
+    -------
+    float
+    """
+    return metrics.mad(np.diff(values)) / np.sqrt(2)
 
 
 def optimal_weights(target, variance, mask, merged=None):
@@ -59,22 +116,6 @@ def optimal_weights(target, variance, mask, merged=None):
     return weights / weights.max()
 
 
-def centroid(cube, mask, stamp):
-    """Centre of light in a mask.
-
-    Returns
-    -------
-    row, column : ndarray (times,)
-        Zero-based CCD positions; NaN where the light in the mask is not positive.
-    """
-    rows, columns = np.nonzero(mask)
-    pixels = cube[mask].astype('float64')
-    total = pixels.sum(axis=0)
-    total = np.where((total > 0) & np.isfinite(total), total, np.nan)
-    pixels = np.where(np.isfinite(total), pixels, np.nan)
-    return ((rows + stamp.row_min) @ pixels / total, (columns + stamp.col_min) @ pixels / total)
-
-
 def any_flag(flags, mask):
     """Bits that any pixel of a mask has, (times,) int32."""
     return np.bitwise_or.reduce(flags[mask], axis=0).astype('int32')
@@ -100,7 +141,11 @@ class LocalSky:
     trust: float
 
 
-def local_sky(images, errors, pixels, good):
+ENOUGH = 24
+"""Pixels from which the noise of the sky is taken: it hardly differs from one to the next."""
+
+
+def local_sky(images, errors, pixels, good, gain=1.0):
     """Error of the background in each cadence, from pixels with hardly any starlight.
 
     The mean over the pixels has a noise of its own, so that only the part of its
@@ -113,19 +158,25 @@ def local_sky(images, errors, pixels, good):
     pixels : ndarray (rows, columns) of bool
     good : ndarray (times,) of bool
         Cadences from which mean and variance are taken.
+    gain : float
+        True noise over ``errors``.
 
     Returns
     -------
     LocalSky
     """
-    values, sigma = images[pixels].astype('float64'), errors[pixels].astype('float64')
+    values = images[pixels]
     number = max(len(values), 1)
-    change, square = values.sum(axis=0), np.einsum('pt,pt->t', sigma, sigma)
+    # Single precision is enough: of a hundred numbers around zero it loses 1e-6.
+    change = (np.ones(len(values), dtype=values.dtype) @ values).astype('float64')
+    some = np.flatnonzero(pixels)[::max(number // ENOUGH, 1)]
+    sigma = errors.reshape(-1, errors.shape[-1])[some]
+    square = np.einsum('pt,pt->t', sigma, sigma).astype('float64') * (number / max(len(some), 1))
     if np.isfinite(change[good]).all() and np.isfinite(square[good]).all():
         change = change / number - np.mean(change[good]) / number
     else:
-        change, square, number = _gappy_sky(values, sigma, good)
-    noise = np.sqrt(square) / number
+        change, square, number = _gappy_sky(values.astype('float64'), errors[pixels].astype('float64'), good)
+    noise = gain * np.sqrt(square) / number
     typical = np.nanmedian(noise[good]) if good.any() else np.nan
     spread = metrics.mad(change[good])
     trust = max(0.0, 1 - (typical / spread) ** 2) if spread > 0 else 0.0
@@ -173,66 +224,3 @@ def clipping_gain(n_readout, num_frm, clipped):
     if not clipped or not 0 < n_readout < num_frm:
         return 1.0
     return TRIMMED_MEAN * (n_readout / num_frm) ** 0.5
-
-
-NODE_SPACING = 0.03
-"""Displacements at which the light in a mask is computed, px; a third of a PRF sample."""
-
-
-FAR = 0.5
-"""Displacement beyond which a frame is computed by itself, px: such frames are few (a lost
-guide star), and a grid as wide as they lie apart would have too many nodes."""
-
-
-def moving_fraction(render, row, column, down, right, weights):
-    """Part of stars' light that a weighted sum holds while they move together.
-
-    The sum is a smooth function of the displacement; it is
-    computed on a grid that spans the motion and interpolated by cubic splines,
-    so that hardly any frame is rendered by itself.
-
-    Parameters
-    ----------
-    render : callable
-        ``render(row, column) -> (n, rows, columns)``, as `PRF.render` on the stamp.
-    row, column : ndarray (stars,)
-        Mean positions.
-    down, right : ndarray (times,)
-        Displacement from them, px.
-    weights : ndarray (rows, columns)
-        A mask, or weights that are zero outside of one.
-
-    Returns
-    -------
-    ndarray (stars, times)
-    """
-    mask = weights != 0
-    inside = weights[mask].astype('float64')
-
-    def held(rows, columns):
-        return render(rows.ravel(), columns.ravel())[:, mask] @ inside
-
-    near = (np.abs(down) <= FAR) & (np.abs(right) <= FAR)
-    fraction = np.empty((row.size, down.size))
-    fraction[:, near] = _interpolated(held, row, column, down[near], right[near])
-    for frame in np.flatnonzero(~near):
-        fraction[:, frame] = held(row + down[frame], column + right[frame])
-    return fraction
-
-
-def _interpolated(held, row, column, down, right):
-    """The same where displacements are small, by way of a grid."""
-    (rows, weight_down), (columns, weight_right) = _nodes(down), _nodes(right)
-    grid_row = np.repeat(row[:, None] + rows, columns.size, axis=1)
-    grid_column = np.tile(column[:, None] + columns, (1, rows.size))
-    values = held(grid_row, grid_column).reshape(row.size, rows.size, columns.size)
-    return np.einsum('nat,ta->nt', values @ weight_right.T, weight_down)
-
-
-def _nodes(shift):
-    """Displacements to compute at, with the weights (times, nodes) that lead to each frame."""
-    from scipy.interpolate import make_interp_spline
-    extent = max(np.abs(shift).max(initial=0.0), 0.005)
-    number = 2 * int(np.ceil(extent / NODE_SPACING)) + 1
-    nodes = np.linspace(-extent, extent, number)
-    return nodes, make_interp_spline(nodes, np.eye(number), k=min(3, number - 1))(shift)

@@ -188,5 +188,24 @@ def star_times(time, timecorr, ra, dec, jd_tdb, position):
         Barycentric BTJD of the star, with its own correction, days.
     """
     spacecraft = np.asarray(time, dtype='float64') - np.asarray(timecorr, dtype='float64')
-    correction = barycentric_correction(spacecraft, ra, dec, jd_tdb, position)
+    return times_at(spacecraft, ra, dec, spacecraft_position(spacecraft, jd_tdb, position))
+
+
+def times_at(spacecraft, ra, dec, place):
+    """The same from the times of the spacecraft and its `spacecraft_position`, shared by all stars.
+
+    Parameters
+    ----------
+    spacecraft : array (times,)
+        BTJD at the spacecraft.
+    ra, dec : float or array (stars,)
+        deg.
+    place : array (times, 3)
+        au.
+
+    Returns
+    -------
+    time, timecorr : arrays (times,) or (stars, times)
+    """
+    correction = light_travel(place, ra, dec)
     return spacecraft + correction, correction

@@ -214,14 +214,22 @@ class BasePhotometry:
         return self.context.tile(self.source, self.target_pos_row, self.target_pos_column)
 
     @cached_property
-    def lightcurve(self):
-        """`astropy.table.Table` that a method fills; times, flags and motion stand in it."""
-        pixels, place = self.source.pixels, self.context.ephemeris
-        time, timecorr = timing.star_times(pixels.time, pixels.timecorr, self.target['ra'],
-                                           self.target['decl'], place.jd_tdb, place.position)
+    def columns(self):
+        """Columns of the light curve that a method fills; times, flags and motion stand in them.
+
+        `photometry.methods.tables.Columns`: indexed by name as `lightcurve`, which shows the same.
+        """
+        pixels = self.source.pixels
+        time, timecorr = timing.times_at(pixels.time - pixels.timecorr, self.target['ra'],
+                                         self.target['decl'], self.context.spacecraft(self.source))
         rows, columns = self.MovementKernel.positions(self.target_pos_row, self.target_pos_column)
-        return tables.empty_lightcurve(time, timecorr, pixels, columns[0] - self.target_pos_column,
-                                       rows[0] - self.target_pos_row)
+        return tables.empty_columns(time, timecorr, pixels, columns[0] - self.target_pos_column,
+                                    rows[0] - self.target_pos_row)
+
+    @property
+    def lightcurve(self):
+        """The same as an `astropy.table.Table`, made when first asked for."""
+        return self.columns.table
 
     @property
     def images_cube(self):
@@ -366,7 +374,7 @@ class BasePhotometry:
         self._status = STATUS.ERROR
         status = self.do_photometry(*args, **kwargs)
         self._check_lightcurve()
-        stamp, table, good = self.stamp, self.lightcurve, self.source.pixels.good
+        stamp, table, good = self.stamp, self.columns, self.source.pixels.good
         self.details.setdefault('stamp_resizes', 0)
         self.details |= metrics.summary(table['time'], table['flux'], table['flux_err'], good)
         self.details |= {'stamp_height': stamp.height, 'stamp_width': stamp.width,
@@ -376,7 +384,7 @@ class BasePhotometry:
 
     def _check_lightcurve(self):
         good = self.source.pixels.good
-        flux, err = (np.asarray(self.lightcurve[name])[good] for name in ('flux', 'flux_err'))
+        flux, err = (self.columns[name][good] for name in ('flux', 'flux_err'))
         usable = np.isfinite(flux) & (err > 0) & np.isfinite(err)
         if usable.sum() < max(2, self.settings.photometry.good_fraction * usable.size):
             raise NoFluxError(f'TIC {self.starid}: of {usable.size} good cadences only {usable.sum()} have '

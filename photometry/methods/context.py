@@ -12,6 +12,7 @@ import numpy as np
 
 from photometry import settings as settings_module
 from photometry.algorithms import prf as prf_model
+from photometry.algorithms import timing
 from photometry.algorithms import wing as wing_model
 from photometry.core import plugins, tiles
 from photometry.core.errors import InputMissingError, NotInCatalogError, UsageError
@@ -155,6 +156,7 @@ class WorkerContext:
         self._methods = {}
         self._tiles = OrderedDict()
         self._newest = None
+        self._spacecraft = {}
 
     def __enter__(self):
         return self
@@ -171,6 +173,14 @@ class WorkerContext:
     def ephemeris(self):
         """`photometry.files.ephemeris.Ephemeris` of the spacecraft."""
         return ephemeris.load_ephemeris()
+
+    def spacecraft(self, source):
+        """Place of the spacecraft in the frames of a source, (times, 3), au; kept for all its stars."""
+        if id(source) not in self._spacecraft:
+            pixels, table = source.pixels, self.ephemeris
+            self._spacecraft[id(source)] = timing.spacecraft_position(
+                pixels.time - pixels.timecorr, table.jd_tdb, table.position)
+        return self._spacecraft[id(source)]
 
     @cached_property
     def method_names(self):
@@ -189,6 +199,7 @@ class WorkerContext:
         for source in self._sources.values():
             source.pixels.close()
         self._sources.clear()
+        self._spacecraft.clear()
         self._catalogs.clear()
 
     def clear_cache(self):

@@ -30,7 +30,50 @@ def stars_table(source, stamp, row, column):
                   'column_stamp': column[inside] - stamp.col_min})
 
 
-def empty_lightcurve(time, timecorr, pixels, right, down):
+class Columns:
+    """Columns of equal length by name: what a light curve needs of a table, without its cost.
+
+    An `astropy.table.Table` takes longer to make than the sums of a star. It is
+    made when someone asks for it and shares its memory with the columns; from then
+    on both show the same, whichever of them is changed.
+
+    Parameters
+    ----------
+    arrays : dict
+        Name to ndarray; not copied.
+    """
+
+    def __init__(self, arrays):
+        self._arrays = dict(arrays)
+        self._table = None
+
+    @property
+    def colnames(self):
+        """Names of the columns."""
+        return list(self._arrays) if self._table is None else self._table.colnames
+
+    @property
+    def table(self):
+        """`astropy.table.Table` of the columns."""
+        if self._table is None:
+            from astropy.table import Table
+            self._table = Table(self._arrays, copy=False)
+        return self._table
+
+    def __getitem__(self, name):
+        return self._arrays[name] if self._table is None else np.asarray(self._table[name])
+
+    def __setitem__(self, name, values):
+        if self._table is None:
+            self._arrays[name] = np.asarray(values)
+        else:
+            self._table[name] = values
+
+    def __len__(self):
+        return len(self[self.colnames[0]])
+
+
+def empty_columns(time, timecorr, pixels, right, down):
     """A light curve whose fluxes are NaN.
 
     Parameters
@@ -43,17 +86,16 @@ def empty_lightcurve(time, timecorr, pixels, right, down):
 
     Returns
     -------
-    astropy.table.Table
+    Columns
         ``pos_corr`` and ``pos_centroid`` hold (column, row); centroids are zero-based.
     """
-    from astropy.table import Table
     size = time.size
     names = ('flux', 'flux_err', 'sap_flux', 'sap_flux_err', 'flux_background', 'flux_background_err')
-    columns = {'time': time, 'timecorr': timecorr, 'cadenceno': pixels.cadenceno}
+    columns = {'time': time, 'timecorr': timecorr, 'cadenceno': pixels.cadenceno.copy()}
     columns |= {name: np.full(size, np.nan) for name in names}
-    columns |= {'quality': pixels.quality, 'pixel_quality': np.zeros(size, dtype='int32'),
+    columns |= {'quality': pixels.quality.copy(), 'pixel_quality': np.zeros(size, dtype='int32'),
                 'pos_centroid': np.full((size, 2), np.nan), 'pos_corr': np.stack([right, down], axis=1)}
-    return Table(columns, copy=False)
+    return Columns(columns)
 
 
 def output_bits(stamp):

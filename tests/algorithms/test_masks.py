@@ -91,17 +91,24 @@ def test_touched_sides_and_edge_pixels():
 def test_sums_errors_flags_and_centroids():
     rng = np.random.default_rng(2)
     cube = rng.random((6, 5, 9)).astype('f4') + 1
-    mask = rng.random((6, 5)) > 0.5
-    assert np.allclose(apertures.sum_pixels(cube, mask), cube[mask].sum(axis=0))
-    assert np.allclose(apertures.sum_errors(cube, mask) ** 2, (cube[mask] ** 2).sum(axis=0), rtol=1e-6)
+    mask, weights = rng.random((6, 5)) > 0.5, rng.random((6, 5))
+    stamp = Stamp(100, 106, 200, 205)
+    found = apertures.sums(cube, mask, weights * mask, stamp)
+    assert np.allclose(found.plain, cube[mask].sum(axis=0))
+    assert np.allclose(found.plain, apertures.sum_pixels(cube, mask))
+    assert np.allclose(found.weighted, (weights[mask][:, None] * cube[mask]).sum(axis=0))
+    plain, weighted = apertures.errors(cube, mask, weights * mask)
+    assert np.allclose(plain ** 2, (cube[mask] ** 2).sum(axis=0), rtol=1e-6)
+    assert np.allclose(weighted ** 2, ((weights[mask][:, None] * cube[mask]) ** 2).sum(axis=0), rtol=1e-6)
     spot = np.zeros((6, 5, 1))
     spot[2, 3], spot[2, 4] = 1, 3
-    row, column = apertures.centroid(spot, np.ones((6, 5), dtype=bool), Stamp(100, 106, 200, 205))
-    assert (row[0], column[0]) == (102, 203.75)
-    assert np.isnan(apertures.centroid(-spot, mask, Stamp(0, 6, 0, 5))[0]).all()
+    everything = np.ones((6, 5), dtype=bool)
+    found = apertures.sums(spot, everything, everything, stamp)
+    assert np.allclose((found.row[0], found.column[0]), (102, 203.75))
+    assert np.isnan(apertures.sums(-spot, everything, everything, stamp).row).all()
     flags = np.zeros((6, 5, 2), dtype='uint8')
     flags[2, 3], flags[4, 4] = (1, 0), (4, 0)
-    assert apertures.any_flag(flags, np.ones((6, 5), dtype=bool)).tolist() == [5, 0]
+    assert apertures.any_flag(flags, everything).tolist() == [5, 0]
 
 
 def test_the_local_sky_is_trusted_as_far_as_it_exceeds_its_noise():
@@ -147,33 +154,3 @@ def test_clipping_gain():
     reads = np.sort(rng.normal(size=(300000, 10)), axis=1)
     kept = reads[:, 1:-1].mean(axis=1).std() / np.sqrt(1 / 8)
     assert apertures.clipping_gain(720, 900, True) == pytest.approx(kept, rel=0.005)
-
-
-def test_one_frame_far_away_costs_one_frame():
-    asked = []
-
-    def rendered(rows, columns):
-        asked.append(rows.size)
-        return np.stack([gaussian(r, c) for r, c in zip(rows, columns, strict=True)])
-
-    down, right = np.zeros(30), np.zeros(30)
-    down[7] = 9.0
-    found = apertures.moving_fraction(rendered, np.array([7.0]), np.array([7.0]), down, right,
-                                      gaussian(7, 7) > 0.02)
-    assert sum(asked) < 30 and found[0, 7] < 1e-6 < 0.5 < found[0, 8]
-
-
-@pytest.mark.parametrize('extent', [0.001, 0.02, 0.3, 0.9])
-def test_the_moving_fraction_is_that_of_every_frame_rendered(extent):
-    rng = np.random.default_rng(4)
-    down, right = rng.uniform(-extent, extent, (2, 40))
-    row, column = np.array([7.2, 6.1, 9.9]), np.array([6.8, 8.0, 7.0])
-    mask = gaussian(7, 7) > 0.02
-
-    def rendered(rows, columns):
-        return np.stack([gaussian(r, c) for r, c in zip(rows, columns, strict=True)])
-
-    found = apertures.moving_fraction(rendered, row, column, down, right, mask)
-    for star in range(3):
-        expected = rendered(row[star] + down, column[star] + right)[:, mask].sum(axis=1)
-        assert np.allclose(found[star], expected, atol=2e-6)

@@ -11,6 +11,7 @@ from photometry.algorithms import metrics
 from photometry.core.errors import FluxOnEdgeError, NoFluxError
 from photometry.core.stamp import Stamp
 from photometry.files.lightcurve import read_lightcurve
+from photometry.methods import sap
 from photometry.methods.aperture import AperturePhotometry
 from photometry.stages import tessphot
 
@@ -48,8 +49,8 @@ def test_isolated_stars(tmag, tmp_path):
     stated = error / np.sqrt(len(flux)) / sector.flux[0]
     assert np.mean(flux) / sector.flux[0] == pytest.approx(1, abs=2e-3 + 4 * stated)
     # The double draws the noise that images_err states; FLUX_ERR allows for on-board clipping.
-    assert metrics.mad(flux) == pytest.approx(error / photometry._gain, rel=0.15)
-    assert photometry.details['contamination'] == 0 and photometry.status is STATUS.OK
+    assert metrics.mad(flux) == pytest.approx(error / sap.noise_gain(photometry), rel=0.15)
+    assert abs(photometry.details['contamination']) < 1e-9 and photometry.status is STATUS.OK
 
 
 def test_a_crowd_with_wrong_magnitudes(crowd, tmp_path):
@@ -64,7 +65,8 @@ def test_a_crowd_with_wrong_magnitudes(crowd, tmp_path):
             photometry.photometry()
             flux = flux_of(photometry)
             bias.append(np.median(flux) / crowd.flux[number] - 1)
-            ratio.append(metrics.mad(flux) * photometry._gain / np.median(photometry.lightcurve['flux_err']))
+            error = np.median(photometry.lightcurve['flux_err']) / sap.noise_gain(photometry)
+            ratio.append(metrics.mad(flux) / error)
     assert len(bias) > 20 and abs(np.median(bias)) < 0.01
     assert np.median(ratio) == pytest.approx(1, abs=0.1)
 
@@ -96,7 +98,7 @@ def test_errors_of_the_background_are_found_in_the_stamp(tmp_path):
         aperture = dataclasses.replace(settings.load().aperture, local_sky=local_sky)
         chosen = dataclasses.replace(settings.load(), aperture=aperture)
         photometry = measured(sector, tmp_path, 1000, settings=chosen)
-        error = np.median(photometry.lightcurve['flux_err']) / photometry._gain
+        error = np.median(photometry.lightcurve['flux_err']) / sap.noise_gain(photometry)
         scatter[local_sky] = metrics.mad(flux_of(photometry)) / error
     assert scatter[True] == pytest.approx(1, abs=0.15) and scatter[False] > 1.5
 
@@ -164,7 +166,7 @@ def test_a_star_beside_a_saturated_one_is_a_warning(tmp_path):
 
 
 def test_a_star_under_a_saturated_one_cannot_be_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr('photometry.methods.aperture.LEAST_LIGHT', 0.9)
+    monkeypatch.setattr('photometry.methods.sap.LEAST_LIGHT', 0.9)
     sector = simulated.simulate([1030.2, 1030.2], [730.1, 730.3], [4.0, 13.0], stamp=STAMP, frames=20)
     with pytest.raises(NoFluxError, match='enough light'):
         measured(sector, tmp_path, 1001)
@@ -279,6 +281,42 @@ def test_a_picture_is_drawn_where_plots_are_wanted(layout, asked, crowd, tmp_pat
     name = result.lightcurve.rpartition('/')[2].partition('.')[0] + '.png'
     assert [path.name for path in made.iterdir()] == [name]
     assert (made / name).read_bytes().startswith(b'\x89PNG') and (made / name).stat().st_size > 20000
+
+
+def test_k2p2_masks_measure_the_same(crowd, tmp_path):
+    chosen = dataclasses.replace(settings.load(), aperture=dataclasses.replace(
+        settings.load().aperture, mask='k2p2'))
+    bias = []
+    with simulated.worker(crowd, tmp_path, settings=chosen) as context:
+        context.close = lambda: None
+        for number, starid in enumerate(crowd.starids[:12]):
+            near = np.hypot(crowd.row - crowd.row[number], crowd.column - crowd.column[number])
+            if np.sort(near)[1] > 3:
+                photometry = AperturePhotometry.from_task(simulated.task(starid), context)
+                photometry.photometry()
+                bias.append(np.median(flux_of(photometry)) / crowd.flux[number] - 1)
+                assert photometry.additional_headers['AP_MASK'][0] == 'k2p2'
+    assert len(bias) > 5 and np.abs(np.median(bias)) < 0.01 and np.abs(bias).max() < 0.05
+
+
+def test_k2p2_masks_follow_bleeding_charge(tmp_path):
+    sector = simulated.simulate([1030.2], [730.1], [5.0], stamp=STAMP, frames=20)
+    chosen = dataclasses.replace(settings.load(), aperture=dataclasses.replace(
+        settings.load().aperture, mask='k2p2'))
+    photometry = measured(sector, tmp_path, 1000, settings=chosen)
+    assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.01)
+    full = photometry.sumimage > 7.5e4
+    assert full.sum() > 5 and photometry.final_phot_mask[full].all()
+
+
+def test_a_star_without_a_cluster_is_a_warning(tmp_path):
+    sector = simulated.simulate([1028.3], [731.4], [15.5], stamp=STAMP, frames=40)
+    chosen = dataclasses.replace(settings.load(), aperture=dataclasses.replace(
+        settings.load().aperture, mask='k2p2', k2p2_threshold=500.0))
+    photometry = measured(sector, tmp_path, 1000, settings=chosen)
+    assert photometry.status is STATUS.WARNING and 'No cluster' in photometry.errors[0]
+    assert photometry.final_phot_mask.sum() == 4
+    assert np.median(flux_of(photometry)) / sector.flux[0] == pytest.approx(1, abs=0.05)
 
 
 def test_sap_flux_is_the_plain_sum(crowd, tmp_path):

@@ -1,0 +1,244 @@
+"""Aperture of a star and plain sums over it, for every method that publishes SAP_FLUX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from photometry.algorithms import apertures, k2p2, masks
+from photometry.core.coordinates import ccd_output
+from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
+from photometry.core.quality import PixelFlag
+from photometry.methods.starlight import StampLight
+
+LEAST_THROUGHPUT = 0.3
+"""Part of the star's light that a mask cut by the edge of the pixels must still hold."""
+
+LEAST_LIGHT = 0.1
+"""Part of the star's light that any mask must hold: else others cover the star."""
+
+UNCORRECTED_JITTER = 0.010
+"""Pointing noise assumed where no motion was measured that FLUX could be corrected for, px."""
+
+SLACK = 0.05
+"""Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
+
+
+@dataclass(frozen=True)
+class Aperture:
+    """The pixels of a star with what was known when they were chosen.
+
+    Attributes
+    ----------
+    mask : ndarray (rows, columns) of bool
+    weights : ndarray (rows, columns)
+        Of the sum that FLUX is made of; zero outside the mask.
+    trail : ndarray (rows, columns) of bool
+        Pixels of the star's own bleed trail.
+    light : photometry.methods.starlight.StampLight
+    jitter : float
+        Pointing noise assumed, px.
+    remark : str or None
+        What a reader should know about the mask.
+    """
+
+    mask: np.ndarray
+    weights: np.ndarray
+    trail: np.ndarray
+    light: StampLight
+    jitter: float
+    remark: str | None = None
+
+    @property
+    def throughput(self):
+        """Fraction of the star's light in the mask."""
+        return float(self.light.template[self.mask].sum())
+
+    @property
+    def others(self):
+        """Light of other stars in the mask, e-/s."""
+        return float(self.light.others[self.mask].sum())
+
+
+def choose_mask(photometry):
+    """Aperture of a star; grows its stamp while the mask touches the edge.
+
+    Sets ``final_phot_mask`` and ``final_position_mask``.
+
+    Parameters
+    ----------
+    photometry : photometry.methods.base.BasePhotometry
+
+    Returns
+    -------
+    Aperture
+
+    Raises
+    ------
+    NoFluxError
+        When no usable pixel holds enough of the star's light.
+    FluxOnEdgeError
+        When the stamp may not grow as far as the light reaches.
+    UsageError
+        For an unknown ``aperture.mask``.
+    """
+    settings = photometry.settings.aperture
+    if settings.mask not in MAKERS:
+        raise UsageError(f'aperture.mask = {settings.mask!r} is unknown; '
+                         f'known are {", ".join(map(repr, MAKERS))}.')
+    for _ in range(settings.stamp_growths + 1):
+        aperture = _make(photometry)
+        growth = {name: settings.stamp_growth for name, touched
+                  in zip(('down', 'up', 'left', 'right'), masks.touched_sides(aperture.mask), strict=True)
+                  if touched}
+        if not growth or not photometry.resize_stamp(**growth):
+            break
+    else:
+        raise FluxOnEdgeError(f'TIC {photometry.starid}: its light still touches the edge of the stamp '
+                              f'after {settings.stamp_growths} growths; '
+                              'allow more by aperture.stamp_growths in the settings.')
+    photometry.final_phot_mask = photometry.final_position_mask = aperture.mask
+    return aperture
+
+
+def _make(photometry):
+    """The aperture on the present stamp."""
+    cutout = photometry.cutout
+    usable = np.isfinite(cutout.sumimage)
+    aperture = _attempt(photometry, usable)
+    if not cutout.fills(aperture.mask):
+        aperture = _attempt(photometry, usable & cutout.collected)
+    return aperture
+
+
+def _attempt(photometry, usable):
+    settings, image = photometry.settings.aperture, photometry.sumimage
+    light = StampLight.of(photometry)
+    expected = max(light.flux, 1.0) * light.template
+    variance = np.where(usable, photometry.cutout.variance, np.inf)
+    full = masks.saturated(image)
+    own_trail = expected.max() > masks.SATURATION / 2
+    if not own_trail and full.any():
+        # Charge of a brighter star runs there, which no model of the light follows.
+        variance[masks.bleeding(full)] = np.inf
+    mask, remark = MAKERS[settings.mask](photometry, light, expected, variance)
+    if not mask.any() or light.template[mask].sum() < LEAST_LIGHT:
+        raise NoFluxError(f'TIC {photometry.starid}: no pixel that can be used holds enough light '
+                          'of the star.')
+    trail = np.zeros_like(mask)
+    if own_trail:
+        start = tuple(np.unravel_index(np.argmax(np.where(mask, expected, 0)), mask.shape))
+        trail = masks.bleed_mask(image, start) & np.isfinite(variance)
+        mask = mask | trail
+    weights = (apertures.optimal_weights(expected, variance, mask, trail) if settings.weighting
+               else mask.astype('float64'))
+    return Aperture(mask, weights, trail, light, jitter_of(photometry), remark)
+
+
+def _snr(photometry, light, expected, variance):
+    """Pixels of greatest signal to noise."""
+    slack = SLACK if photometry.settings.aperture.weighting else 0.0
+    jitter = jitter_of(photometry)
+    choose = partial(masks.snr_mask, expected, variance, light.slopes, slack=slack)
+    mask = choose(jitter=jitter)
+    if jitter and any(masks.touched_sides(mask)) and light.template[mask].sum() < LEAST_THROUGHPUT:
+        # Where the edge cuts a star in two, fear of its motion leaves hardly a pixel.
+        mask = choose(jitter=0.0)
+    return mask, None
+
+
+def _k2p2(photometry, light, expected, variance):
+    """Pixels that clustering of the sum image gives to the star."""
+    whole, stamp = light.whole, light.stamp
+    mask, found = k2p2.star_mask(photometry.sumimage, whole.row - stamp.row_min, whole.column - stamp.col_min,
+                                 whole.flux, light.star, photometry.settings.aperture.k2p2_threshold,
+                                 usable=np.isfinite(variance))
+    remark = None if found else ('No cluster of bright pixels belongs to the star; '
+                                 f'its aperture is the smallest one, {mask.sum()} px.')
+    return mask, remark
+
+
+MAKERS = {'snr': _snr, 'k2p2': _k2p2}
+"""Mask makers by the word in the settings."""
+
+
+def unmoved(photometry):
+    """Whether no motion was measured that could be corrected for."""
+    kernel = photometry.MovementKernel
+    return kernel.warpmode == 'unchanged' or not kernel.known[photometry.source.pixels.good].any()
+
+
+def jitter_of(photometry):
+    """Pointing noise that the mask allows for, px."""
+    jitter = photometry.settings.aperture.pointing_jitter
+    return max(jitter, UNCORRECTED_JITTER) if unmoved(photometry) else jitter
+
+
+def fill_sums(photometry, mask, weights=None):
+    """Fill SAP_FLUX, background, pixel quality and centroid of a light curve.
+
+    Parameters
+    ----------
+    photometry : photometry.methods.base.BasePhotometry
+    mask : ndarray (rows, columns) of bool
+        Pixels of its present stamp.
+    weights : ndarray (rows, columns), optional
+        Of a second sum over the same pixels.
+
+    Returns
+    -------
+    flux, error : ndarray (times,)
+        The second sum with its standard error, e-/s; the plain one without weights.
+    """
+    gain = noise_gain(photometry)
+    weights = mask if weights is None else weights
+    sums = apertures.sums(photometry.images_cube, mask, weights, photometry.stamp)
+    plain, weighted = apertures.errors(photometry.images_err_cube, mask, weights)
+    background = apertures.sum_pixels(photometry.backgrounds_cube, mask)
+    flags = apertures.any_flag(photometry.pixelflags_cube, mask)
+    # Columns are filled in place: they may be those of a table that a user holds already.
+    for name, values in (('sap_flux', sums.plain), ('sap_flux_err', gain * plain),
+                         ('flux_background', background),
+                         ('flux_background_err', apertures.step_noise(background)),
+                         ('pixel_quality', flags & ~np.int32(PixelFlag.NOT_USED_FOR_BACKGROUND))):
+        photometry.columns[name][:] = values
+    centroid = photometry.columns['pos_centroid']
+    centroid[:, 0], centroid[:, 1] = sums.column, sums.row
+    return sums.weighted, gain * weighted
+
+
+def noise_gain(photometry):
+    """True noise over what the uncertainties of the mission say."""
+    info = photometry.source.pixels.info
+    return apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
+
+
+def record(photometry, aperture, flux):
+    """Leave throughput, crowding and size of an aperture in details and header.
+
+    Parameters
+    ----------
+    photometry : photometry.methods.base.BasePhotometry
+    aperture : Aperture
+    flux : float
+        Of the star, e-/s: the median of the light curve.
+    """
+    mask = aperture.mask
+    total = aperture.throughput * flux + aperture.others
+    photometry.details |= {
+        'contamination': float(np.clip(aperture.others / total, 0, 1)) if total > 0 else None,
+        'throughput': aperture.throughput, 'neighbours': 'scene', 'mask_size': int(mask.sum()),
+        'edge_flux': float(np.nansum(photometry.sumimage[masks.edge_pixels(mask)]))}
+    settings, info = photometry.settings.aperture, photometry.source.pixels.info
+    output = int(ccd_output(photometry.target_pos_column))
+    shift = photometry.tile.shift
+    photometry.additional_headers |= {
+        'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (int(mask.sum()), 'pixels in the mask'),
+        'AP_WEIGH': (settings.weighting, 'FLUX weighs pixels by signal over variance'),
+        'AP_SKY': (settings.local_sky, 'FLUX corrected for the sky of the stamp'),
+        'AP_JITT': (aperture.jitter, '[px] pointing noise assumed for the mask'),
+        'READNOIS': (float(info.readnoise[output]), '[e-] read noise'),
+        'AP_SHIFR': (float(shift[0]), '[px] stars beside the catalogue, rows'),
+        'AP_SHIFC': (float(shift[1]), '[px] the same, columns')}
