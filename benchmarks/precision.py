@@ -22,46 +22,17 @@ are, docs/methods/precision.md how all of it is measured. Goals stand in RULES.
 
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
 
-import concurrent.futures
-import dataclasses
-import hashlib
 import json
-import multiprocessing
-import secrets
-import shutil
-import tempfile
-import time
 from pathlib import Path
 
 import bounds
+import field_jobs
 import fields
 import figures
 import numpy as np
+from field_jobs import BINS, SATURATED, SCENES, VARIANTS
 
-from photometry import settings
-from photometry.simulation.field import simulate_field
-from photometry.simulation.plan import SectorPlan
-from photometry.simulation.sector import Simulation, stamp_of_size
-
-SATURATED = (1.7, 6)
-BINS = (SATURATED, (6, 7.5), (7.5, 9), (9, 10.5), (10.5, 12), (12, 13.5), (13.5, 15))
-EDGE = 5
-LEAST_STARS = 100
-ADDED = 40
-"""Stars put into a field that fills bins."""
-
-FIRST_SEED, FIRST_FILL = 20, 1020
-MOST = {'psf': 40, 'halo': 12}
-"""Stars of a bin and a field that methods which take long measure, drawn at random."""
-
-SCENES = ('isolated', 'crowded', 'sparse', 'typical', 'bright')
-VARIANTS = {
-    'nominal': {}, 'wide': {'prf_width': 1.05}, 'narrow': {'prf_width': 0.95},
-    'asymmetric': {'prf_asymmetry': 0.3}, 'positions': {'catalog_error': 0.05},
-    'scatter': {'pointing_scatter': 0.1}, 'ccd': {'strip': True}, 'glow': {'background': 'glow60'},
-    'incomplete': {'faint': 16.0, 'catalog_limit': 15.0}, 'tess': {'background': 'tess'},
-}
-"""Changes of the plan; ``strip`` spans half of the CCD's columns along its first rows."""
+from photometry.simulation.sector import Simulation
 
 SHAPES = 'nominal wide narrow asymmetric'
 JUDGED = f'{SHAPES} positions scatter ccd'
@@ -89,212 +60,39 @@ RULES = (
 
 def arguments(words=None):
     parser = record.parser(__doc__, 'precision')
-    known = fields.methods()
-    parser.add_argument('--method', nargs='+', default=known, choices=known, metavar='METHOD')
+    field_jobs.options(parser)
     parser.add_argument('--scene', nargs='+', default=['isolated', 'crowded'], choices=SCENES)
     parser.add_argument('--variant', nargs='+', default=['nominal'], choices=list(VARIANTS))
-    parser.add_argument('--frames', type=int, default=1300)
-    parser.add_argument('--size', type=int, default=256)
-    parser.add_argument('--seeds', type=int, default=5, help='fixed seeds, besides the drawn one')
-    parser.add_argument('--drawn', type=int, help='use this seed instead of drawing one; -1 leaves it out')
     parser.add_argument('--more', type=int, default=4, help='most fields added to fill the bins')
-    parser.add_argument('--most', type=int, help='stars of a bin and a field that any method measures')
-    parser.add_argument('--prf', choices=('epsf', 'prf'), help='model of a star, instead of the setting')
-    parser.add_argument('--processes', type=int, default=2, choices=(1, 2))
-    parser.add_argument('--keep', type=Path, help='folder for cubes and catalogues')
-    parser.add_argument('--memory', action='store_true', help='photometry alone, background and motion known')
     parser.add_argument('--real', type=Path, help='folder with light-curve files to score instead')
     parser.add_argument('--stars', action='store_true', help='figures of every star in the JSON file, too')
     parser.add_argument('--picture', type=Path, help='PNG file; beside the JSON file by default')
     return parser.parse_args(words)
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One field and what is measured of it."""
-
-    scene: str
-    variant: str
-    plan: SectorPlan
-    methods: tuple
-    bins: tuple = BINS
-    most: int | None = None
-    prf: str | None = None
-    memory: bool = False
-    keep: Path | None = None
-
-    @property
-    def settings(self):
-        """Settings of the photometry."""
-        chosen = settings.load()
-        if self.prf is None or chosen.photometry.prf == self.prf:
-            return chosen
-        return dataclasses.replace(chosen, photometry=dataclasses.replace(chosen.photometry, prf=self.prf))
-
-
-def plan_of(scene, variant, seed, frames, size, added=()):
-    """The plan of a field."""
-    changes = dict(VARIANTS[variant])
-    strip = changes.pop('strip', False)
-    stamp = stamp_of_size(size // 4, min(4 * size, 2048), 0, 44) if strip else stamp_of_size(size, size)
-    return SectorPlan(**{'seed': seed, 'frames': frames, 'preset': scene, 'background': 'quiet',
-                         'stamp': stamp, 'added': added} | changes)
-
-
 def jobs_of(chosen, seeds):
     """All fields: of every scene and variant the seeds given, then those that fill the bins."""
-    made = []
+    common = field_jobs.of_options(chosen) | {'score': rows_of}
     for scene in chosen.scene:
         for variant in chosen.variant:
-            common = {'methods': tuple(chosen.method), 'most': chosen.most, 'prf': chosen.prf,
-                      'memory': chosen.memory, 'keep': chosen.keep}
-            plans = [plan_of(scene, variant, seed, chosen.frames, chosen.size) for seed in seeds]
-            made += [Job(scene, variant, plan, **common) for plan in plans]
-            counts = sum(count_stars(plan) for plan in plans)
-            for seed in range(FIRST_FILL, FIRST_FILL + chosen.more):
-                short = tuple(edges for edges, count in zip(BINS, counts, strict=True)
-                              if count < LEAST_STARS and (edges != SATURATED or scene == 'bright'))
-                if not short:
-                    break
-                added = () if scene == 'bright' else (ADDED, short[0][0], short[-1][1])
-                plan = plan_of(scene, variant, seed, chosen.frames, chosen.size, added)
-                made.append(Job(scene, variant, plan, **common | {'bins': short}))
-                counts = counts + count_stars(plan)
-    return made
+            plans = [field_jobs.plan_of(scene, variant, seed, chosen.frames, chosen.size) for seed in seeds]
+            yield from (field_jobs.Job(scene, variant, plan, **common) for plan in plans)
+            for plan, bins in field_jobs.filling(scene, variant, plans, chosen.more):
+                yield field_jobs.Job(scene, variant, plan, bins=bins, **common)
 
 
-def count_stars(plan):
-    """Stars of a plan that count, a bin."""
-    stars = Simulation(dataclasses.replace(plan, frames=1)).stars
-    tmag = stars['tmag'][counting(stars, plan)]
-    return np.array([np.sum((tmag >= low) & (tmag < high)) for low, high in BINS])
-
-
-def counting(stars, plan):
-    """Which stars count: in the catalogue, more than EDGE px from the edge."""
-    inner = plan.stamp.grown(-EDGE, -EDGE, -EDGE, -EDGE)
-    inside = [inner.contains(row, column) for row, column in zip(stars['row'], stars['column'], strict=True)]
-    return stars['listed'] & np.array(inside, dtype=bool)
-
-
-def measure(job):
-    """Rows of all stars and methods of a field, and the CPU seconds of each step."""
-    steps = {}
-    if job.memory:
-        started = time.process_time()
-        field = simulate_field(frames=job.plan.frames, rows=job.plan.stamp.height,
-                               columns=job.plan.stamp.width, row=job.plan.stamp.row_min,
-                               column=job.plan.stamp.col_min, density=job.plan.preset, **_rest(job.plan))
-        steps['simulate'] = time.process_time() - started
-        return _rows(job, fields.in_memory(field, job.settings), steps), steps
-    with _folder(job) as folder:
-        simulation = _files(job, Path(folder), steps)
-        return _rows(job, fields.from_files(simulation, folder, job.settings), steps), steps
-
-
-def _rest(plan):
-    """Fields of a plan that `simulate_field` takes as they are."""
-    named = ('frames', 'stamp', 'preset')
-    return {name: value for name, value in vars(plan).items() if name not in named} | {
-        'gap': False, 'faults': False}
-
-
-def _folder(job):
-    """A folder for the files of a field: temporary, or one that stays."""
-    if job.keep is None:
-        return tempfile.TemporaryDirectory()
-    digest = hashlib.sha256(repr(job.plan).encode()).hexdigest()[:10]
-    return _Kept(job.keep / f'{job.scene}-{job.variant}-{job.plan.seed}-{digest}')
-
-
-class _Kept:
-    """A folder that is not removed."""
-
-    def __init__(self, path):
-        self._path = path
-
-    def __enter__(self):
-        return self._path
-
-    def __exit__(self, *exception):
-        pass
-
-
-def _files(job, folder, steps):
-    """Cube and catalogue of a field in a folder, made unless they are there; its simulation."""
-    done = folder / 'done.json'
-    if done.exists():
-        steps['kept'] = 0.0
-        return fields.simulation_of(job.plan)
-    if folder.exists() and any(folder.iterdir()):
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    simulation = fields.prepare_files(job.plan, folder, job.settings, steps)
-    for image in folder.glob('tess-s*.fits'):
-        image.unlink()
-    done.write_text(json.dumps(steps))
-    return simulation
-
-
-def _rows(job, prepared, steps):
+def rows_of(job, prepared, steps):
     """Figures of every star by every method."""
-    stars = prepared.simulation.stars
-    limits = bounds.Bounds(prepared.simulation)
-    count = counting(stars, job.plan)
-    rows = []
-    for method in job.methods:
-        chosen = _drawn(job, method, stars['tmag'], count)
-        started = time.process_time()
-        for star, result, curve, cpu in prepared.light_curves(method, chosen):
-            rows.append(_row(job, method, stars[star], result, cpu))
-            found = None if curve is None else figures.of_star(curve, limits, star)
-            rows[-1] |= found or {}
-            rows[-1]['done'] = found is not None
-        steps[method] = time.process_time() - started
-        steps[f'{method} stars'] = len(chosen)
+    limits, rows = bounds.Bounds(prepared.simulation), []
+    for method, star, result, curve, cpu in job.light_curves(prepared, steps):
+        known = prepared.simulation.stars[star]
+        found = None if curve is None else figures.of_star(curve, limits, star)
+        rows.append({'scene': job.scene, 'variant': job.variant, 'seed': job.plan.seed, 'method': method,
+                     'starid': int(known['starid']), 'tmag': float(known['tmag']), 'cpu_ms': 1000 * cpu,
+                     'method_used': result.method_used, 'status': result.status.name,
+                     'reason': result.reason, 'errors': list(result.errors), 'done': found is not None,
+                     **(found or {})})
     return rows
-
-
-def _drawn(job, method, tmag, count):
-    """Stars that a method measures: all that count, or so many of each bin."""
-    rng = np.random.default_rng(job.plan.seed)
-    most = job.most or MOST.get(method)
-    chosen = []
-    for low, high in job.bins:
-        some = rng.permutation(np.flatnonzero(count & (tmag >= low) & (tmag < high)))
-        chosen += some[:most].tolist()
-    return chosen
-
-
-def _row(job, method, star, result, cpu):
-    return {'scene': job.scene, 'variant': job.variant, 'seed': job.plan.seed, 'method': method,
-            'starid': int(star['starid']), 'tmag': float(star['tmag']), 'cpu_ms': 1000 * cpu,
-            'method_used': result.method_used, 'status': result.status.name, 'reason': result.reason,
-            'errors': list(result.errors)}
-
-
-def run(jobs, processes):
-    """Rows of all fields; a line of progress for each."""
-    rows, started = [], time.monotonic()
-    for number, (job, (found, steps)) in enumerate(_finished(jobs, processes), start=1):
-        rows += found
-        words = ', '.join(f'{name} {value:.1f} s' if isinstance(value, float) else f'({value} stars)'
-                          for name, value in steps.items()).replace(', (', ' (')
-        minutes = (time.monotonic() - started) / 60
-        print(f'[{number}/{len(jobs)}, {minutes:.1f} min] {job.scene} {job.variant} {job.plan.seed}: {words}',
-              flush=True)
-    return rows
-
-
-def _finished(jobs, processes):
-    if processes == 1 or len(jobs) == 1:
-        yield from ((job, measure(job)) for job in jobs)
-        return
-    spawn = multiprocessing.get_context('spawn')
-    with concurrent.futures.ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-        waiting = {pool.submit(measure, job): job for job in jobs}
-        for future in concurrent.futures.as_completed(waiting):
-            yield waiting[future], future.result()
 
 
 def table(rows):
@@ -394,10 +192,10 @@ def ideal(chosen, scenes):
     """Scatter of ideal estimators over each bound, by Monte-Carlo."""
     found = {}
     for scene in scenes:
-        size = min(chosen.size, 128)
-        limits = bounds.Bounds(Simulation(plan_of(scene, 'nominal', FIRST_SEED, 1, size)))
+        plan = field_jobs.plan_of(scene, 'nominal', field_jobs.FIRST_SEED, 1, min(chosen.size, 128))
+        limits = bounds.Bounds(Simulation(plan))
         count = len(limits.simulation.stars)
-        inside = np.flatnonzero(counting(limits.simulation.stars, limits.simulation.plan))
+        inside = np.flatnonzero(field_jobs.counting(limits.simulation.stars, plan))
         found[scene] = {
             'bound': [bounds.check_alone(limits, star) for star in (count // 4, count // 2, count - 1)],
             'bound_of_kept': bounds.check_of_kept(limits, inside[0]),
@@ -420,10 +218,8 @@ def main(words=None):
     if chosen.real is not None:
         rows, result = real_rows(chosen.real), {'real': str(chosen.real)}
     else:
-        drawn = secrets.randbelow(2 ** 31) if chosen.drawn is None else chosen.drawn
-        print(f'Drawn seed: {drawn}')
-        seeds = [*range(FIRST_SEED, FIRST_SEED + chosen.seeds), *([drawn] if drawn >= 0 else [])]
-        rows = run(jobs_of(chosen, seeds), chosen.processes)
+        seeds = field_jobs.seeds_of(chosen)
+        rows = field_jobs.run(list(jobs_of(chosen, seeds)), chosen.processes)
         result = {'seeds': seeds, 'frames': chosen.frames, 'ideal': ideal(chosen, chosen.scene)}
         print('Ideal estimators over the bounds:', json.dumps(result['ideal']))
     lines = table(rows)
