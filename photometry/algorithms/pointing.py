@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-FAR = 0.5
+FAR = 0.45
 """Displacement beyond which a frame is rendered by itself, px: such frames are few (a lost guide star)."""
 
 LEAST = 0.01

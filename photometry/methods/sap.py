@@ -59,7 +59,7 @@ class Aperture:
     @property
     def others(self):
         """Light of other stars in the mask, e-/s."""
-        return float(self.light.others[self.mask].sum())
+        return float(self.light.neighbours[self.mask].sum())
 
 
 def choose_mask(photometry):

@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
+from photometry.algorithms import scene_design
 from photometry.algorithms.pointing import PointingGrid, is_near
 from photometry.algorithms.prf import CORE, HALF
 
-BOX = CORE + 2
-"""Rows and columns that hold the core of a star at any displacement of the grid, px."""
+BOX = CORE
+"""Rows and columns around the pixel nearest to a star that hold its core, px."""
 
 WIDE = 4e4
 """Flux of stars whose wings are followed through the motion, e-/s; those of others stand still."""
@@ -24,75 +25,61 @@ class Starlight:
 
     Parameters
     ----------
-    tile : photometry.methods.tile.TileContext
+    prf : photometry.algorithms.prf.PRF
+    grid : PointingGrid
     region : Stamp
-    index : ndarray (stars,)
-        Rows of the catalogue, ascending.
+    row, column, flux : ndarray (stars,)
+        Of all stars that shine on the region, in the mean image; CCD positions, e-/s.
+    sky : ndarray (rows, columns)
+        Sky that the background model left in the mean image, e-/s.
     """
 
-    def __init__(self, tile, region, index):
-        self.tile, self.region, self.index = tile, region, index
-        self.row, self.column = (np.asarray(axis) for axis in tile.mean_positions(index))
-        self.flux = tile.flux_of(index)
-        self.prf = tile.source.prf
-        self.grid = PointingGrid(*motion_at(tile), tile.source.pixels.good)
-        self.row0, self.column0 = (np.floor(axis + 0.5).astype(int) - BOX // 2
-                                   for axis in (self.row, self.column))
+    def __init__(self, prf, grid, region, row, column, flux, sky):
+        self.prf, self.grid, self.region, self.sky = prf, grid, region, sky
+        self.row, self.column, self.flux = row, column, flux
+        self.row0, self.column0 = (np.floor(axis + 0.5).astype(int) - BOX // 2 for axis in (row, column))
 
     @cached_property
     def cores(self):
-        """Fraction of each star's light around it, (stars, nodes, 15 * 15) float32; no wings."""
+        """Fraction of each star's light around it, (stars, nodes, 13 * 13) float32; no wings."""
         down, right = self.grid.nodes
-        number, nodes = self.row.size, down.size
-        values, row0, column0 = self.prf.render_at((self.row[:, None] + down).ravel(),
-                                                   (self.column[:, None] + right).ravel(), HALF)
-        made = np.zeros((number * nodes, BOX, BOX), dtype='float32')
-        # The core follows the pixel nearest to the star, which changes where one stands between two.
-        away = row0 - np.repeat(self.row0, nodes), column0 - np.repeat(self.column0, nodes)
-        for i in range(BOX - CORE + 1):
-            for j in range(BOX - CORE + 1):
-                some = (away[0] == i) & (away[1] == j)
-                made[some, i:i + CORE, j:j + CORE] = values[some]
-        return made.reshape(number, nodes, BOX * BOX)
+        about = np.repeat(self.row, down.size), np.repeat(self.column, down.size)
+        values, *_ = self.prf.render_at(about[0] + np.tile(down, self.row.size),
+                                        about[1] + np.tile(right, self.row.size), HALF, about=about)
+        return values.astype('float32').reshape(self.row.size, down.size, BOX * BOX)
 
     @cached_property
     def scene(self):
-        """Light of all stars at the nodes, (nodes, rows, columns), e-/s."""
-        nodes = self.grid.nodes[0].size
+        """Light of stars and sky at the nodes, (nodes, rows, columns), e-/s."""
         height, width = self.region.shape
         step = np.arange(BOX)
         rows = self.row0[:, None] - self.region.row_min + step
         columns = self.column0[:, None] - self.region.col_min + step
         inside = (((rows >= 0) & (rows < height))[:, :, None]
-                  & ((columns >= 0) & (columns < width))[:, None, :]).reshape(-1)
-        place = (rows[:, :, None] * width + columns[:, None, :]).reshape(-1)[inside]
-        made = np.empty((nodes, height * width))
-        for node in range(nodes):
-            light = (self.cores[:, node] * self.flux[:, None]).reshape(-1)[inside]
+                  & ((columns >= 0) & (columns < width))[:, None, :]).ravel()
+        place = (rows[:, :, None] * width + columns[:, None, :]).ravel()[inside]
+        made = np.empty((self.grid.nodes[0].size, height * width))
+        for node in range(len(made)):
+            light = (self.cores[:, node] * self.flux[:, None]).ravel()[inside]
             made[node] = np.bincount(place, weights=light, minlength=height * width)
-        return made.reshape(nodes, height, width) + self._wings(nodes)
+        return made.reshape(-1, height, width) + self._wings() + self.sky
 
-    def _wings(self, nodes):
-        """Light of the wings, (nodes or 1, rows, columns)."""
-        if self.prf.wing is None:
-            return np.zeros((1, *self.region.shape))
-        wide = self.flux > WIDE
-        still = np.zeros((1, *self.region.shape))
-        for star in np.flatnonzero(~wide):
-            still += self.flux[star] * self._wing(self.row[star], self.column[star])
-        if not wide.any():
+    def _wings(self):
+        """Light beyond the cores, (nodes or 1, rows, columns)."""
+        wide = np.abs(self.flux) > WIDE
+        still = scene_design.far_light(self.prf, self.row[~wide], self.column[~wide], self.flux[~wide],
+                                       self.region)[None]
+        if self.prf.wing is None or not wide.any():
             return still
-        moved = np.repeat(still, nodes, axis=0)
-        for node, (down, right) in enumerate(zip(*self.grid.nodes, strict=True)):
-            for star in np.flatnonzero(wide):
-                wing = self._wing(self.row[star] + down, self.column[star] + right)
-                moved[node] += self.flux[star] * wing[0]
-        return moved
+        about = self.row[wide], self.column[wide]
+        return still + np.stack([
+            np.tensordot(self.flux[wide], self.wing(about[0] + down, about[1] + right, about, self.region), 1)
+            for down, right in zip(*self.grid.nodes, strict=True)])
 
-    def _wing(self, row, column):
-        rows = np.arange(self.region.row_min, self.region.row_max)[None]
-        columns = np.arange(self.region.col_min, self.region.col_max)[None]
-        return self.prf.wing.render(np.array([row]), np.array([column]), rows, columns)[0]
+    def wing(self, row, column, about, stamp):
+        """Fractions of light beyond the cores around ``about``, (stars, rows, columns)."""
+        rows, columns = (np.tile(np.arange(*axis), (row.size, 1)) for axis in (stamp[:2], stamp[2:]))
+        return self.prf.wing.render(row, column, rows, columns, about=about)[0]
 
     @cached_property
     def mean(self):
@@ -109,17 +96,23 @@ def of_tile(tile):
     """The `Starlight` of a tile's region, made once."""
     made = tile.__dict__.get('_starlight')
     if made is None:
-        made = tile.__dict__['_starlight'] = Starlight(tile, tile.region, tile.index)
+        mean = tile.mean
+        made = Starlight(tile.source.prf, _grid(tile), tile.region, mean.row, mean.column, mean.flux,
+                         mean.sky_image())
+        tile.__dict__['_starlight'] = made
     return made
 
 
-def motion_at(tile):
-    """(down, right) of the middle of a tile against its mean in the good frames, px: (times,) each."""
-    cell, source = tile.cell, tile.source
-    middle = (cell.row_min + cell.row_max - 1) / 2, (cell.col_min + cell.col_max - 1) / 2
-    rows, columns = source.motion.positions(*middle)
-    good = source.pixels.good
-    return rows[0] - rows[0][good].mean(), columns[0] - columns[0][good].mean()
+def _grid(tile):
+    return PointingGrid(*tile.motion.T, tile.source.pixels.good)
+
+
+def _beyond(tile, stamp, catalog_index):
+    """`Starlight` of a stamp that the tile's region does not hold, and the number of a star in it."""
+    index = tile.stars_on(stamp)
+    made = Starlight(tile.source.prf, _grid(tile), stamp, *tile.mean_positions(index), tile.flux_of(index),
+                     np.zeros(stamp.shape))
+    return made, int(np.searchsorted(index, catalog_index))
 
 
 @dataclass(frozen=True)
@@ -142,10 +135,10 @@ class StampLight:
     def of(cls, photometry):
         """That of a photometry with its present stamp."""
         tile, stamp = photometry.tile, photometry.stamp
-        whole = of_tile(tile)
-        if stamp.clipped(tile.region) != stamp or photometry.catalog_index not in whole.index:
-            whole = Starlight(tile, stamp, tile.stars_on(stamp))
-        return cls(whole, int(np.searchsorted(whole.index, photometry.catalog_index)), stamp)
+        star = tile.place_of(photometry.catalog_index)
+        if star is None or stamp.clipped(tile.region) != stamp:
+            return cls(*_beyond(tile, stamp, photometry.catalog_index), stamp)
+        return cls(of_tile(tile), star, stamp)
 
     @property
     def flux(self):
@@ -164,8 +157,13 @@ class StampLight:
 
     @cached_property
     def others(self):
-        """Light of all other stars in the mean image, (rows, columns), e-/s."""
+        """Light of all other stars and of the sky in the mean image, (rows, columns), e-/s."""
         return self.whole.mean[self._part] - self.flux * self.template
+
+    @property
+    def neighbours(self):
+        """The same without the sky."""
+        return self.others - self.whole.sky[self._part]
 
     @property
     def slopes(self):
@@ -195,12 +193,10 @@ class StampLight:
 
     @cached_property
     def _wing(self):
-        wing = self.whole.prf.wing
-        if wing is None:
+        if self.whole.prf.wing is None:
             return 0.0
-        row, column = (np.array([axis]) for axis in self.place)
-        return wing.render(row, column, np.arange(self.stamp.row_min, self.stamp.row_max)[None],
-                           np.arange(self.stamp.col_min, self.stamp.col_max)[None])[0, 0]
+        place = tuple(np.array([axis]) for axis in self.place)
+        return self.whole.wing(*place, place, self.stamp)[0]
 
     def held(self, weights, down, right):
         """What a weighted sum holds in every frame while all stars move together.
@@ -239,7 +235,7 @@ class StampLight:
         images = whole.prf.render(whole.row + down, whole.column + right, self.stamp)
         parts = np.tensordot(images, weights, 2)
         own = parts[self.star]
-        return own, whole.flux @ parts - self.flux * own
+        return own, whole.flux @ parts - self.flux * own + float((weights * whole.sky[self._part]).sum())
 
     def parts(self, weights):
         """Light of each star of ``whole`` that a weighted sum holds in the mean image, e-/s: (stars,).
