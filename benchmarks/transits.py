@@ -71,10 +71,10 @@ def rows_of(job, prepared, steps):
     number = {int(cadence): frame for frame, cadence in enumerate(simulation.schedule.cadenceno)}
     for method, star, result, curve, _ in job.light_curves(prepared, steps):
         variable, light = variables[star]
-        row = {'scene': 'blended' if star in blended else 'isolated', 'method': method, 'tmag': float(simulation.stars['tmag'][star]),
-               'starid': int(simulation.stars['starid'][star]), 'seed': job.plan.seed,
-               'depth': variable.depth, 'done': False, 'reason': result.reason, 'errors': list(result.errors),
-               'method_used': result.method_used}
+        row = {'scene': 'blended' if star in blended else 'isolated', 'method': method,
+               'tmag': float(simulation.stars['tmag'][star]), 'seed': job.plan.seed,
+               'starid': int(simulation.stars['starid'][star]), 'depth': variable.depth, 'done': False,
+               'reason': result.reason, 'errors': list(result.errors), 'method_used': result.method_used}
         if curve is not None:
             frames = _frames(curve, number)
             good = quality.good(curve.columns['QUALITY'])
