@@ -16,11 +16,15 @@ POSITION_ERROR = 0.1
 """Standard deviation of the prior of the last refinement, px."""
 
 MOST_ROUNDS = 8
-SETTLED = 1e-4
-"""Expansions of the last refinement, and the displacement that ends it, px."""
+SETTLED = 0.02
+"""Expansions of the last refinement, and the displacement that needs no further one, px: what a
+step leaves to find is smaller than its cube."""
 
 GAIN = 25.0
 """Drop of the scaled sum of squares for which a star is moved to another place."""
+
+SUSPICIOUS = 0.25, 0.4
+"""Offset, px, and magnitudes off the expected flux up to which nothing else is looked for."""
 
 LEFT_BEHIND = 0.3
 """Part of the light at the new place that may still be seen at the old one: else there are two stars."""
@@ -78,7 +82,10 @@ def refine(image, variance, render, nuisance, expected):
     weights = np.where(used, 1 / np.where(used, variance, 1.0), 0.0)
     image = np.where(used, image, 0.0)
     fit = _Fit(image, weights, render, nuisance)
-    near, best = fit.settle(np.zeros(2)), fit.search()
+    near = fit.settle(np.zeros(2))
+    if np.hypot(*near.offset) < SUSPICIOUS[0] and _believable(near.flux, expected, SUSPICIOUS[1]):
+        return near
+    best = fit.search()
     if np.hypot(*(best - near.offset)) > STEP:
         other = fit.settle(best)
         gain = (near.chi2 - other.chi2) * fit.freedom
@@ -90,10 +97,11 @@ def refine(image, variance, render, nuisance, expected):
     return fit.beside(near.offset)
 
 
-def _believable(flux, expected):
+def _believable(flux, expected, magnitudes=MAGNITUDES):
+    """Whether a flux may be that of the catalogue."""
     if not expected > 0:
         return flux > 0
-    return flux > 0 and abs(2.5 * np.log10(flux / expected)) < MAGNITUDES
+    return flux > 0 and abs(2.5 * np.log10(flux / expected)) < magnitudes
 
 
 @dataclass(frozen=True)

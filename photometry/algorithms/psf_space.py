@@ -74,15 +74,14 @@ def project(pixels, errors, weights, templates, nuisance, precision):
     -------
     StarSpace
     """
-    used = weights > 0
-    pixels, errors = (np.asarray(values[used], dtype='float64') for values in (pixels, errors))
-    columns = np.concatenate([templates, nuisance])[:, used]
-    weights = weights[used]
-    made = StarSpace.empty(pixels.shape[1])
-    sums = pixels.sum(axis=0) + errors.sum(axis=0)
-    whole = np.isfinite(sums)
+    pixels, errors = (np.asarray(values, dtype='float64') for values in (pixels, errors))
+    columns, used = np.concatenate([templates, nuisance]), weights > 0
+    if not used.all():
+        pixels, errors, columns, weights = pixels[used], errors[used], columns[:, used], weights[used]
+    whole = np.isfinite(pixels.sum(axis=0) + errors.sum(axis=0))
     if whole.all():
         return _whole(pixels, errors, weights, columns, precision)
+    made = StarSpace.empty(pixels.shape[1])
     if whole.any():
         made.put(whole, _whole(pixels[:, whole], errors[:, whole], weights, columns, precision))
     made.put(~whole, _gappy(pixels[:, ~whole], errors[:, ~whole], weights, columns, precision))

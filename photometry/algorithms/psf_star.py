@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +28,12 @@ MOVED = 0.03
 
 TREND_TERMS = 4
 """Legendre polynomials of the slow motion."""
+
+MOST_POINTS = 60
+"""Points of expansion at most: beyond that they lie farther apart."""
+
+SAMPLE = 30
+"""Frames in which the brightness of the star is looked at first."""
 
 LEAST_FRAMES = 30
 """Frames without gaps from which priors are measured."""
@@ -81,26 +87,6 @@ class StarSeries:
     trend: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Job:
-    """Arguments that every part of the fit needs."""
-
-    pixels: np.ndarray
-    errors: np.ndarray
-    weights: np.ndarray
-    shift: np.ndarray
-    good: np.ndarray
-    render: object
-    around: Surroundings
-    cell: float
-    sigma: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    centre: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-    @property
-    def times(self):
-        return self.pixels.shape[1]
-
-
 def fit_star(pixels, errors, weights, shift, good, render, around, *, cell=None, motion_error=MOTION_ERROR):
     """Flux and place of one star in every cadence.
 
@@ -127,25 +113,22 @@ def fit_star(pixels, errors, weights, shift, good, render, around, *, cell=None,
     -------
     StarSeries
     """
-    job = _Job(np.asarray(pixels, 'f8'), np.asarray(errors, 'f8'), np.asarray(weights, 'f8'),
-               np.asarray(shift, 'f8'), good, render, around, cell)
-    if cell is None:
-        job = replace(job, cell=_cell(job))
-    job = _with_priors(job)
-    where = job.shift
-    space, centre = _statistics(job, where)
-    free = psf_fit.solve(space, where - centre)
-    trend, wander = _own_motion(free, free.place + centre - job.shift, good, motion_error)
-    own = _believed(free, free.place + centre - job.shift, trend, wander)
+    star = _Star(pixels, errors, weights, good, render, around, cell)
+    expansion = star.expansion(shift)
+    priors = star.priors(expansion)
+    space = star.statistics(expansion, *priors)
+    free = psf_fit.solve(space, shift - expansion.centre)
+    trend, wander = _own_motion(free, free.place + expansion.centre - shift, good, motion_error)
+    own = _believed(free, free.place + expansion.centre - shift, trend, wander)
     if np.abs(own).max(initial=0) > MOVED:
-        where = job.shift + own
-        space, centre = _statistics(job, where)
-        free = psf_fit.solve(space, where - centre)
-        trend, wander = _own_motion(free, free.place + centre - job.shift, good, motion_error)
-    mean = job.shift + trend - centre
-    precision = np.repeat(wander[:, None] ** -2, job.times, axis=1)
+        expansion = star.expansion(shift + own)
+        space = star.statistics(expansion, *priors)
+        free = psf_fit.solve(space, shift + own - expansion.centre)
+        trend, wander = _own_motion(free, free.place + expansion.centre - shift, good, motion_error)
+    mean = shift + trend - expansion.centre
+    precision = np.repeat(wander[:, None] ** -2, shift.shape[1], axis=1)
     held = psf_fit.solve(space, mean, (mean, precision))
-    return _series(space, centre, free, held, wander, trend, good)
+    return _series(space, expansion.centre, free, held, wander, trend, good)
 
 
 def _series(space, centre, free, held, wander, trend, good):
@@ -169,87 +152,113 @@ def _root(variance, valid):
     return np.sqrt(np.where(valid & (variance > 0), variance, np.nan))
 
 
-def _cell(job):
-    """Distance of the points of expansion at which their error is a third of a place's noise, px."""
-    value, *slope = job.render(np.zeros((2, 1)))[:3, 0]
-    typical = np.nanmean(job.pixels[:, job.good] if job.good.any() else job.pixels, axis=1)
-    weighted = np.where(np.isfinite(typical), job.weights, 0.0) * value
-    flux = abs(weighted @ np.nan_to_num(typical)) / max(weighted @ value, 1e-300)
-    noise = max(flux ** 2 * min((job.weights * axis) @ axis for axis in slope), 1e-300) ** -0.5
-    return float(np.clip((noise / 3 / EXPANSION_ERROR * 8) ** (1 / 3), *CELLS))
+@dataclass(frozen=True)
+class _Expansion:
+    """Points about which the images of groups of frames are expanded.
 
-
-def _groups(where, cell):
-    """Points of expansion (2, n) and the group of every frame (times,)."""
-    steps = np.rint((where - where.mean(axis=1, keepdims=True)) / cell).astype(int)
-    distinct, member = np.unique(steps, axis=1, return_inverse=True)
-    return cell * distinct + where.mean(axis=1, keepdims=True), member.ravel()
-
-
-def _statistics(job, where):
-    """`StarSpace` of all frames and the point (2, times) about which each is expanded."""
-    points, member = _groups(where, job.cell)
-    templates, columns = job.render(points), job.around.columns(points)
-    precision = job.sigma ** -2.0
-    made = psf_space.StarSpace.empty(job.times)
-    for group in range(points.shape[1]):
-        frames = _selection(member == group)
-        pixels = job.pixels[:, frames]
-        if job.centre.any():
-            pixels = pixels - (job.centre @ columns[group])[:, None]
-        part = psf_space.project(pixels, job.errors[:, frames], job.weights, templates[:, group],
-                                 columns[group], precision)
-        if points.shape[1] == 1:
-            return part, np.repeat(points, job.times, axis=1)
-        made.put(frames, part)
-    return made, points[:, member]
-
-
-def _selection(chosen):
-    """A slice for frames that follow each other, else their indices."""
-    index = np.flatnonzero(chosen)
-    if index.size and index[-1] - index[0] + 1 == index.size:
-        return slice(index[0], index[-1] + 1)
-    return index
-
-
-def _with_priors(job):
-    """The job with the priors of the surroundings, measured where the data shall set them.
-
-    A first fit leaves everything free, neighbours' places and the sky as well. What a
-    column scatters more than its noise is how much it wanders; where it stands on average, as far
-    as that is certain, is the middle of its prior.
+    ``points`` (2, groups), ``member`` (times,), ``templates`` (6, groups, pixels),
+    ``columns`` (groups, nuisance, pixels).
     """
-    sigma, centre = np.array(job.around.sigma, dtype='f8'), np.zeros(job.around.sigma.size)
-    chosen = np.flatnonzero(job.around.measured)
-    whole = job.good & np.isfinite((job.pixels + job.errors)[job.weights > 0].sum(axis=0))
-    if chosen.size and whole.sum() >= LEAST_FRAMES:
-        values, variance = _pilot(job, whole)
-        for column in chosen:
-            excess = max(metrics.mad(values[column]) ** 2 - variance[column], 0.0)
-            sigma[column] = np.hypot(sigma[column], np.sqrt(excess))
-            middle = np.median(values[column])
-            doubt = 1.57 * (variance[column] + excess) / whole.sum()
-            centre[column] = middle * max(1 - doubt / max(middle ** 2, 1e-300), 0.0)
-    return replace(job, sigma=sigma, centre=centre)
+
+    points: np.ndarray
+    member: np.ndarray
+    templates: np.ndarray
+    columns: np.ndarray
+
+    @property
+    def centre(self):
+        """Point of every frame, (2, times)."""
+        return self.points[:, self.member]
+
+    def groups(self):
+        """Number and frames of every group."""
+        for number in range(self.points.shape[1]):
+            index = np.flatnonzero(self.member == number)
+            if index[-1] - index[0] + 1 == index.size:  # a slice needs no copy
+                index = slice(int(index[0]), int(index[-1]) + 1)
+            yield number, index
 
 
-def _pilot(job, whole):
-    """Surroundings (columns, frames) with everything free, and their variance (columns,)."""
-    used = job.weights > 0
-    frames = np.flatnonzero(whole)
-    points, member = _groups(job.shift[:, frames], job.cell)
-    templates, columns = job.render(points), job.around.columns(points)
-    typical = (job.errors[used][:, frames] ** 2).mean(axis=1)
-    count = columns.shape[1]
-    values, variance = np.empty((count, frames.size)), np.zeros(count)
-    for group in range(points.shape[1]):
-        mine = member == group
-        design = np.concatenate([columns[group], templates[:3, group]])[:, used]
-        filters = _filters(design, job.weights[used])[:count]
-        values[:, mine] = filters @ job.pixels[used][:, frames[mine]]
-        variance += mine.mean() * (filters ** 2 @ typical)
-    return values, variance
+class _Star:
+    """The pixels that are used, and what is known about their images."""
+
+    def __init__(self, pixels, errors, weights, good, render, around, cell):
+        self.used = np.asarray(weights) > 0
+        self.pixels, self.errors, self.weights = (
+            np.asarray(values if self.used.all() else values[self.used], dtype='float64')
+            for values in (pixels, errors, np.asarray(weights)))
+        self.good, self.around, self._render = good, around, render
+        self.cell = self._default_cell() if cell is None else cell
+
+    def render(self, offsets):
+        """Templates on the pixels that are used."""
+        return self._render(offsets)[..., self.used]
+
+    def _default_cell(self):
+        """Distance of the points of expansion at which their error is a third of a place's noise, px."""
+        value, *slope = self.render(np.zeros((2, 1)))[:3, 0]
+        typical = self.pixels[:, np.linspace(0, self.good.size - 1, SAMPLE).astype(int)]
+        weighted = np.where(np.isfinite(typical).all(axis=1), self.weights, 0.0) * value
+        flux = abs(weighted @ np.nan_to_num(typical).mean(axis=1)) / max(weighted @ value, 1e-300)
+        noise = max(flux ** 2 * min((self.weights * axis) @ axis for axis in slope), 1e-300) ** -0.5
+        return float(np.clip((noise / 3 / EXPANSION_ERROR * 8) ** (1 / 3), *CELLS))
+
+    def expansion(self, where):
+        """`_Expansion` for stars that stand at (2, times)."""
+        middle, cell = where.mean(axis=1, keepdims=True), self.cell
+        while True:
+            steps = np.rint((where - middle) / cell).astype(int)
+            key = (steps[0] - steps[0].min()) * (np.ptp(steps[1]) + 1) + steps[1] - steps[1].min()
+            _, first, member = np.unique(key, return_index=True, return_inverse=True)
+            if first.size <= MOST_POINTS:
+                break
+            cell *= 1.3
+        points = cell * steps[:, first] + middle
+        return _Expansion(points, member, self.render(points), self.around.columns(points)[..., self.used])
+
+    def statistics(self, expansion, sigma, centre):
+        """`StarSpace` of all frames; the surroundings have priors of ``sigma`` around ``centre``."""
+        made = psf_space.StarSpace.empty(self.pixels.shape[1])
+        for number, frames in expansion.groups():
+            pixels, columns = self.pixels[:, frames], expansion.columns[number]
+            if centre.any():
+                pixels = pixels - (centre @ columns)[:, None]
+            part = psf_space.project(pixels, self.errors[:, frames], self.weights,
+                                     expansion.templates[:, number], columns, sigma ** -2.0)
+            if len(expansion.points[0]) == 1:
+                return part
+            made.put(frames, part)
+        return made
+
+    def priors(self, expansion):
+        """Standard deviations and middles of the priors of the surroundings, measured where wanted.
+
+        A first fit leaves everything free, neighbours' places and the sky as well. What a column
+        scatters more than its noise is how much it wanders; where it stands on average, as far
+        as that is certain, is the middle of its prior.
+        """
+        sigma, centre = np.array(self.around.sigma, dtype='f8'), np.zeros(self.around.sigma.size)
+        chosen = np.flatnonzero(self.around.measured)
+        whole = self.good & np.isfinite(self.pixels.sum(axis=0) + self.errors.sum(axis=0))
+        if chosen.size and whole.sum() >= LEAST_FRAMES:
+            values, variance = self._pilot(expansion, chosen)
+            for column, series, noise in zip(chosen, values[:, whole], variance, strict=True):
+                excess = max(metrics.mad(series) ** 2 - noise, 0.0)
+                sigma[column] = np.hypot(sigma[column], np.sqrt(excess))
+                middle = np.median(series)
+                doubt = 1.57 * (noise + excess) / whole.sum()
+                centre[column] = middle * max(1 - doubt / max(middle ** 2, 1e-300), 0.0)
+        return sigma, centre
+
+    def _pilot(self, expansion, chosen):
+        """Some columns (columns, times) fitted with everything free, and their variance (columns,)."""
+        values, variance = np.empty((chosen.size, self.pixels.shape[1])), np.zeros(chosen.size)
+        for number, frames in expansion.groups():
+            design = np.concatenate([expansion.columns[number], expansion.templates[:3, number]])
+            filters = _filters(design, self.weights)[chosen]
+            values[:, frames] = filters @ self.pixels[:, frames]
+            variance += (filters ** 2 / self.weights).sum(axis=1) * values[0, frames].size
+        return values, variance / self.pixels.shape[1]
 
 
 def _filters(design, weights):

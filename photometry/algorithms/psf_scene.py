@@ -1,0 +1,136 @@
+"""One star of a scene, placed on its mean image and fitted in every cadence."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from photometry.algorithms import psf_place, psf_star
+from photometry.algorithms.psf_surroundings import SceneSurroundings, Target
+from photometry.core.stamp import Stamp
+
+HALVES = ((1e5, 9), (3e4, 8), (5e3, 7), (1e3, 6), (-np.inf, 5))
+"""Half width of the fitted stamp, px, and the flux from which on it serves, e-/s."""
+
+LEAST_FINITE = 0.9
+"""Part of the good frames in which a pixel must hold a number to be used."""
+
+
+class Placed(NamedTuple):
+    """A star where the mean image shows it."""
+
+    target: Target
+    around: SceneSurroundings
+    found: psf_place.Found
+    light: float
+    """Part of its light on pixels that can be used."""
+
+
+def place(mean, doubt, star, blur, expected):
+    """Refine the place of a star on the mean image, all others held.
+
+    Parameters
+    ----------
+    mean : photometry.algorithms.scene_mean.MeanScene
+    doubt : ndarray (templates,)
+        Typical error of each template's flux in a frame, e-/s.
+    star : int
+    blur : ndarray (3,)
+        Covariance of the motion in the frames of the mean image, (rr, rc, cc), px^2.
+    expected : float
+        Flux by the catalogue, e-/s; with those of stars that it cannot be told from.
+
+    Returns
+    -------
+    Placed
+    """
+    flux = mean.template_flux[mean.layout.template[star]]
+    target = target_of(mean, star, max(flux, expected))
+    half_blur = np.asarray(blur) * (0.5, 1.0, 0.5)
+
+    def render(offsets):
+        planes = target.render(offsets).copy()
+        planes[0] += np.tensordot(half_blur, planes[3:], 1)
+        return planes
+
+    here, weights = np.zeros((2, 1)), _weights(mean, target.stamp)
+    image = mean.residual[target.stamp.slices(mean.stamp[::2])].ravel() + flux * render(here)[0, 0]
+    around = SceneSurroundings(mean, doubt, star, target, weights)
+    with np.errstate(divide='ignore'):
+        found = psf_place.refine(image, 1 / weights, render, around.columns(here)[0], expected)
+    light = float(target.render(here)[0, 0] @ (weights > 0))
+    if not found.offset.any():
+        return Placed(target, around, found, light)
+    placed = target.moved(found.offset)
+    if found.moved:
+        placed.stamp = window(mean.stamp, placed.place, max(found.flux, expected))
+        weights = _weights(mean, placed.stamp)
+        around = SceneSurroundings(mean, doubt, star, placed, weights)
+        light = float(placed.render(here)[0, 0] @ (weights > 0))
+    return Placed(placed, around, found, light)
+
+
+def _weights(mean, stamp):
+    """Inverse variances of the pixels of a stamp in the mean image; zero for those that are not used."""
+    part = stamp.slices(mean.stamp[::2])
+    usable = np.isfinite(mean.variance[part]) & np.isfinite(mean.residual[part])
+    return np.where(usable, 1 / np.where(usable, mean.variance[part], 1.0), 0.0).ravel()
+
+
+def target_of(mean, star, flux):
+    """`Target` of a star of a scene, with those it cannot be told apart from.
+
+    ``flux`` e-/s says how wide the stamp shall be.
+    """
+    layout = mean.layout
+    members = np.flatnonzero(layout.template == layout.template[star])
+    target = Target(mean.prf, mean.row[members], mean.column[members], layout.share[members], mean.stamp)
+    target.stamp = window(mean.stamp, target.place, flux)
+    return target
+
+
+def window(limits, place, flux):
+    """Stamp that is fitted around a place, by the flux of the star."""
+    half = next(half for least, half in HALVES if flux >= least)
+    return Stamp.around(*place, 2 * half + 1, 2 * half + 1).clipped(limits)
+
+
+def fit(placed, pixels, errors, usable, shift, good, **options):
+    """Flux and place of a star in every frame.
+
+    Parameters
+    ----------
+    placed : Placed
+    pixels, errors : ndarray (rows, columns, times)
+        Images of ``placed.target.stamp`` less all other light, with true standard errors, e-/s.
+    usable : ndarray (rows, columns) of bool
+    shift : ndarray (2, times)
+        Motion of the star against the mean image, px.
+    good : ndarray (times,) of bool
+    **options
+        Of `psf_star.fit_star`.
+
+    Returns
+    -------
+    psf_star.StarSeries
+    """
+    times = pixels.shape[-1]
+    pixels, errors = pixels.reshape(-1, times), errors.reshape(-1, times)
+    weights = frame_weights(pixels, errors, good) * usable.ravel()
+    return psf_star.fit_star(pixels, errors, weights, shift, good, placed.target.render, placed.around,
+                             **options)
+
+
+def frame_weights(pixels, errors, good):
+    """Inverse mean variance of the pixels (pixels, times) in good frames; zero for those that often fail."""
+    chosen = slice(None) if good.all() or not good.any() else good
+    square = np.asarray(errors[:, chosen], dtype='f4') ** 2
+    mean = square.mean(axis=1, dtype='f8')
+    valid = np.isfinite(mean) & np.isfinite(pixels[:, chosen].sum(axis=1, dtype='f8'))
+    for pixel in np.flatnonzero(~valid):
+        known = np.isfinite(square[pixel]) & np.isfinite(pixels[pixel, chosen])
+        if known.mean() > LEAST_FINITE:
+            mean[pixel], valid[pixel] = square[pixel][known].mean(dtype='f8'), True
+    valid &= mean > 0
+    return np.where(valid, 1 / np.where(valid, mean, 1.0), 0.0)
