@@ -108,7 +108,7 @@ class PRF:
     """
 
     def __init__(self, samples, wing=None):
-        values = _filled(np.array(samples.samples, dtype='float64'))
+        values = filled(np.array(samples.samples, dtype='float64'))
         self.oversample = int(samples.oversample)
         row, column = (np.asarray(axis, dtype='float64') for axis in (samples.row, samples.column))
         self.grid_row, self.grid_column = np.unique(row), np.unique(column)
@@ -268,7 +268,7 @@ class PRF:
         return index, (clamped - grid[index]) / (grid[index + 1] - grid[index])
 
 
-def _filled(values):
+def filled(values):
     """Samples whose outermost row or column is empty, filled from the next one.
 
     36 of the 800 official PRFs have one such line of zeros, without which the
