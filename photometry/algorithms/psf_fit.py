@@ -10,8 +10,8 @@ MOST_STEPS = 12
 LONGEST_STEP = 0.25
 """Steps of the iteration, and how far one may go, px."""
 
-SETTLED = 1e-6
-"""Step below which a place is found, px."""
+SETTLED = 1e-4
+"""Step below which a place is found, px: what it leaves is smaller by the signal to noise."""
 
 DAMPING = 1e-3
 """Least damping of a step that has once failed, as a part of the curvature."""
@@ -74,17 +74,19 @@ def solve(space, start, prior=None, reach=1.0):
         step = _limited(state.step(damping))
         tried = _State(space, state.flux + step[0], state.place + step[1:], mean, precision)
         worse = tried.cost > state.cost + 1e-9 * np.abs(state.scale)
-        damping = np.where(worse, np.maximum(10 * damping, DAMPING), damping / 10)
+        relaxed = np.where(damping > DAMPING, damping / 10, 0.0)
+        damping = np.where(worse, np.maximum(10 * damping, DAMPING), relaxed)
         state = tried if not worse.any() else _State(space, np.where(worse, state.flux, tried.flux),
                                                      np.where(worse, state.place, tried.place),
                                                      mean, precision)
-        small = np.hypot(step[1], step[2]) < SETTLED
-        if (small | (worse & (damping > 1e6))).all():
+        left = np.hypot(step[1], step[2])
+        if ((left < SETTLED) | (worse & (damping > 1e6))).all():
             break
+    if damping.any():  # damped steps are short wherever they are
+        left = np.hypot(*state.step(0.0)[1:])
     covariance = state.covariance()
     sigma = np.sqrt(covariance[1, 1] + covariance[2, 2])  # NaN where the pixels do not tell the place
-    left = np.hypot(*state.step(0.0)[1:])
-    found = (np.hypot(*(state.place - start)) < reach) & (left < 1e-4 + 0.05 * sigma)
+    found = (np.hypot(*(state.place - start)) < reach) & (left < SETTLED + 0.05 * sigma)
     return Places(state.flux, state.place, covariance, state.chi2, found)
 
 

@@ -25,6 +25,8 @@ class Placed(NamedTuple):
     found: psf_place.Found
     light: float
     """Part of its light on pixels that can be used."""
+    images: np.ndarray
+    """Its image and the derivatives, (6, pixels)."""
 
 
 def place(mean, doubt, star, blur, expected):
@@ -59,16 +61,18 @@ def place(mean, doubt, star, blur, expected):
     around = SceneSurroundings(mean, doubt, star, target, weights)
     with np.errstate(divide='ignore'):
         found = psf_place.refine(image, 1 / weights, render, around.columns(here)[0], expected)
-    light = float(target.render(here)[0, 0] @ (weights > 0))
+    images = target.render(here)[:, 0]
+    light = float(images[0] @ (weights > 0))
     if not found.offset.any():
-        return Placed(target, around, found, light)
+        return Placed(target, around, found, light, images)
     placed = target.moved(found.offset)
     if found.moved:
         placed.stamp = window(mean.stamp, placed.place, max(found.flux, expected))
         weights = _weights(mean, placed.stamp)
         around = SceneSurroundings(mean, doubt, star, placed, weights)
-        light = float(placed.render(here)[0, 0] @ (weights > 0))
-    return Placed(placed, around, found, light)
+        images = placed.render(here)[:, 0]
+        light = float(images[0] @ (weights > 0))
+    return Placed(placed, around, found, light, images)
 
 
 def _weights(mean, stamp):
@@ -118,6 +122,7 @@ def fit(placed, pixels, errors, usable, shift, good, **options):
     times = pixels.shape[-1]
     pixels, errors = pixels.reshape(-1, times), errors.reshape(-1, times)
     weights = frame_weights(pixels, errors, good) * usable.ravel()
+    options.setdefault('cell', psf_star.cell_for(placed.found.flux, placed.images, weights))
     return psf_star.fit_star(pixels, errors, weights, shift, good, placed.target.render, placed.around,
                              **options)
 

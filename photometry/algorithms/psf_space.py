@@ -74,7 +74,7 @@ def project(pixels, errors, weights, templates, nuisance, precision):
     -------
     StarSpace
     """
-    pixels, errors = (np.asarray(values, dtype='float64') for values in (pixels, errors))
+    pixels, errors = np.asarray(pixels, dtype='float64'), np.asarray(errors, dtype='float32')
     columns, used = np.concatenate([templates, nuisance]), weights > 0
     if not used.all():
         pixels, errors, columns, weights = pixels[used], errors[used], columns[:, used], weights[used]
@@ -98,7 +98,7 @@ def _whole(pixels, errors, weights, columns, precision):
     beyond = weighted[TERMS:] @ pixels
     gram = filters @ columns[:TERMS].T
     products = filters[_PAIRS[0]] * filters[_PAIRS[1]]
-    spread = _unpacked(products @ errors ** 2)
+    spread = _unpacked(products.astype('float32') @ np.square(errors))
     spread += _prior_part(coupling, precision)[0][..., None]
     times = pixels.shape[1]
     const = weights @ pixels ** 2 - np.einsum('bt,bt->t', beyond, inverse[0] @ beyond)
@@ -109,7 +109,7 @@ def _whole(pixels, errors, weights, columns, precision):
 def _gappy(pixels, errors, weights, columns, precision):
     """Statistics of frames that lack pixels, each with its own products."""
     valid = np.isfinite(pixels) & np.isfinite(errors)
-    pixels, square = np.where(valid, pixels, 0.0), np.where(valid, errors, 0.0) ** 2
+    pixels, square = np.where(valid, pixels, 0.0), np.where(valid, errors, 0.0).astype('float64') ** 2
     weighted = columns * weights
     outer = (weighted[:, None] * columns[None]).reshape(-1, weights.size)
     squares = (weighted[:, None] * weighted[None]).reshape(-1, weights.size)

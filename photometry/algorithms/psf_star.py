@@ -29,7 +29,7 @@ MOVED = 0.03
 TREND_TERMS = 4
 """Legendre polynomials of the slow motion."""
 
-MOST_POINTS = 60
+MOST_POINTS = 250
 """Points of expansion at most: beyond that they lie farther apart."""
 
 SAMPLE = 30
@@ -185,8 +185,8 @@ class _Star:
     def __init__(self, pixels, errors, weights, good, render, around, cell):
         self.used = np.asarray(weights) > 0
         self.pixels, self.errors, self.weights = (
-            np.asarray(values if self.used.all() else values[self.used], dtype='float64')
-            for values in (pixels, errors, np.asarray(weights)))
+            np.asarray(values if self.used.all() else values[self.used], dtype=dtype)
+            for values, dtype in ((pixels, 'float64'), (errors, 'float32'), (np.asarray(weights), 'float64')))
         self.good, self.around, self._render = good, around, render
         self.cell = self._default_cell() if cell is None else cell
 
@@ -195,13 +195,12 @@ class _Star:
         return self._render(offsets)[..., self.used]
 
     def _default_cell(self):
-        """Distance of the points of expansion at which their error is a third of a place's noise, px."""
-        value, *slope = self.render(np.zeros((2, 1)))[:3, 0]
         typical = self.pixels[:, np.linspace(0, self.good.size - 1, SAMPLE).astype(int)]
-        weighted = np.where(np.isfinite(typical).all(axis=1), self.weights, 0.0) * value
-        flux = abs(weighted @ np.nan_to_num(typical).mean(axis=1)) / max(weighted @ value, 1e-300)
-        noise = max(flux ** 2 * min((self.weights * axis) @ axis for axis in slope), 1e-300) ** -0.5
-        return float(np.clip((noise / 3 / EXPANSION_ERROR * 8) ** (1 / 3), *CELLS))
+        known = np.isfinite(typical).all(axis=1)
+        templates = self.render(np.zeros((2, 1)))[:3, 0, known]
+        value, weights = templates[0], self.weights[known]
+        flux = (weights * value) @ typical[known].mean(axis=1) / max((weights * value) @ value, 1e-300)
+        return cell_for(flux, templates, weights)
 
     def expansion(self, where):
         """`_Expansion` for stars that stand at (2, times)."""
@@ -259,6 +258,22 @@ class _Star:
             values[:, frames] = filters @ self.pixels[:, frames]
             variance += (filters ** 2 / self.weights).sum(axis=1) * values[0, frames].size
         return values, variance / self.pixels.shape[1]
+
+
+def cell_for(flux, templates, weights):
+    """Distance of the points of expansion at which their error is a third of a place's noise, px.
+
+    Parameters
+    ----------
+    flux : float
+        e-/s.
+    templates : ndarray (>= 3, pixels)
+    weights : ndarray (pixels,)
+        Inverse variances in a frame.
+    """
+    information = flux ** 2 * min((weights * slope) @ slope for slope in templates[1:3])
+    noise = max(information, 1e-300) ** -0.5
+    return float(np.clip((noise / 3 / EXPANSION_ERROR * 8) ** (1 / 3), *CELLS))
 
 
 def _filters(design, weights):
