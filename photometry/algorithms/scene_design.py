@@ -28,14 +28,26 @@ class Layout(NamedTuple):
     share: np.ndarray
     """(stars,) part of the template's light that is the star's."""
     wide: int
-    """Templates that cover the whole region."""
+    """Templates whose wings count over the whole region."""
     number: int
 
-    def rows_of(self, values):
-        """Sums of star values (..., stars) over templates, weighted with the shares."""
-        made = np.zeros((*values.shape[:-1], self.number))
-        np.add.at(made, (..., self.template), values * self.share)
-        return made
+    def sums(self, values):
+        """Sums over the stars of each template, (templates,)."""
+        return np.bincount(self.template, weights=values, minlength=self.number)
+
+    def some(self, stars, wide):
+        """Layout of some stars alone, all or none of a template, with their templates' old numbers.
+
+        Parameters
+        ----------
+        stars : ndarray (stars,) of bool
+        wide : ndarray (templates,) of bool
+        """
+        kept = np.unique(self.template[stars])
+        kept = np.concatenate([kept[wide[kept]], kept[~wide[kept]]])
+        number = np.full(self.number, -1)
+        number[kept] = np.arange(kept.size)
+        return Layout(number[self.template[stars]], self.share[stars], int(wide[kept].sum()), kept.size), kept
 
 
 class Band(NamedTuple):
@@ -92,11 +104,10 @@ def monomials(shift):
     return np.stack([np.ones_like(row), row, column, row ** 2 / 2, row * column, column ** 2 / 2])
 
 
-def render_bands(prf, row, column, layout, stamp, derivatives=0):
+def render_bands(prf, row, column, layout, stamp, derivatives=0, about=None):
     """Templates of all stars on a region, with derivatives by their positions.
 
-    Compact stars are given the 13 x 13 px of their core; what they shine beyond is
-    `far_light`. Wide ones are given the whole region.
+    They are the 13 x 13 px of the cores; see `wings` and `far_light` for the rest.
 
     Parameters
     ----------
@@ -105,87 +116,88 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0):
     layout : Layout
     stamp : Stamp
     derivatives : {0, 1, 2}
+    about : pair of ndarray (stars,), optional
+        As in `PRF.render`.
 
     Returns
     -------
     list of Band
     """
     planes = prf_model.PLANES[derivatives]
-    compact = layout.template >= layout.wide
-    values, row0, column0 = prf.render_at(row[compact], column[compact], prf_model.HALF, derivatives)
-    values = np.reshape(values, (planes, -1, prf_model.CORE, prf_model.CORE))
-    bands, flat, where = _empty_bands(layout, stamp, planes, layout.template[compact], row0)
-    _scatter(flat, where, values, layout.template[compact], layout.share[compact], row0 - stamp.row_min,
-             column0 - stamp.col_min, stamp.shape)
-    if layout.wide:
-        broad = np.reshape(prf.render(row[~compact], column[~compact], stamp, derivatives),
-                           (planes, -1, *stamp.shape))
-        for star, template in enumerate(layout.template[~compact]):
-            for band in bands:
-                piece = broad[:, star, band.rows].reshape(planes, -1)
-                band.values[:, template] += layout.share[~compact][star] * piece
-    return bands
+    values, row0, column0 = prf.render_at(row, column, prf_model.HALF, derivatives, about)
+    values = np.reshape(values, (planes, row.size, prf_model.CORE, prf_model.CORE))
+    values = values * layout.share[:, None, None]
+    bands, where, size = _extents(layout, stamp, row0 - stamp.row_min)
+    index, inside = _index(where, layout, row0 - stamp.row_min, column0 - stamp.col_min, stamp.shape)
+    values = np.where(inside, values, 0.0).reshape(planes, -1)
+    flat = np.stack([np.bincount(index, weights=plane, minlength=size) for plane in values])
+    made = []
+    for (start, end, members), offset in zip(bands, where[:, 0], strict=True):
+        pixels = (end - start) * stamp.width
+        part = flat[:, offset:offset + members.size * pixels]
+        made.append(Band(slice(start, end), members, part.reshape(planes, members.size, pixels)))
+    return made
 
 
-def _empty_bands(layout, stamp, planes, template, row0):
-    """Bands full of zeros, the array behind them, and where compact templates lie in it.
+def _extents(layout, stamp, first):
+    """Rows and templates of the bands, where they lie in an array of all, and its size.
+
+    Parameters
+    ----------
+    first : ndarray (stars,) of int
+        Rows of the region at which cores begin.
 
     Returns
     -------
-    bands : list of Band
-    flat : ndarray (planes, size)
+    bands : list of (first row, end, members)
     where : ndarray (bands, 2) of int
-        Place in ``flat`` of the band and the first compact template of the band.
+        Place of the band in the array; what to subtract from the numbers of compact templates.
+    size : int
     """
-    height, width = stamp.shape
-    starts = np.arange(0, height, BAND)
-    ends = np.minimum(starts + BAND, height)
-    first = row0 - stamp.row_min
-    low, high = np.full(starts.size, layout.number), np.full(starts.size, layout.wide)
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+    compact = layout.template >= layout.wide
+    template, first = layout.template[compact], first[compact]
+    bands, where, size = [], [], 0
+    for start in range(0, stamp.height, BAND):
+        end = min(start + BAND, stamp.height)
         here = template[(first < end) & (first + prf_model.CORE > start)]
-        if here.size:
-            low[number], high[number] = here.min(), here.max() + 1
-    low = np.minimum(low, high)
-    sizes = (layout.wide + high - low) * (ends - starts) * width
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    flat = np.zeros((planes, offsets[-1]))
-    bands = []
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        members = np.concatenate([np.arange(layout.wide), np.arange(low[number], high[number])])
-        values = flat[:, offsets[number]:offsets[number + 1]].reshape(planes, members.size,
-                                                                      (end - start) * width)
-        bands.append(Band(slice(int(start), int(end)), members, values))
-    return bands, flat, np.stack([offsets[:-1], low - layout.wide], axis=1)
+        low, high = (here.min(), here.max() + 1) if here.size else (layout.wide, layout.wide)
+        members = np.concatenate([np.arange(layout.wide), np.arange(low, high)])
+        bands.append((start, end, members))
+        where.append((size, low - layout.wide))
+        size += members.size * (end - start) * stamp.width
+    return bands, np.array(where).reshape(-1, 2), size
 
 
-def _scatter(flat, where, values, template, share, row0, column0, shape):
-    """Add stamps (planes, n, 13, 13) of compact stars to the bands behind ``flat``."""
+def _index(where, layout, row0, column0, shape):
+    """Places (stars * 13 * 13,) of the cores' pixels in the array of all bands, and whether they exist."""
     height, width = shape
     step = np.arange(prf_model.CORE)
     rows, columns = row0[:, None] + step, column0[:, None] + step
     inside = (((rows >= 0) & (rows < height))[:, :, None]
               & ((columns >= 0) & (columns < width))[:, None, :])
-    rows = np.clip(rows, 0, height - 1)
-    band = rows // BAND
+    band = np.clip(rows, 0, height - 1) // BAND
     tall = np.minimum(BAND, height - band * BAND)
-    begin = where[band, 0] + (template[:, None] - where[band, 1]) * tall * width + (rows % BAND) * width
-    index = begin[:, :, None] + columns[:, None, :]
-    for some in _distinct(template):
-        chosen = inside[some]
-        part = values[:, some] * share[some][:, None, None]
-        flat[:, index[some][chosen]] += part[:, chosen]
+    number = layout.template[:, None] - np.where((layout.template < layout.wide)[:, None], 0, where[band, 1])
+    begin = where[band, 0] + number * tall * width + (rows - band * BAND) * width
+    return np.where(inside, begin[:, :, None] + columns[:, None, :], 0).ravel(), inside
 
 
-def _distinct(template):
-    """Groups of stars within which no template appears twice."""
-    rank = np.zeros(template.size, dtype=int)
-    order = np.argsort(template, kind='stable')
-    same = np.r_[False, np.diff(template[order]) == 0]
-    for place in np.flatnonzero(same):
-        rank[order[place]] = rank[order[place - 1]] + 1
-    for number in range(rank.max(initial=0) + 1):
-        yield np.flatnonzero(rank == number)
+def wings(prf, row, column, layout, stamp):
+    """What wide templates shine beyond their cores: (wide, rows, columns)."""
+    made = np.zeros((layout.wide, *stamp.shape))
+    if prf.wing is not None:
+        rows, columns = np.arange(stamp.row_min, stamp.row_max), np.arange(stamp.col_min, stamp.col_max)
+        for star in np.flatnonzero(layout.template < layout.wide):
+            here = slice(star, star + 1)
+            made[layout.template[star]] += layout.share[star] * prf.wing.render(
+                row[here], column[here], rows[None], columns[None])[0, 0]
+    return made
+
+
+def add_wings(bands, wing):
+    """Add wings (wide, rows, columns) to the values of the bands, which hold cores."""
+    for band in bands:
+        band.values[0, :len(wing)] += wing[:, band.rows].reshape(len(wing), -1)
 
 
 def combined(bands, coefficients, shape, plane=0):
@@ -196,8 +208,8 @@ def combined(bands, coefficients, shape, plane=0):
     return image
 
 
-def far_light(prf, row, column, flux, stamp):
-    """Light of stars beyond the 13 x 13 px around each: (rows, columns).
+def far_light(prf, row, column, flux, stamp, planes=(0,)):
+    """Light of stars beyond the 13 x 13 px around each.
 
     Wings change slowly, so that each is expanded to second order about the
     star's nearest pixel; all are then laid on the region by one convolution.
@@ -207,10 +219,16 @@ def far_light(prf, row, column, flux, stamp):
     prf : photometry.algorithms.prf.PRF
     row, column, flux : ndarray (stars,)
     stamp : Stamp
+    planes : tuple of {0, 1, 2}
+        The light, its derivatives by a motion of all stars in row and in column.
+
+    Returns
+    -------
+    ndarray (planes, rows, columns)
     """
     from scipy import fft
     if prf.wing is None or not len(flux):
-        return np.zeros(stamp.shape)
+        return np.zeros((len(planes), *stamp.shape))
     reach = int(np.ceil(prf.wing.radius))
     canvas = stamp.grown(reach, reach, reach, reach)
     pixel = [np.floor(axis + 0.5).astype(int) for axis in (row, column)]
@@ -218,14 +236,16 @@ def far_light(prf, row, column, flux, stamp):
             & (pixel[1] >= canvas.col_min) & (pixel[1] < canvas.col_max))
     place = (pixel[0][near] - canvas.row_min) * canvas.width + pixel[1][near] - canvas.col_min
     shift = np.stack([row[near] - pixel[0][near], column[near] - pixel[1][near]], axis=1)
-    size = [fft.next_fast_len(side, real=True) for side in canvas.shape]
-    total = 0
-    for kernel, weight in enumerate(monomials(shift) * flux[near]):
-        points = np.bincount(place, weights=weight, minlength=canvas.height * canvas.width)
-        total = total + (fft.rfft2(points.reshape(canvas.shape), size)
-                         * _kernel_transform(prf.wing, tuple(size), kernel))
-    image = fft.irfft2(total, size)
-    return image[reach:reach + stamp.height, reach:reach + stamp.width]
+    size = tuple(fft.next_fast_len(side, real=True) for side in canvas.shape)
+    points = [fft.rfft2(np.bincount(place, weights=weight, minlength=canvas.height * canvas.width)
+                        .reshape(canvas.shape), size) for weight in monomials(shift) * flux[near]]
+    made = []
+    for plane in planes:
+        kernels = ((0, 1, 2, 3, 4, 5), (1, 3, 4), (2, 4, 5))[plane]
+        total = sum(part * _kernel_transform(prf.wing, size, kernel)
+                    for part, kernel in zip(points, kernels, strict=False))
+        made.append(fft.irfft2(total, size)[reach:reach + stamp.height, reach:reach + stamp.width])
+    return np.stack(made)
 
 
 @functools.lru_cache(maxsize=8)

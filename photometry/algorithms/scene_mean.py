@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photometry.algorithms import scene_design as design
+from photometry.algorithms.prf import CORE
 from photometry.core.stamp import Stamp
 
 SPREAD = 1.0
@@ -25,8 +26,11 @@ POSITION_SPREAD = 0.05
 MERGED = 0.5
 """Distance below which stars share one template, px."""
 
-WIDE = 4e4
-"""Flux of stars whose wings are followed over the whole region, e-/s."""
+WIDE = 3.0
+"""Light that the wing of a wide star puts on some pixel of the region, e-/s."""
+
+GUIDES = 60
+"""Brightest stars, which tell the common shift before the others are fitted."""
 
 SETTLED = 0.003
 """Displacement of a pass, px, below which positions need no further one."""
@@ -59,8 +63,6 @@ class MeanScene:
         Image less model, NaN where there is no image.
     far : ndarray (rows, columns)
         Light of compact stars beyond their templates.
-    covariance : ndarray (templates, templates)
-        Of the template fluxes, with the variance given.
     chi2 : ndarray (stars,)
         Reduced, over the pixels around each star.
     seen : ndarray (stars,)
@@ -78,14 +80,13 @@ class MeanScene:
     variance: np.ndarray
     residual: np.ndarray
     far: np.ndarray
-    covariance: np.ndarray
     chi2: np.ndarray
     seen: np.ndarray
 
     @property
     def template_flux(self):
         """Fluxes of the templates, (templates,)."""
-        return np.bincount(self.layout.template, weights=self.flux, minlength=self.layout.number)
+        return self.layout.sums(self.flux)
 
     def merged_with(self, star):
         """Other stars that share a star's template, (n,) of int."""
@@ -139,9 +140,19 @@ def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, r
     row, column, expected = (np.array(values, dtype='float64') for values in (row, column, expected))
     expected = np.maximum(expected, 1.0)
     groups = groups_of(row, column) if row.size else np.zeros(0, dtype=int)
-    layout = design.make_layout(row, expected, groups, expected > WIDE)
+    layout = design.make_layout(row, expected, groups, _is_wide(prf, row, column, expected, stamp))
     fit = _Fit(image, variance, prf, layout, stamp, blur, position_spread)
     return fit.run(row, column, expected, refine)
+
+
+def _is_wide(prf, row, column, flux, stamp):
+    """Stars whose wings are columns of their own, (stars,) of bool."""
+    if prf.wing is None:
+        return np.zeros(row.size, dtype=bool)
+    away = [np.maximum(np.maximum(low - axis, axis - high), 0) for axis, low, high in (
+        (row, stamp.row_min, stamp.row_max - 1), (column, stamp.col_min, stamp.col_max - 1))]
+    distance = np.maximum(np.hypot(*away), CORE / 2)
+    return flux * prf.wing.amplitude * distance ** -prf.wing.exponent > WIDE
 
 
 class _Solution(NamedTuple):
@@ -151,7 +162,6 @@ class _Solution(NamedTuple):
     own: np.ndarray
     common: np.ndarray
     sky: np.ndarray
-    covariance: np.ndarray
     residual: np.ndarray
 
 
@@ -171,13 +181,16 @@ class _Fit:
     def run(self, row, column, expected, refine):
         """Repeat linear fits until the positions rest."""
         layout, start = self.layout, (row, column)
-        light = np.bincount(layout.template, weights=expected, minlength=layout.number)
-        flux, own, common, far = light, np.zeros((2, layout.number)), np.zeros(2), None
+        light = layout.sums(expected)
+        flux, own, common = light, np.zeros((2, layout.number)), np.zeros(2)
+        if refine and row.size > 2 * GUIDES:
+            common = self._guided(row, column, expected)
+            row, column = row + common[0], column + common[1]
         for number in range(MOST_PASSES):
             bands = self._bands(row, column)
             if number < 2:
                 far = self._far_light(row, column, flux[layout.template] * layout.share)
-            solution = self._solve(bands, far, light, flux, own, common, refine + (refine and number > 0))
+            solution = self._solve(bands, far, light, flux, own, common, refine)
             step = solution.common[:, None] + solution.own - common[:, None] - own
             flux, own, common = solution.flux, solution.own, solution.common
             step = np.clip(step, -MOST_STEP, MOST_STEP)[:, layout.template]
@@ -186,85 +199,88 @@ class _Fit:
                 break
         return self._scene(solution, bands, row, column, start, far)
 
+    def _guided(self, row, column, expected):
+        """Common shift of the brightest stars alone."""
+        inside = ((row > self.stamp.row_min - 1) & (row < self.stamp.row_max)
+                  & (column > self.stamp.col_min - 1) & (column < self.stamp.col_max))
+        rank = np.argsort(np.argsort(-expected * inside, kind='stable'), kind='stable')
+        chosen = rank[rank < GUIDES]
+        chosen = np.flatnonzero(np.isin(self.layout.template, self.layout.template[rank < GUIDES]))
+        wide = np.arange(self.layout.number) < self.layout.wide
+        layout, kept = self.layout.some(np.isin(np.arange(row.size), chosen), wide)
+        some = _Fit(self.image, self.variance, self.prf, layout, self.stamp, self.blur, 0.0)
+        light, still = layout.sums(expected[chosen]), np.zeros((2, kept.size))
+        bands = some._bands(row[chosen], column[chosen])
+        return some._solve(bands, 0.0, light, light, still, np.zeros(2), True).common
+
     def _bands(self, row, column):
         bands = design.render_bands(self.prf, row, column, self.layout, self.stamp,
                                     1 if self.blur is None else 2)
         if self.blur is not None:
             for band in bands:
                 band.values[0] += np.tensordot(self.blur * (0.5, 1.0, 0.5), band.values[3:], 1)
+        design.add_wings(bands, design.wings(self.prf, row, column, self.layout, self.stamp))
         return bands
 
     def _far_light(self, row, column, flux):
         compact = self.layout.template >= self.layout.wide
-        return design.far_light(self.prf, row[compact], column[compact], flux[compact], self.stamp)
+        return design.far_light(self.prf, row[compact], column[compact], flux[compact], self.stamp)[0]
 
-    def _solve(self, bands, far, light, flux, own, common, freedom):
-        """One linear fit; ``freedom`` 0 for fluxes alone, 1 for a common shift too, 2 for every star's."""
-        count, shape = self.layout.number, self.stamp.shape
-        spread = np.concatenate([
-            SPREAD * light, np.full(2 * count, self.position_spread if freedom > 1 else 0.0),
-            np.full(2, SHIFT_SPREAD if freedom else 0.0), np.full(design.SKY_TERMS, SKY_SPREAD)])
-        offset = np.concatenate([light, -own.ravel(), -common, np.zeros(design.SKY_TERMS)])
-        normal = np.diag((spread == 0).astype('float64'))
-        free = spread > 0
-        right, size = np.zeros(spread.size), spread.size
-        columns = []
-        for band in bands:
-            index, values = self._columns(band, flux, freedom)
-            columns.append((index, values))
-            weight = self.weight[band.rows].ravel()
-            target = (self.image - far)[band.rows].ravel()
-            target = np.where(weight > 0, target, 0.0)
-            weighted = values * weight
-            normal[np.ix_(index, index)] += weighted @ values.T
-            right[index] += weighted @ target
-        free_index = np.flatnonzero(free)
-        scale = spread[free_index]
-        inner = normal[np.ix_(free_index, free_index)]
-        right = right[free_index] - inner @ offset[free_index]
-        matrix = inner * scale[:, None] * scale + np.eye(scale.size)
-        inverse = np.linalg.inv(matrix)
-        solution = offset.copy()
-        solution[free_index] += scale * (inverse @ (scale * right))
-        residual = np.empty(shape)
+    def _solve(self, bands, far, light, flux, own, common, moving):
+        """One linear fit in fluxes, sky and, where stars are moving, displacements."""
+        from scipy.linalg import cho_factor, cho_solve
+        count, terms = self.layout.number, design.SKY_TERMS
+        parts = [light * SPREAD, np.full(terms, SKY_SPREAD)]
+        offset = [light, np.zeros(terms)]
+        if moving:
+            parts += [np.full(2, SHIFT_SPREAD), np.full(2 * count, max(self.position_spread, 1e-9))]
+            offset += [-common, -own.ravel()]
+        spread, offset = np.concatenate(parts), np.concatenate(offset)
+        normal, right = np.zeros((spread.size,) * 2), np.zeros(spread.size)
+        data = np.where(self.weight > 0, self.image - far, 0.0)
+        columns = [self._columns(band, flux, moving) for band in bands]
         for band, (index, values) in zip(bands, columns, strict=True):
-            residual[band.rows] = ((self.image - far)[band.rows]
-                                   - (solution[index] @ values).reshape(-1, shape[1]))
-        step = solution[count:3 * count].reshape(2, count) if freedom > 1 else np.zeros((2, count))
-        both = solution[3 * count:3 * count + 2] if freedom else np.zeros(2)
-        covariance = inverse[:count, :count] * light[:, None] * light * SPREAD ** 2
-        return _Solution(solution[:count], own + step, common + both, solution[size - design.SKY_TERMS:],
-                         covariance, residual)
+            weighted = values * self.weight[band.rows].ravel()
+            normal[np.ix_(index, index)] += weighted @ values.T
+            right[index] += weighted @ data[band.rows].ravel()
+        right = spread * (right - normal @ offset)
+        normal *= spread[:, None]
+        normal *= spread
+        normal.flat[::spread.size + 1] += 1
+        factor = cho_factor(normal, overwrite_a=True, check_finite=False)
+        solution = offset + spread * cho_solve(factor, right)
+        residual = self.image - far
+        for band, (index, values) in zip(bands, columns, strict=True):
+            residual[band.rows] -= (solution[index] @ values).reshape(-1, self.stamp.width)
+        first = count + terms
+        step = solution[first + 2:].reshape(2, count) if moving else 0.0
+        both = solution[first:first + 2] if moving else 0.0
+        return _Solution(solution[:count], own + step, common + both, solution[count:first], residual)
 
-    def _columns(self, band, flux, freedom):
+    def _columns(self, band, flux, moving):
         """Numbers and values of the unknowns that matter in a band."""
         count, members = self.layout.number, band.members
-        sky = self.sky[:, band.rows].reshape(design.SKY_TERMS, -1)
-        index = [members, 3 * count + 2 + np.arange(design.SKY_TERMS)]
-        values = [band.values[0], sky]
-        if freedom:
+        first = count + design.SKY_TERMS
+        index = [members, count + np.arange(design.SKY_TERMS)]
+        values = [band.values[0], self.sky[:, band.rows].reshape(design.SKY_TERMS, -1)]
+        if moving:
             gradients = band.values[1:3] * flux[members][:, None]
-            index.append(3 * count + np.arange(2))
-            values.append(gradients.sum(axis=1))
-            if freedom > 1:
-                index += [count + members, 2 * count + members]
-                values += [*gradients]
+            index += [first + np.arange(2), first + 2 + members, first + 2 + count + members]
+            values += [gradients.sum(axis=1), *gradients]
         return np.concatenate(index), np.concatenate(values)
 
     def _scene(self, solution, bands, row, column, start, far):
         layout = self.layout
-        share = np.zeros(layout.number), np.zeros(layout.number), np.zeros(layout.number)
-        seen, square, total = share
+        seen, square = np.zeros(layout.number), np.zeros(layout.number)
         used = self.weight > 0
         score = np.where(used, self.weight * np.where(used, solution.residual, 0.0) ** 2, 0.0)
         for band in bands:
-            values = band.values[0]
-            seen[band.members] += values @ used[band.rows].ravel()
-            square[band.members] += values @ score[band.rows].ravel()
-        total = np.where(seen > 0, seen, np.nan)
+            seen[band.members] += band.values[0] @ used[band.rows].ravel()
+            square[band.members] += band.values[0] @ score[band.rows].ravel()
+        total = np.where(seen > 1e-6, seen, np.nan)
         moved = [float(np.median(now - before)) if now.size else 0.0
                  for now, before in zip((row, column), start, strict=True)]
         return MeanScene(
             self.stamp, self.prf, row, column, solution.flux[layout.template] * layout.share, solution.sky,
-            np.array(moved), layout, self.variance, solution.residual, far, solution.covariance,
+            np.array(moved), layout, self.variance, solution.residual, far,
             (square / total)[layout.template], seen[layout.template])
