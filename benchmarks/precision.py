@@ -128,7 +128,7 @@ def _names(word, words):
 def show(lines):
     """Print the table."""
     print('scene     variant    method         Tmag stars   done  ratio    +-   90 % neigh.  bias %    +- '
-          'err/sc cont. Stass.  TASOC    own     ms')
+          'err/sc cont. Stass.  TASOC    own')
     for line in lines:
         def number(name, width=6, digits=3, factor=1.0, line=line):
             value = line.get(name)
@@ -139,7 +139,7 @@ def show(lines):
               f'{100 * line["completeness"]:5.1f}% {number("ratio")} {number("ratio_error", 5)} '
               f'{number("ratio_90")} {number("neighbours")} {number("bias", 7, 2, 100)} '
               f'{number("bias_error", 5, 2, 100)} {number("flux_err")} {number("contamination", 5, 2)} '
-              f'{number("stassun")} {number("tasoc")} {number("own")} {number("cpu_ms", 6, 1)} '
+              f'{number("stassun")} {number("tasoc")} {number("own")} '
               f'{"MISSED " * bool(line["missed"])}{", ".join(line["missed"])}'.rstrip())
 
 
@@ -148,7 +148,9 @@ def show_failures(rows):
     for method in dict.fromkeys(row['method'] for row in rows):
         some = [row for row in rows if row['method'] == method]
         failed = [row for row in some if not row['done']]
-        print(f'{method}: {len(some)} light curves asked for, {len(failed)} not made')
+        cpu = [row['cpu_ms'] for row in some if 'cpu_ms' in row]
+        words = f', {np.mean(cpu):.1f} ms of CPU each with tile and file' if cpu else ''
+        print(f'{method}: {len(some)} light curves asked for, {len(failed)} not made{words}')
         for row in failed[:6]:
             print(f'  {row["scene"]} {row["variant"]} Tmag {row["tmag"]:.2f} {row["reason"]}: '
                   f'{(row["errors"] or ["no flux in half of the cadences"])[0]}')
