@@ -8,22 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photometry.algorithms import star_shifts
+from photometry.algorithms import joint_motion, star_shifts
 from photometry.core.stamp import Stamp
 
 logger = logging.getLogger(__name__)
-
-_SCALE = 1000.0
-"""Length in px by which places are divided, for equations of even size."""
 
 _FEW = 12
 """Stars with which a field does without faint ones."""
 
 _BLEEDING = 12.0
 """Distance in px from a saturated star within which no star is measured."""
-
-_RIGID = 1e14
-"""Prior precision, px**-2, of affine terms that do not show."""
 
 
 @dataclass(frozen=True)
@@ -218,104 +212,24 @@ def _joined(shifts, places, good, centre) -> Motion:
         return unchanged(good, centre, 'no star gives a shift in a good frame')
     shifts, places = shifts.of(usable), places[usable]
     offset = np.nanmedian(shifts.value[:, :, good], axis=2)
-    value = shifts.value - offset[:, :, None]
-    kernel, error = _combine(value, shifts.error, places - centre, good)
-    warpmode = 'affine' if np.nanmax(np.abs(kernel[:, 2:]), initial=0) > 0 else 'translation'
+    joint = joint_motion.join(shifts.value - offset[:, :, None], shifts.error, places - centre, good)
+    kernel = joint.kernel
     kernel[~good] = np.nan
     if not np.isfinite(kernel).all(axis=1).any():
         return unchanged(good, centre, 'the stars agree on no shift in any good frame')
     mean = np.nanmean(kernel, axis=0)
-    scatter = max(float(np.nanmedian(error[good, :2])),
-                  _halves(value, shifts.error, places - centre, good))
+    # terms that do not change are places of the stars, no movement
+    warpmode = 'affine' if np.nanmax(np.abs(kernel - mean)[:, 2:]) > 1e-12 else 'translation'
+    scatter = max(float(np.nanmedian(joint.deviation[good, :2])), joint.halves)
     logger.info('Stars that give the movement: %d, to %.2f mpx (%s).', len(places), 1e3 * scatter, warpmode)
     return Motion(kernel - mean, tuple(centre), warpmode, scatter,
                   mean + _mean_offset(offset, places - centre))
 
 
-def _combine(value, error, off, good, rounds=6):
-    """Robust common movement (times, 6) and its errors.
-
-    The four affine terms are held back by their own variance through time as
-    the stars show it beyond the noise, so that they vanish where the stars
-    cannot tell.
-    """
-    tilts = len(off) >= 4 and np.linalg.matrix_rank(off - off.mean(axis=0), tol=20.0) == 2
-    design = np.column_stack([np.ones(len(off)), off / _SCALE])[:, :3 if tilts else 1]
-    finite = np.isfinite(value).all(axis=1) & np.isfinite(error).all(axis=1)
-    value, own = np.where(finite[:, None], value, 0.0), np.where(finite[:, None], error, 1.0)
-    excess, robust = np.zeros((len(off), 2, 1)), np.ones(value.shape)
-    pull = np.zeros((2, design.shape[1]))
-    for turn in range(rounds):
-        weight = robust * finite[:, None] / (own**2 + excess)
-        solution, inverse = _solve(design, value, weight, pull)
-        residual = value - np.einsum('np,tap->nat', design, solution)
-        if turn and len(off) > design.shape[1]:
-            excess = _star_excess(residual, own, finite, good)
-        robust = 1 / np.maximum(1, (np.abs(residual) / (2.5 * np.sqrt(own**2 + excess))) ** 2)
-        if tilts and turn == rounds // 2:
-            pull[:, 1:] = _pull(solution[good], inverse[good])
-    return _kernel(solution, np.sqrt(np.einsum('tapp->tap', inverse)), finite.any(axis=0))
-
-
-def _solve(design, value, weight, pull):
-    normal = np.einsum('np,nq,nat->tapq', design, design, weight)
-    normal += pull[None, :, :, None] * np.eye(design.shape[1])
-    right = np.einsum('np,nat,nat->tap', design, weight, value)
-    # a frame without stars is singular and comes out as zero; the caller drops it
-    inverse = np.linalg.pinv(normal, hermitian=True)
-    return np.einsum('tapq,taq->tap', inverse, right), inverse
-
-
-def _pull(solution, inverse):
-    """Prior precision (2, 2) of the affine terms."""
-    noise = np.median(np.einsum('tapp->tap', inverse), axis=0)[:, 1:]
-    seen = np.mean(np.clip(solution[:, :, 1:], *_spread(solution[:, :, 1:])) ** 2, axis=0)
-    signal = seen - noise
-    return np.where(signal > 0.1 * noise, 1 / np.maximum(signal, 1e-30), _RIGID)
-
-
-def _spread(series, limit=5.0):
-    scatter = 1.4826 * np.median(np.abs(series), axis=0)
-    return -limit * scatter, limit * scatter
-
-
-def _kernel(solution, spread, enough):
-    kernel, deviation = np.zeros((2, len(enough), 6))
-    kernel[:, :2], deviation[:, :2] = solution[:, :, 0], spread[:, :, 0]
-    if solution.shape[2] == 3:
-        terms = solution[:, :, 1:].reshape(-1, 4) / _SCALE
-        kernel[:, 2:] = np.where(np.abs(terms) > 1e-12, terms, 0.0)
-        deviation[:, 2:] = spread[:, :, 1:].reshape(-1, 4) / _SCALE
-    kernel[~enough], deviation[~enough] = np.nan, np.nan
-    return kernel, deviation
-
-
-def _star_excess(residual, own, finite, good):
-    """Variance of each star beyond its noise: variability of a blend, a wrong model."""
-    used = np.where((finite & good)[:, None], residual, np.nan)
-    empty = ~np.isfinite(used).any(axis=2)
-    used[empty] = 0.0
-    scatter = 1.4826 * np.nanmedian(np.abs(used), axis=2)
-    noise = np.median(own**2, axis=2)
-    return np.maximum(scatter**2 - noise, 0.0)[:, :, None]
-
-
-def _halves(value, error, off, good):
-    """Error of the translation from the disagreement of two halves of the stars."""
-    if len(off) < 4 or good.sum() < 4:
-        return 0.0
-    halves = [_combine(value[i::2], error[i::2], off[i::2], good)[0][good, :2] for i in (0, 1)]
-    difference = halves[0] - halves[1]
-    if not np.isfinite(difference).any():
-        return 0.0
-    middle = np.nanmedian(difference, axis=0)
-    return float(1.4826 * np.nanmedian(np.abs(difference - middle)) / 2)
-
-
 def _mean_offset(offset, off):
     """Robust mean place of the stars less their reference, as a kernel of one frame."""
-    fixed, _ = _combine(offset[:, :, None], np.full((*offset.shape, 1), 0.02), off, np.array([True]))
-    return fixed[0]
+    fixed = joint_motion.join(offset[:, :, None], np.full((*offset.shape, 1), 0.02), off, np.array([True]))
+    return fixed.kernel[0]
 
 
 def select(row, column, tmag, limits, count=100, bright=7.2, faint=13.5, margin=2) -> np.ndarray:

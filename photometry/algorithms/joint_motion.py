@@ -1,0 +1,235 @@
+"""One movement of the field a frame from the shifts of its single stars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SCALE = 1000.0
+"""Length in px by which places are divided, for equations of even size."""
+
+ROUNDS = 3
+
+LAGS = 24
+"""Frames over which the memory of a term is looked for."""
+
+MEMORIES = np.geomspace(2, 3000, 16)
+"""Memories in frames that are tried."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Movement of the field.
+
+    Parameters
+    ----------
+    kernel, deviation : float64 arrays (times, 6)
+        drow, dcolumn, a_rr, a_rc, a_cr, a_cc and their errors; NaN where no star tells.
+    halves : float
+        Error of the translation from the disagreement of two halves of the stars, px; 0 where unknown.
+    """
+
+    kernel: np.ndarray
+    deviation: np.ndarray
+    halves: float
+
+
+def join(value, error, off, good) -> Joint:
+    """Robust common movement.
+
+    Every frame has a translation of its own. What the field does besides - it
+    grows, turns, stretches and shears - changes slowly; each of these terms is
+    smoothed through time by what its own covariance through time says beyond the noise, so
+    that a term the stars do not show vanishes.
+
+    Parameters
+    ----------
+    value, error : arrays (n, 2, times)
+        Shifts of the stars against their means and errors, px.
+    off : array (n, 2)
+        Places of the stars against the centre of the field.
+    good : bool array (times,)
+        Frames that count for what is learned over all frames.
+    """
+    finite = np.isfinite(value).all(axis=1) & np.isfinite(error).all(axis=1)
+    own = np.where(finite[:, None], error, 1.0)
+    value = np.where(finite[:, None], value, 0.0)
+    fit = _Fit(value, own, finite, off, good)
+    terms, spread = fit.steady_terms() if _spans(off) else np.zeros((2, value.shape[2], 4))
+    for _ in range(ROUNDS):
+        solution, deviation = fit.translation(terms, slice(None))
+        fit.judge(np.column_stack([solution, terms]))
+    solution, deviation = fit.translation(terms, slice(None))
+    enough = finite.any(axis=0)
+    kernel, deviation = (np.where(enough[:, None], np.column_stack(parts), np.nan) for parts in (
+        (solution, _matrix(terms)), (deviation, np.abs(_matrix(spread)))))
+    return Joint(kernel, deviation, fit.halves(terms))
+
+
+def _spans(off):
+    """Whether stars stand so that their field may grow, turn, stretch and shear."""
+    return len(off) >= 4 and np.linalg.matrix_rank(off - off.mean(axis=0), tol=20.0) == 2
+
+
+class _Fit:
+    """Shifts of stars with their robust weights."""
+
+    def __init__(self, value, own, finite, off, good):
+        self.value, self.own, self.finite, self.good = value, own, finite, good
+        self.basis = _basis(off / SCALE)
+        self.excess, self.robust = np.zeros((len(off), 2, 1)), np.ones(value.shape)
+
+    @property
+    def weight(self):
+        """(n, 2, times)"""
+        return self.robust * self.finite[:, None] / (self.own**2 + self.excess)
+
+    def affine(self):
+        """All six terms of every frame freely, (times, 6), and their covariances."""
+        basis = self.basis.reshape(-1, 6)
+        weight = self.weight.reshape(len(basis), -1)
+        products = (basis[:, :, None] * basis[:, None]).reshape(-1, 36)
+        normal = (weight.T @ products).reshape(-1, 6, 6)
+        right = (weight * self.value.reshape(len(basis), -1)).T @ basis
+        # a frame without stars is singular and comes out as zero; the caller drops it
+        inverse = np.linalg.pinv(normal, hermitian=True)
+        return np.einsum('tpq,tq->tp', inverse, right), inverse
+
+    def steady_terms(self):
+        """The four terms beside the translation, (times, 4), smoothed, and their errors."""
+        for _ in range(ROUNDS):
+            solution, covariance = self.affine()
+            self.judge(solution)
+        terms, covariance = solution[:, 2:], covariance[:, 2:, 2:]
+        if len(terms) == 1:
+            spread = np.sqrt(np.einsum('tpp->tp', covariance))
+            return np.where(np.abs(terms) > 3 * spread, terms, 0.0), spread
+        return steady(terms, covariance, self.good & self.finite.any(axis=0))
+
+    def translation(self, terms, some):
+        """Translation (times, 2) from some of the stars, the other terms given, and errors."""
+        rest = self.value[some] - np.einsum('nap,tp->nat', self.basis[some, :, 2:], terms)
+        weight = self.weight[some]
+        total = np.maximum(weight.sum(axis=0), 1e-30)
+        return ((weight * rest).sum(axis=0) / total).T, total.T**-0.5
+
+    def judge(self, solution):
+        """Weights anew: stars that scatter beyond their noise, single shifts that are out of the way."""
+        residual = self.value - np.einsum('nap,tp->nat', self.basis, solution)
+        if len(self.value) > 3:
+            self.excess = self._excess(residual)
+        sigma = np.sqrt(self.own**2 + self.excess)
+        self.robust = 1 / np.maximum(1, (np.abs(residual) / (2.5 * sigma)) ** 2)
+
+    def _excess(self, residual):
+        """Variance of each star beyond its noise: a variable blend, a wrong model."""
+        used = np.where((self.finite & self.good)[:, None], residual, np.nan)
+        used[~np.isfinite(used).any(axis=2)] = 0.0
+        scatter = 1.4826 * np.nanmedian(np.abs(used), axis=2)
+        return np.maximum(scatter**2 - np.median(self.own**2, axis=2), 0.0)[:, :, None]
+
+    def halves(self, terms):
+        """Error of the translation from how far two halves of the stars disagree."""
+        if len(self.value) < 4 or self.good.sum() < 4:
+            return 0.0
+        first, second = (self.translation(terms, slice(i, None, 2))[0][self.good] for i in (0, 1))
+        difference = first - second
+        return float(1.4826 * np.median(np.abs(difference - np.median(difference, axis=0))) / 2)
+
+
+def _basis(place):
+    """What translation, growth, turn, stretch and shear do to places (n, 2): (n, 2, 6)."""
+    row, column = place.T
+    none, all_ = np.zeros_like(row), np.ones_like(row)
+    return np.stack([np.stack([all_, none, row, -column, row, column], axis=1),
+                     np.stack([none, all_, column, row, -column, row], axis=1)], axis=1)
+
+
+def _matrix(terms):
+    """Elements a_rr, a_rc, a_cr, a_cc (times, 4) from growth, turn, stretch and shear."""
+    growth, turn, stretch, shear = terms.T / SCALE
+    made = np.stack([growth + stretch, shear - turn, turn + shear, growth - stretch], axis=1)
+    return np.where(np.abs(made) > 1e-12, made, 0.0)
+
+
+def steady(series, covariance, good):
+    """Series smoothed by their own memory.
+
+    Each series is taken for a first-order autoregressive process (Ornstein
+    and Uhlenbeck) plus a white one, seen through noise of known covariance. Variances and
+    memory come from the autocovariance; the smoother is that of Kalman, Rauch, Tung and Striebel.
+
+    Parameters
+    ----------
+    series : array (times, p)
+    covariance : array (times, p, p)
+        Of their noise.
+    good : bool array (times,)
+        Frames that were measured; the others are predicted.
+
+    Returns
+    -------
+    smoothed, deviation : arrays (times, p)
+        Constant for a series that shows nothing beyond the noise.
+    """
+    if not good.any():
+        return np.zeros_like(series), np.zeros_like(series)
+    middle = np.median(series[good], axis=0)
+    # a mean that differs from zero is of no account, but whoever subtracts the series must meet it
+    limit = 5 * 1.4826 * np.median(np.abs(series[good] - middle), axis=0)
+    clipped = np.clip(series - middle, -limit, limit)
+    noise = np.median(np.einsum('tpp->tp', covariance)[good], axis=0)
+    models = [_memory(values, good, level) for values, level in zip(clipped.T, noise, strict=True)]
+    variance, memory, white = np.array(models).T
+    if not (variance + white).any():
+        return np.zeros_like(series) + middle, np.zeros_like(series)
+    smoothed, deviation = _smoothed(clipped, covariance, good, variance, memory, white)
+    return smoothed + middle, deviation
+
+
+def _memory(series, good, noise):
+    """Variance and memory (frames) of the slow part of a series, variance of a white part."""
+    number = good.sum()
+    lags = np.arange(1, min(LAGS, good.size // 3) + 1)
+    whole = np.mean(series[good] ** 2) if number else 0.0
+    if number < 8 or whole == 0:
+        return 0.0, 1.0, 0.0
+    pairs = [good[k:] & good[:-k] for k in lags]
+    lagged = np.array([np.mean(series[k:][pair] * series[:-k][pair]) if pair.any() else 0.0
+                       for k, pair in zip(lags, pairs, strict=True)])
+    shape = np.exp(-lags / MEMORIES[:, None])
+    power = (shape**2).sum(axis=1)
+    amount = shape @ lagged / power
+    best = np.argmin(((lagged - amount[:, None] * shape) ** 2).sum(axis=1))
+    slow = amount[best] if amount[best] * np.sqrt(power[best]) > 3 * whole / np.sqrt(number) else 0.0
+    white = whole - noise - slow
+    # variance that stands out of the noise only by its own uncertainty is none
+    white = white if white > 3 * whole * np.sqrt(2 / number) else 0.0
+    return max(slow, 0.0), MEMORIES[best], white
+
+
+def _smoothed(series, covariance, good, variance, memory, white):
+    keep = np.exp(-1 / memory)
+    kick, size = np.diag(variance * (1 - keep**2)), len(variance)
+    times = len(series)
+    state, doubt = np.zeros((times, size)), np.zeros((times, size, size))
+    mean, spread = np.zeros(size), np.diag(variance)
+    noise = covariance + np.diag(white)
+    for t in range(times):
+        if t:
+            mean, spread = keep * mean, keep[:, None] * spread * keep + kick
+        if good[t]:
+            gain = np.linalg.solve(spread + noise[t], spread).T
+            mean, spread = mean + gain @ (series[t] - mean), spread - gain @ spread
+        state[t], doubt[t] = mean, spread
+    for t in range(times - 2, -1, -1):
+        ahead = keep[:, None] * doubt[t] * keep + kick
+        gain = np.linalg.pinv(ahead, hermitian=True) @ (keep[:, None] * doubt[t])
+        state[t] += gain.T @ (state[t + 1] - keep * state[t])
+        doubt[t] += gain.T @ (doubt[t + 1] - ahead) @ gain
+    fast = np.zeros_like(state)
+    if white.any():
+        rest = np.linalg.solve(noise[good], (series[good] - state[good])[..., None])[..., 0]
+        fast[good] = white * rest
+    return state + fast, np.sqrt(np.maximum(np.einsum('tpp->tp', doubt), 0))
