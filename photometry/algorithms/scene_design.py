@@ -196,7 +196,7 @@ def wings(prf, row, column, layout, stamp):
 
 def add_wings(bands, wing):
     """Add wings (wide, rows, columns) to the values of the bands, which hold cores."""
-    for band in bands:
+    for band in bands if len(wing) else ():
         band.values[0, :len(wing)] += wing[:, band.rows].reshape(len(wing), -1)
 
 
@@ -208,7 +208,7 @@ def combined(bands, coefficients, shape, plane=0):
     return image
 
 
-def far_light(prf, row, column, flux, stamp, planes=(0,)):
+def far_light(prf, row, column, flux, stamp, planes=None):
     """Light of stars beyond the 13 x 13 px around each.
 
     Wings change slowly, so that each is expanded to second order about the
@@ -219,13 +219,15 @@ def far_light(prf, row, column, flux, stamp, planes=(0,)):
     prf : photometry.algorithms.prf.PRF
     row, column, flux : ndarray (stars,)
     stamp : Stamp
-    planes : tuple of {0, 1, 2}
+    planes : tuple of {0, 1, 2}, optional
         The light, its derivatives by a motion of all stars in row and in column.
 
     Returns
     -------
-    ndarray (planes, rows, columns)
+    ndarray (rows, columns) of the light, or (planes, rows, columns)
     """
+    if planes is None:
+        return far_light(prf, row, column, flux, stamp, (0,))[0]
     from scipy import fft
     if prf.wing is None or not len(flux):
         return np.zeros((len(planes), *stamp.shape))

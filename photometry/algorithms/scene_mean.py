@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,8 @@ class MeanScene:
         Reduced, over the pixels around each star.
     seen : ndarray (stars,)
         Part of each star's light that falls on pixels which can be used.
+    equations : tuple
+        Cholesky factor and scales of the last equations.
     """
 
     stamp: Stamp
@@ -82,11 +85,21 @@ class MeanScene:
     far: np.ndarray
     chi2: np.ndarray
     seen: np.ndarray
+    equations: tuple = field(repr=False)
 
     @property
     def template_flux(self):
         """Fluxes of the templates, (templates,)."""
         return self.layout.sums(self.flux)
+
+    @cached_property
+    def covariance(self):
+        """Of the template fluxes, with the variance given: (templates, templates)."""
+        from scipy.linalg import cho_solve
+        factor, spread = self.equations
+        count = self.layout.number
+        inverse = cho_solve(factor, np.eye(spread.size)[:, :count], check_finite=False)[:count]
+        return inverse * spread[:count, None] * spread[:count]
 
     def merged_with(self, star):
         """Other stars that share a star's template, (n,) of int."""
@@ -163,6 +176,9 @@ class _Solution(NamedTuple):
     common: np.ndarray
     sky: np.ndarray
     residual: np.ndarray
+    factor: tuple
+    """Cholesky factor of the equations, scaled with ``spread``."""
+    spread: np.ndarray
 
 
 class _Fit:
@@ -224,7 +240,7 @@ class _Fit:
 
     def _far_light(self, row, column, flux):
         compact = self.layout.template >= self.layout.wide
-        return design.far_light(self.prf, row[compact], column[compact], flux[compact], self.stamp)[0]
+        return design.far_light(self.prf, row[compact], column[compact], flux[compact], self.stamp)
 
     def _solve(self, bands, far, light, flux, own, common, moving):
         """One linear fit in fluxes, sky and, where stars are moving, displacements."""
@@ -255,7 +271,8 @@ class _Fit:
         first = count + terms
         step = solution[first + 2:].reshape(2, count) if moving else 0.0
         both = solution[first:first + 2] if moving else 0.0
-        return _Solution(solution[:count], own + step, common + both, solution[count:first], residual)
+        return _Solution(solution[:count], own + step, common + both, solution[count:first], residual, factor,
+                         spread)
 
     def _columns(self, band, flux, moving):
         """Numbers and values of the unknowns that matter in a band."""
@@ -283,4 +300,4 @@ class _Fit:
         return MeanScene(
             self.stamp, self.prf, row, column, solution.flux[layout.template] * layout.share, solution.sky,
             np.array(moved), layout, self.variance, solution.residual, far,
-            (square / total)[layout.template], seen[layout.template])
+            (square / total)[layout.template], seen[layout.template], (solution.factor, solution.spread))
