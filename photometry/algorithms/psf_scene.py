@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photometry.algorithms import psf_place, psf_star
+from photometry.algorithms import psf_neighbours, psf_place, psf_star
 from photometry.algorithms.psf_surroundings import SceneSurroundings, Target
 from photometry.core.stamp import Stamp
 
@@ -20,6 +20,8 @@ LEAST_FINITE = 0.9
 class Placed(NamedTuple):
     """A star where the mean image shows it."""
 
+    star: int
+    """Its number in the scene."""
     target: Target
     around: SceneSurroundings
     found: psf_place.Found
@@ -64,7 +66,7 @@ def place(mean, doubt, star, blur, expected):
     images = target.render(here)[:, 0]
     light = float(images[0] @ (weights > 0))
     if not found.offset.any():
-        return Placed(target, around, found, light, images)
+        return Placed(star, target, around, found, light, images)
     placed = target.moved(found.offset)
     if found.moved:
         placed.stamp = window(mean.stamp, placed.place, max(found.flux, expected))
@@ -72,7 +74,7 @@ def place(mean, doubt, star, blur, expected):
         around = SceneSurroundings(mean, doubt, star, placed, weights)
         images = placed.render(here)[:, 0]
         light = float(images[0] @ (weights > 0))
-    return Placed(placed, around, found, light, images)
+    return Placed(star, placed, around, found, light, images)
 
 
 def _weights(mean, stamp):
@@ -100,15 +102,24 @@ def window(limits, place, flux):
     return Stamp.around(*place, 2 * half + 1, 2 * half + 1).clipped(limits)
 
 
-def fit(placed, pixels, errors, usable, shift, good, **options):
+def blur_of(shift, good):
+    """Covariance of the motion (2, times) in the good frames: (rr, rc, cc), px^2."""
+    row, column = shift[:, good]
+    return np.array([row @ row, row @ column, column @ column]) / max(row.size, 1)
+
+
+def fit(mean, series, placed, pixels, errors, image, shift, good, **options):
     """Flux and place of a star in every frame.
 
     Parameters
     ----------
+    mean : photometry.algorithms.scene_mean.MeanScene
+    series : photometry.algorithms.scene_series.SceneSeries
     placed : Placed
     pixels, errors : ndarray (rows, columns, times)
-        Images of ``placed.target.stamp`` less all other light, with true standard errors, e-/s.
-    usable : ndarray (rows, columns) of bool
+        Images of ``placed.target.stamp`` with true standard errors, e-/s.
+    image : ndarray (rows, columns)
+        Their mean, as the scene was fitted to it.
     shift : ndarray (2, times)
         Motion of the star against the mean image, px.
     good : ndarray (times,) of bool
@@ -119,12 +130,15 @@ def fit(placed, pixels, errors, usable, shift, good, **options):
     -------
     psf_star.StarSeries
     """
-    times = pixels.shape[-1]
-    pixels, errors = pixels.reshape(-1, times), errors.reshape(-1, times)
-    weights = frame_weights(pixels, errors, good) * usable.ravel()
+    stamp, times = placed.target.stamp, shift.shape[1]
+    usable = np.isfinite(mean.variance[stamp.slices(mean.stamp[::2])]).ravel()
+    errors = errors.reshape(-1, times)
+    weights = frame_weights(pixels.reshape(-1, times), errors, good) * usable
+    others = psf_neighbours.light(mean, series, placed.star, stamp, image, shift, blur_of(shift, good),
+                                  weights)
     options.setdefault('cell', psf_star.cell_for(placed.found.flux, placed.images, weights))
-    return psf_star.fit_star(pixels, errors, weights, shift, good, placed.target.render, placed.around,
-                             **options)
+    return psf_star.fit_star((pixels - others).reshape(-1, times), errors, weights, shift, good,
+                             placed.target.render, placed.around, **options)
 
 
 def frame_weights(pixels, errors, good):

@@ -172,11 +172,27 @@ class _Expansion:
 
     def groups(self):
         """Number and frames of every group."""
-        for number in range(self.points.shape[1]):
-            index = np.flatnonzero(self.member == number)
-            if index[-1] - index[0] + 1 == index.size:  # a slice needs no copy
-                index = slice(int(index[0]), int(index[-1]) + 1)
-            yield number, index
+        return enumerate(frames_of(self.member, self.points.shape[1]))
+
+
+def groups_of(where, cell):
+    """Points (2, groups) on a grid near places (2, times), and the group of every frame (times,)."""
+    middle = where.mean(axis=1, keepdims=True)
+    while True:
+        steps = np.rint((where - middle) / cell).astype(int)
+        key = (steps[0] - steps[0].min()) * (np.ptp(steps[1]) + 1) + steps[1] - steps[1].min()
+        _, first, member = np.unique(key, return_index=True, return_inverse=True)
+        if first.size <= MOST_POINTS:
+            return cell * steps[:, first] + middle, member
+        cell *= 1.3
+
+
+def frames_of(member, groups):
+    """Frames of every group, as slices where they follow each other: these need no copy."""
+    for number in range(groups):
+        index = np.flatnonzero(member == number)
+        together = index[-1] - index[0] + 1 == index.size
+        yield slice(int(index[0]), int(index[-1]) + 1) if together else index
 
 
 class _Star:
@@ -204,15 +220,7 @@ class _Star:
 
     def expansion(self, where):
         """`_Expansion` for stars that stand at (2, times)."""
-        middle, cell = where.mean(axis=1, keepdims=True), self.cell
-        while True:
-            steps = np.rint((where - middle) / cell).astype(int)
-            key = (steps[0] - steps[0].min()) * (np.ptp(steps[1]) + 1) + steps[1] - steps[1].min()
-            _, first, member = np.unique(key, return_index=True, return_inverse=True)
-            if first.size <= MOST_POINTS:
-                break
-            cell *= 1.3
-        points = cell * steps[:, first] + middle
+        points, member = groups_of(where, self.cell)
         return _Expansion(points, member, self.render(points), self.around.columns(points)[..., self.used])
 
     def statistics(self, expansion, sigma, centre):

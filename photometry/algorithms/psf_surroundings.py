@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.algorithms import prf as prf_model
+from photometry.algorithms.psf_neighbours import near_stars
 from photometry.algorithms.psf_star import NEIGHBOUR_ERROR, SKY_ERROR
-
-REACH = prf_model.HALF + 1
-"""Distance from the stamp up to which stars may matter, px."""
 
 MATTERS = 0.05
 """Part of the star's flux error that a neighbour's doubt must move, so that it is fitted along."""
@@ -92,7 +90,7 @@ class SceneSurroundings:
     def _choose(self, doubt, star, target, weights):
         layout = self.mean.layout
         own = layout.template[star]
-        stars = np.flatnonzero(self._near() & (layout.template != own))
+        stars = np.flatnonzero(near_stars(self.mean, self.stamp) & (layout.template != own))
         numbers = np.unique(layout.template[stars])
         self._members = [stars[layout.template[stars] == number] for number in numbers]
         images = self._render(np.zeros((2, 1)), 1)[:, 0] if numbers.size else np.zeros((3, 0, weights.size))
@@ -109,11 +107,6 @@ class SceneSurroundings:
         wander = np.hypot(*slopes)[kept] * np.abs(flux) * NEIGHBOUR_ERROR
         distance = np.array([np.hypot(*(self._place(some) - target.place)) for some in self._members])
         self._close = np.flatnonzero((wander > MATTERS) & (distance < CLOSE))
-
-    def _near(self):
-        grown = self.stamp.grown(*[REACH] * 4)
-        return ((self.mean.row > grown.row_min) & (self.mean.row < grown.row_max)
-                & (self.mean.column > grown.col_min) & (self.mean.column < grown.col_max))
 
     def _place(self, members):
         share = self.mean.layout.share[members]

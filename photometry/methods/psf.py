@@ -52,11 +52,10 @@ class PSFPhotometry(BasePhotometry):
     def _place(self):
         mean, doubt = self.tile.mean, self._doubt()
         star = self.tile.place_of(self.catalog_index)
-        down, right = self._shift()[:, self._good]
-        blur = np.array([down @ down, down @ right, right @ right]) / down.size
         group = [star, *mean.merged_with(star)]
         expected = units.magnitude_to_flux(self.source.tmag[self.tile.index[group]], self.tile.zero_point)
-        placed = psf_scene.place(mean, doubt, star, blur, float(np.nansum(expected)))
+        placed = psf_scene.place(mean, doubt, star, psf_scene.blur_of(self._shift(), self._good),
+                                 float(np.nansum(expected)))
         if not placed.light > LEAST_LIGHT:
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         return placed
@@ -67,11 +66,10 @@ class PSFPhotometry(BasePhotometry):
 
     def _fit(self, placed):
         stamp, tile = placed.target.stamp, self.tile
-        star = tile.place_of(self.catalog_index)
-        pixels = tile.pixels.read('images', stamp) - tile.series.model(stamp, leave_out=(star,))
         errors = sap.noise_gain(self) * tile.pixels.read('images_err', stamp)
-        usable = np.isfinite(tile.mean.variance[stamp.slices(tile.mean.stamp[::2])])
-        return psf_scene.fit(placed, pixels, errors, usable, self._shift(), self._good)
+        pixels = tile.pixels.read('images', stamp)
+        return psf_scene.fit(tile.mean, tile.series, placed, pixels, errors, tile.pixels.sumimage(stamp),
+                             self._shift(), self._good)
 
     def _fill(self, series, placed):
         table = self.columns
