@@ -87,7 +87,7 @@ def step_noise(values):
     -------
     float
     """
-    return metrics.mad(np.diff(values)) / np.sqrt(2)
+    return 1.4826 * metrics.median(metrics.finite(np.abs(np.diff(values)))) / np.sqrt(2)
 
 
 def optimal_weights(target, variance, mask, merged=None):
@@ -177,8 +177,7 @@ def local_sky(images, errors, pixels, good, gain=1.0):
     else:
         change, square, number = _gappy_sky(values.astype('float64'), errors[pixels].astype('float64'), good)
     noise = gain * np.sqrt(square) / number
-    typical = np.nanmedian(noise[good]) if good.any() else np.nan
-    spread = metrics.mad(change[good])
+    typical, spread = metrics.median(metrics.finite(noise[good])), metrics.mad(change[good])
     trust = max(0.0, 1 - (typical / spread) ** 2) if spread > 0 else 0.0
     if not np.isfinite(trust):
         trust = 0.0

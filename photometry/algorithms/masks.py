@@ -72,17 +72,17 @@ def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
     usable = np.isfinite(variance) & (target > 0)
     if not usable.any():
         return np.zeros(target.shape, dtype=bool)
-    ratio = np.where(usable, target / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
+    ratio = np.where(usable, target / np.sqrt(np.where(usable, variance, 1.0)), -1.0)
     order = np.argsort(-ratio, axis=None, kind='stable')[:usable.sum()]
-    noise = np.cumsum(variance.flat[order])
+    noise = np.cumsum(variance.ravel()[order])
     if gradients is not None and jitter > 0:
-        noise = noise + jitter ** 2 * sum(np.cumsum(slope.flat[order]) ** 2 for slope in gradients)
-    cumulated = np.cumsum(target.flat[order]) / np.sqrt(noise)
-    mask = np.zeros(target.shape, dtype=bool)
+        noise = noise + jitter ** 2 * sum(np.cumsum(slope.ravel()[order]) ** 2 for slope in gradients)
+    cumulated = np.cumsum(target.ravel()[order]) / np.sqrt(noise)
+    mask = np.zeros(target.size, dtype=bool)
     best = np.argmax(cumulated)
     last = min(np.flatnonzero(cumulated >= (1 - slack) * cumulated[best])[-1], best + MOST_MORE)
-    mask.flat[order[:last + 1]] = True
-    return connected(mask, np.unravel_index(order[0], target.shape))
+    mask[order[:last + 1]] = True
+    return connected(mask.reshape(target.shape), np.unravel_index(order[0], target.shape))
 
 
 def saturated(image, level=SATURATION):

@@ -36,10 +36,10 @@ class PointingGrid:
         near = is_near(down, right)
         self._axes = [_Axis(np.abs(shift[near]).max(initial=0.0)) for shift in (down, right)]
         kept = near & good
-        self._mean = (self._products(down[kept], right[kept]).mean(axis=0) if kept.any()
-                      else self._products(np.zeros(1), np.zeros(1))[0])
+        self._mean = (self.weights(down[kept], right[kept]).mean(axis=0) if kept.any()
+                      else self.weights(np.zeros(1), np.zeros(1))[0])
 
-    def _products(self, down, right):
+    def weights(self, down, right):
         """Weights (times, nodes) of the nodes."""
         rows, columns = (axis.powers(shift) @ axis.matrix for axis, shift
                          in zip(self._axes, (down, right), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.algorithms import apertures, masks
+from photometry.algorithms import apertures, masks, metrics
 from photometry.core import units
 from photometry.core.errors import FluxOnEdgeError
 from photometry.core.status import STATUS
@@ -46,7 +46,7 @@ class AperturePhotometry(BasePhotometry):
         total, error = sap.fill_sums(self, self.chosen.mask, self.chosen.weights)
         self._fill_flux(total, error)
         good = self.source.pixels.good
-        self._level = _median(self.columns['flux'][good])
+        self._level = metrics.median(metrics.finite(self.columns['flux'][good]))
         sap.record(self, self.chosen, self._level)
         return self._verdict()
 
@@ -63,7 +63,7 @@ class AperturePhotometry(BasePhotometry):
             total = total - area * sky.change - leak * light.flux
             held = held - leak
             error = np.hypot(error, area * sky.error)
-        held = np.where(held > LEAST_HELD * np.median(held[good]), held, np.nan)
+        held = np.where(held > LEAST_HELD * metrics.median(held[good]), held, np.nan)
         for name, values in (('flux', total), ('flux_err', error)):
             self.columns[name][:] = np.where(np.isfinite(values), values, np.nan) / held
 
@@ -75,8 +75,6 @@ class AperturePhotometry(BasePhotometry):
         dark = light.others + light.flux * light.template < SKY_LIGHT
         dark &= np.abs(self.sumimage) < 2 * SKY_LIGHT
         dark &= ~self.chosen.mask & np.isfinite(self.cutout.variance)
-        if not self.cutout.fills(dark):
-            dark &= self.cutout.collected
         if dark.sum() < LEAST_SKY:
             return None
         self._leak = float(light.template[dark].mean())
@@ -120,9 +118,3 @@ class AperturePhotometry(BasePhotometry):
             yield f'Neighbours give {100 * self.details["contamination"]:.1f} % of the light in the aperture.'
         if self.task.skipped_by is not None:
             yield f'TIC {self.task.skipped_by}, brighter, delivers this star as well.'
-
-
-def _median(values):
-    """Median of what is finite, NaN without any."""
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if values.size else np.nan

@@ -221,6 +221,8 @@ class WorkerContext:
         AmbiguousSourceError
             When the task leaves open which sector or cadence is meant.
         """
+        if task.cube in self._sources:
+            return self._sources[task.cube]
         candidates = [self._open(path, task) for path in self._cube_paths(task)]
         if task.cube is None and task.cadence is not None:
             candidates = _of_cadence(candidates, task)

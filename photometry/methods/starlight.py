@@ -14,9 +14,6 @@ from photometry.algorithms.prf import CORE, HALF
 BOX = CORE
 """Rows and columns around the pixel nearest to a star that hold its core, px."""
 
-WIDE = 4e4
-"""Flux of stars whose wings are followed through the motion, e-/s; those of others stand still."""
-
 
 class Starlight:
     """What all stars put on a region, at the displacements of a `PointingGrid`.
@@ -65,16 +62,10 @@ class Starlight:
         return made.reshape(-1, height, width) + self._wings() + self.sky
 
     def _wings(self):
-        """Light beyond the cores, (nodes or 1, rows, columns)."""
-        wide = np.abs(self.flux) > WIDE
-        still = scene_design.far_light(self.prf, self.row[~wide], self.column[~wide], self.flux[~wide],
-                                       self.region)[None]
-        if self.prf.wing is None or not wide.any():
-            return still
-        about = self.row[wide], self.column[wide]
-        return still + np.stack([
-            np.tensordot(self.flux[wide], self.wing(about[0] + down, about[1] + right, about, self.region), 1)
-            for down, right in zip(*self.grid.nodes, strict=True)])
+        """Light beyond the cores, (nodes, rows, columns); it follows the motion to first order."""
+        down, right = self.grid.nodes
+        light = scene_design.far_light(self.prf, self.row, self.column, self.flux, self.region, (0, 1, 2))
+        return np.tensordot(np.stack([np.ones_like(down), down, right], axis=1), light, 1)
 
     def wing(self, row, column, about, stamp):
         """Fractions of light beyond the cores around ``about``, (stars, rows, columns)."""

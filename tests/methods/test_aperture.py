@@ -191,7 +191,8 @@ def test_flux_does_not_depend_on_order_or_company(crowd, tmp_path):
     for order in (some, some[::-1], some[2:3]):
         with simulated.worker(crowd, tmp_path / str(len(found)), cache='none') as context:
             context.close = lambda: None
-            done = {starid: tessphot.process(simulated.task(starid), context) for starid in order}
+            done = {starid: tessphot.process(simulated.task(starid, method='aperture'), context)
+                    for starid in order}
         found.append({starid: (tmp_path / str(len(found)) / result.lightcurve).read_bytes()
                       for starid, result in done.items()})
     assert found[0] == found[1]
@@ -201,7 +202,7 @@ def test_flux_does_not_depend_on_order_or_company(crowd, tmp_path):
 def test_the_file_holds_what_was_measured(crowd, tmp_path):
     with simulated.worker(crowd, tmp_path) as context:
         context.close = lambda: None
-        result = tessphot.process(simulated.task(1003, priority=3), context)
+        result = tessphot.process(simulated.task(1003, priority=3, method='aperture'), context)
     found = read_lightcurve(tmp_path / result.lightcurve)
     assert result.status is STATUS.OK and result.method_used == 'aperture' and result.reason is None
     assert np.median(found.columns['FLUX'][crowd.source.good]) == pytest.approx(
@@ -262,7 +263,7 @@ def test_layout_and_compression_follow_the_settings(layout, compress, end, colum
     with simulated.worker(crowd, tmp_path, settings=chosen, version=4) as context:
         context.close = lambda: None
         context.options = dataclasses.replace(context.options, output_folder=str(tmp_path / 'out'))
-        result = tessphot.process(simulated.task(1003), context)
+        result = tessphot.process(simulated.task(1003, method='aperture'), context)
     assert result.lightcurve.endswith('c1800-dr07-v04-' + end)
     assert result.lightcurve.startswith('out/') == (layout == 'tasoc')
     found = read_lightcurve(tmp_path / ('' if layout == 'tasoc' else 'out') / result.lightcurve)
@@ -275,7 +276,7 @@ def test_a_picture_is_drawn_where_plots_are_wanted(layout, asked, crowd, tmp_pat
         settings.load().lightcurve, layout=layout, plots=not asked))
     with simulated.worker(crowd, tmp_path, settings=chosen, plot=asked) as context:
         context.close = lambda: None
-        result = tessphot.process(simulated.task(1003), context)
+        result = tessphot.process(simulated.task(1003, method='aperture'), context)
     assert result.status is STATUS.OK, result.errors
     made = (tmp_path / result.lightcurve).parent / 'plots' / '00000001003'
     name = result.lightcurve.rpartition('/')[2].partition('.')[0] + '.png'
@@ -336,7 +337,7 @@ def test_failures_become_reasons(error, reason, crowd, tmp_path, monkeypatch):
     monkeypatch.setattr(AperturePhotometry, 'do_photometry', fail)
     with simulated.worker(crowd, tmp_path) as context:
         context.close = lambda: None
-        result = tessphot.process(simulated.task(1003), context)
+        result = tessphot.process(simulated.task(1003, method='aperture'), context)
     assert result.status is STATUS.ERROR and result.reason == reason
     assert result.lightcurve is None and len(result.errors) == 1 and result.errors[0]
     assert not list(tmp_path.rglob('*.fits'))
@@ -349,5 +350,5 @@ def test_a_failure_names_its_star_once(words, crowd, tmp_path, monkeypatch, capl
     monkeypatch.setattr(AperturePhotometry, 'do_photometry', fail)
     with simulated.worker(crowd, tmp_path) as context, caplog.at_level('INFO'):
         context.close = lambda: None
-        tessphot.process(simulated.task(1003), context)
+        tessphot.process(simulated.task(1003, method='aperture'), context)
     assert [record.getMessage() for record in caplog.records] == ['TIC 1003: it is dark.']
