@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -130,10 +131,10 @@ def simulate_field(seed, rows=256, columns=256, frames=300, *, density='crowded'
     shape = (rows, columns, frames)
     images, errors = np.empty(shape, dtype='float32'), np.empty(shape, dtype='float32')
     saturated = np.zeros(shape, dtype=bool)
+    frames_made = simulation.frames(range(frames))
     for first in range(0, frames, 32):
-        some = range(first, min(first + 32, frames))
-        made = [simulation.frame(frame) for frame in some]
-        part = slice(some.start, some.stop)
+        part = slice(first, min(first + 32, frames))
+        made = list(itertools.islice(frames_made, part.stop - part.start))
         images[..., part] = np.stack([frame.image for frame in made], axis=-1)
         errors[..., part] = np.stack([frame.uncertainty for frame in made], axis=-1)
         saturated[..., part] = np.stack([frame.saturated for frame in made], axis=-1)

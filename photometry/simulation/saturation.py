@@ -34,7 +34,10 @@ def bleed(image, full):
 def _run(charge, excess, full):
     """Carry excess towards the last row, filling pixels on the way."""
     carry = np.zeros(charge.shape[1])
-    for row in range(len(charge)):
+    sources = np.flatnonzero(excess.any(axis=1))
+    for row in range(sources[0], len(charge)):
+        if row > sources[-1] and not carry.any():
+            break
         carry += excess[row]
         taken = np.minimum(carry, full - charge[row])
         charge[row] += taken

@@ -9,7 +9,6 @@ from photometry.simulation.render import FAR, NEAR, phase
 
 MARGIN = 28
 """Px rendered around the wanted pixels, so that light and charge can come in from outside."""
-_CHUNK = 4096
 
 
 class Starlight:
@@ -38,8 +37,6 @@ class Starlight:
         self._place, self._blend = renderer.places(*self._rest.T)
         self._amplitude = renderer.wing_amplitude(*self._rest.T)
         self._far = self._far_images()
-        self._cells = None
-        self._taps = []
 
     def _far_images(self):
         """Far wings of all stars at rest and their derivatives by a common shift: (6, canvas)."""
@@ -64,31 +61,38 @@ class Starlight:
         return image
 
     def render(self, shift, offsets=None, relative=None):
-        """Starlight of one frame.
+        """Starlight of one frame; arguments and result as those of `render_many`, without the frames."""
+        return self.render_many(*(None if value is None else np.asarray(value)[None]
+                                  for value in (shift, offsets, relative)))[0]
+
+    def render_many(self, shifts, offsets=None, relative=None):
+        """Starlight of some frames.
 
         Parameters
         ----------
-        shift : array, shape (2,)
+        shifts : array, shape (frames, 2)
             Common motion in rows and columns, px.
-        offsets : array, shape (n, 2), optional
+        offsets : array, shape (frames, n, 2), optional
             Motion of each star, where it differs from the common one.
-        relative : array, shape (n,), optional
+        relative : array, shape (frames, n), optional
             Light of each star over that at rest; 1 where missing.
 
         Returns
         -------
-        array, shape of the canvas, float32
+        array (frames, canvas rows, canvas columns), float32
             e-/s.
         """
-        moved = self._rest + (shift if offsets is None else offsets[self.kept])
-        flux = self._flux if relative is None else self._flux * relative[self.kept]
-        drow, dcolumn = shift
-        terms = np.array([1, drow, dcolumn, drow ** 2, drow * dcolumn, dcolumn ** 2], dtype='float32')
-        image = np.tensordot(terms, self._far, axes=1)
+        moved = self._rest + (shifts[:, None] if offsets is None else offsets[:, self.kept])
+        flux = np.broadcast_to(self._flux, moved.shape[:2])
+        drow, dcolumn = np.transpose(shifts)
+        terms = np.stack([np.ones_like(drow), drow, dcolumn, drow ** 2, drow * dcolumn, dcolumn ** 2], axis=1)
+        images = np.tensordot(terms.astype('float32'), self._far, axes=1)
         if relative is not None:
-            self._add_variable_wings(image, self._flux * (relative[self.kept] - 1))
-        self._add_stamps(image, moved, flux)
-        return image
+            flux = flux * relative[:, self.kept]
+            for image, light in zip(images, flux, strict=True):
+                self._add_variable_wings(image, light - self._flux)
+        self._add_stamps(images, moved, flux)
+        return images
 
     def _add_variable_wings(self, image, change):
         kernel = self._renderer.kernels[0].astype('float32')
@@ -100,34 +104,23 @@ class Starlight:
                           columns.start - column + FAR:columns.stop - column + FAR]
             image[rows, columns] += np.float32(change[star] * self._amplitude[star]) * part
 
-    def _add_stamps(self, image, moved, flux):
-        pixel, base, weights = phase(moved)
-        weights *= flux[:, None].astype('float32')
-        self._update_taps(base)
-        side = 2 * NEAR + 1
+    def _add_stamps(self, images, moved, flux):
+        """Add cores and near wings star by star: all frames that find it in a cell of 1/9 px at once."""
+        pixel, base, weights = (value.reshape(*moved.shape[:2], value.shape[-1])
+                                for value in phase(moved.reshape(-1, 2)))
+        weights *= flux[..., None].astype('float32')
         corner = pixel - (self.canvas.row_min + NEAR, self.canvas.col_min + NEAR)
-        height, width = image.shape
-        for number, taps in enumerate(self._taps):
-            chunk = slice(number * _CHUNK, number * _CHUNK + len(taps))
-            values = np.matmul(weights[chunk, None], taps).reshape(-1, side, side)
-            for (row, column), value in zip(corner[chunk].tolist(), values, strict=True):
-                if 0 <= row <= height - side and 0 <= column <= width - side:
-                    image[row:row + side, column:column + side] += value
-
-    def _update_taps(self, base):
-        """Look up the coefficients of the stars that left their 1/9 px cell since the last frame."""
-        if self._cells is None:
-            self._cells = base.copy()
-            self._taps = [self._renderer.taps(self._place[low:low + _CHUNK], self._blend[low:low + _CHUNK],
-                                              base[low:low + _CHUNK])
-                          for low in range(0, len(base), _CHUNK)]
-            return
-        stars = np.flatnonzero((base != self._cells).any(axis=1))
-        for number in np.unique(stars // _CHUNK):
-            some = stars[stars // _CHUNK == number]
-            self._taps[number][some - number * _CHUNK] = self._renderer.taps(
-                self._place[some], self._blend[some], base[some])
-        self._cells[stars] = base[stars]
+        side = 2 * NEAR + 1
+        inside = (corner >= 0).all(axis=-1) & (corner <= np.array(images.shape[1:]) - side).all(axis=-1)
+        code = (corner @ (images.shape[2], 1)) * 100 + base @ (10, 1)
+        for star in range(moved.shape[1]):
+            for cell in np.unique(code[inside[:, star], star]):
+                there = np.flatnonzero((code[:, star] == cell) & inside[:, star])
+                row, column = corner[there[0], star]
+                taps = self._renderer.taps(self._place[[star]], self._blend[[star]], base[there[0], [star]])
+                value = (weights[there, star] @ taps[0]).reshape(-1, side, side)
+                which = slice(there[0], there[-1] + 1) if there[-1] - there[0] == len(there) - 1 else there
+                images[which, row:row + side, column:column + side] += value
 
     def crop(self, image):
         """The wanted pixels of an image of the canvas."""

@@ -25,6 +25,9 @@ from photometry.simulation.variability import draw_variables, transits
 CCD_CENTRE = (1023.0, 1067.0)
 """Row and column for which headers give barycentric times (BTC_PIX1, BTC_PIX2)."""
 
+BLOCK = 120_000_000
+"""Bytes of starlight that are rendered at once."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -122,21 +125,36 @@ class Simulation:
 
     def starlight_of(self, frame):
         """Noiseless light of all stars on the canvas, before wells fill up, float32."""
-        offsets = self.motion.offsets(frame, self.stars['row'], self.stars['column'])
+        return self._starlight_of(np.array([frame]))[0]
+
+    def _starlight_of(self, frames):
+        row, column = self.stars['row'], self.stars['column']
+        offsets = np.stack([self.motion.offsets(frame, row, column) for frame in frames])
         relative = None
         if len(self.variables):
-            relative = np.ones(len(self.stars))
-            relative[[variable.star for variable in self.variables]] = self.relative[:, frame]
-        return self.starlight.render(self.motion.shift[frame], offsets, relative)
+            relative = np.ones((len(frames), len(self.stars)))
+            relative[:, [variable.star for variable in self.variables]] = self.relative[:, frames].T
+        return self.starlight.render_many(self.motion.shift[frames], offsets, relative)
 
     def frame(self, frame) -> Frame:
         """One frame with noise."""
+        return next(self.frames([frame]))
+
+    def frames(self, frames):
+        """Yield frames with noise; their starlight is rendered so many at once as BLOCK allows."""
+        canvas = self.starlight.canvas
+        count = max(1, BLOCK // (4 * canvas.height * canvas.width))
+        for first in range(0, len(frames), count):
+            some = np.array(frames[first:first + count])
+            for frame, rate in zip(some.tolist(), self._starlight_of(some), strict=True):
+                yield self._exposed(frame, rate)
+
+    def _exposed(self, frame, rate):
         if self.schedule.zero[frame]:
             empty = np.zeros(self.plan.stamp.shape, dtype='float32')
             return Frame(empty, empty.copy(), empty.astype(bool))
         canvas = self.starlight.canvas
         column = np.arange(canvas.col_min, canvas.col_max)
-        rate = self.starlight_of(frame)
         rate += self._canvas_background.frame(frame).astype('float32')
         image, saturated = self.detector.expose(rate, column, self.plan.rng('noise', frame))
         if self.plan.cosmic_rays:

@@ -80,8 +80,8 @@ def _check_space(folder, needed):
 
 def _write_ffis(folder, simulation, chosen, facts):
     written = []
-    for frame, fact in cli.progress(list(zip(chosen, facts, strict=True)), label='frames'):
-        made = simulation.frame(frame)
+    for frame, fact, made in cli.progress(zip(chosen, facts, simulation.frames(chosen), strict=True),
+                                          total=len(chosen), label='frames'):
         errors = simulation.plan.rng('pointing', int(frame))
         text = simulation.sky.frame_text(simulation.motion, frame, errors)
         written.append(simulated_ffi.write_ffi(folder, fact, made.image, made.uncertainty, text))
@@ -94,8 +94,7 @@ def _write_tesscut(folder, simulation, chosen, facts):
     ra, decl = (float(value) for value in simulation.sky.radec(*middle))
 
     def frames():
-        for frame in cli.progress(chosen, label='frames'):
-            made = simulation.frame(frame)
+        for made in cli.progress(simulation.frames(chosen), total=len(chosen), label='frames'):
             yield made.image, made.uncertainty
 
     return [simulated_tesscut.write_tesscut(folder, stamp, (ra, decl), facts, frames(),
