@@ -1,0 +1,314 @@
+"""The effective PRF: how stars of this cube differ from the official PRF, learned from its mean image."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from photometry.algorithms import epsf_basis as basis
+from photometry.algorithms import epsf_blocks, epsf_normal, epsf_prior, epsf_scene
+from photometry.algorithms import prf as prf_model
+from photometry.algorithms.prf import PRF, Wing
+from photometry.core.stamp import Stamp
+
+logger = logging.getLogger(__name__)
+
+LEAST_SIDE, LEAST_STARS = 64, 20
+"""Pixels of a side and stars to learn from below which nothing is learned."""
+
+ROUNDS = 4
+"""Alternations of the PRF with fluxes, places, sky and the power law of the wing."""
+
+FOLDS = 5
+ENOUGH = 60
+"""Stars of which one fifth held out tells enough; with fewer every star is held out in turn."""
+
+EXPONENTS = np.arange(1.5, 4.01, 0.125)
+AMOUNT_SPREAD = 0.05
+TYPICAL, EXPONENT_SPREAD = 3.0, 0.5
+"""Priors of the wing: its light over the core's, its power law."""
+
+SIGNIFICANT = 5
+"""Standard errors by which the wing must stand out."""
+
+SLACK = {0: 1.0, 1: 0.5, 2: 0.3}
+"""Prior of the terms that vary over the CCD, by their degree, over that of the constant."""
+
+
+@dataclass(frozen=True)
+class EffectivePRF:
+    """A PRF learned from stars, with what tells how good it is.
+
+    Attributes
+    ----------
+    samples : ndarray (places, 117, 117) float32
+        As `photometry.files.prf.PRFSamples`; each sums to 81.
+    row, column : ndarray (places,)
+        Zero-based places on the CCD, a rectangular grid around the image.
+    wing : Wing or None
+    stars : int
+        Stars learned from.
+    degree : int
+        Of the change over the CCD.
+    rms_before, rms_after : float
+        Median over held-out stars of the rms residual over the peak, with the official PRF
+        and with one learned from the other stars.
+    """
+
+    samples: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    wing: Wing | None
+    stars: int
+    degree: int
+    rms_before: float
+    rms_after: float
+    oversample: int = basis.OVERSAMPLE
+
+
+def learn(image, row, column, tmag, official, *, origin=(0, 0), exposure=1e6, blur=(0.0, 0.0, 0.0)):
+    """Learn the effective PRF from a mean image.
+
+    Parameters
+    ----------
+    image : array (rows, columns)
+        Mean of the good frames, e-/s, background subtracted; NaN where unknown.
+    row, column, tmag : arrays (n,)
+        Catalogue stars on and around the image; positions on the CCD in the mean image.
+    official : object
+        Samples as `photometry.files.prf.PRFSamples`.
+    origin : tuple
+        Row and column on the CCD of the first pixel.
+    exposure : float
+        Seconds of light in the mean image.
+    blur : tuple
+        Variance of the motion over the good frames in rows, its covariance with that in
+        columns, the latter's variance, px^2. What is learned is free of it.
+
+    Returns
+    -------
+    EffectivePRF or None
+        None where there are too few stars to learn from, or where held-out stars
+        are predicted no better than by the official PRF.
+    """
+    limits = Stamp(origin[0], origin[0] + image.shape[0], origin[1], origin[1] + image.shape[1])
+    if min(limits.shape) < LEAST_SIDE:
+        return None
+    stars = [np.asarray(values, dtype='f8') for values in (row, column, tmag)]
+    known = np.isfinite(stars).all(axis=0)
+    school = _School(image, [values[known] for values in stars], official, limits, exposure, blur)
+    return school.learn()
+
+
+class _School:
+    """The scenes of a field, the present PRF, and what one teaches the other."""
+
+    def __init__(self, image, stars, official, limits, exposure, blur):
+        self.limits, self.blur = limits, blur
+        self.base = _surrounding(official, limits)
+        self.scenes = [epsf_scene.Scene(image[stamp.slices(limits[::2])], stamp, *stars, exposure)
+                       for stamp in epsf_blocks.choose(limits, *stars)]
+        self.scenes = [scene for scene in self.scenes if scene.row.size and scene.used.mean() > 0.5]
+        self.degree = 0
+        self.coefficients = np.zeros((1, basis.SIZE))
+
+    def learn(self):
+        """The whole course; see `photometry.algorithms.epsf.learn`."""
+        prf = self._prf(self.coefficients)
+        for scene in self.scenes:
+            scene.update_wings()
+            for _ in range(2):
+                scene.render(prf)
+                scene.fit()
+            scene.render(prf)
+        number = sum(scene.teachers().size for scene in self.scenes)
+        if number < LEAST_STARS:
+            logger.info('%d stars are too few to learn a PRF from.', number)
+            return None
+        self.degree = epsf_blocks.degree(self.limits, number)
+        self.coefficients = np.zeros((self._terms(self.limits.row_min, 0).size, basis.SIZE))
+        self.precision = epsf_prior.precision(self.base.samples.mean(axis=0))
+        before = self._start(prf)
+        for last in [False] * (ROUNDS - 1) + [True]:
+            self._prepare()
+            self._choose_exponent()
+            normals = [self._normal(scene) for scene in self.scenes]
+            held_out = self._hold_out(normals) if last else None
+            self._take(*self._solve(self._all_reduced(normals)))
+            self._refit()
+        after = self._judged(held_out)
+        return self._certificate(number, before, after)
+
+    # -- one round -------------------------------------------------------------------------------------
+
+    def _start(self, prf):
+        """Fit the wing with the official PRF; residuals of its stars."""
+        self._prepare()
+        reduced = self._all_reduced([self._normal(scene) for scene in self.scenes])
+        amount = (sum(right[-1] for _, right in reduced)
+                  / (sum(matrix[-1, -1] for matrix, _ in reduced) + AMOUNT_SPREAD ** -2))
+        for scene in self.scenes:
+            scene.amount = amount
+            scene.fit()
+            scene.render(prf)
+        return [{star: scene.residual(star, prf) for star in scene.chosen} for scene in self.scenes]
+
+    def _prepare(self):
+        for scene in self.scenes:
+            scene.update_wings()
+            scene.judge()
+            scene.chosen = scene.teachers()
+
+    def _choose_exponent(self):
+        """The power law that explains most, the steeper ones of equal worth last."""
+        gains = sum(scene.wing_gains(EXPONENTS) for scene in self.scenes)
+        best = EXPONENTS[np.argmax(gains - ((EXPONENTS - TYPICAL) / EXPONENT_SPREAD) ** 2)]
+        for scene in self.scenes:
+            scene.set_exponent(best)
+
+    def _refit(self):
+        """Fluxes, places and sky with the present PRF."""
+        prf = self._prf(self.coefficients)
+        for scene in self.scenes:
+            scene.render(prf)
+            scene.fit()
+            scene.render(prf)
+
+    def _normal(self, scene, rows=None):
+        terms = self._terms(*_middle(scene.stamp))
+        return epsf_normal.normal(scene, scene.chosen, terms @ self.coefficients, self.blur, rows)
+
+    def _reduced(self, normal, scene):
+        return normal.reduced(np.concatenate([scene.wide_precision, scene.prior(scene.chosen)[0]]))
+
+    def _all_reduced(self, normals):
+        return [self._reduced(*pair) for pair in zip(normals, self.scenes, strict=True)]
+
+    def _solve(self, reduced):
+        """Coefficients, wing over core and its error from the reduced normal equations."""
+        number = self.coefficients.shape[0]
+        size = number * basis.SIZE
+        matrix, right = np.zeros((size + 1, size + 1)), np.zeros(size + 1)
+        for (part, data), scene in zip(reduced, self.scenes, strict=True):
+            terms = self._terms(*_middle(scene.stamp))
+            matrix[:size, :size] += np.kron(np.outer(terms, terms), part[:-1, :-1])
+            matrix[-1, :size] += np.kron(terms, part[-1, :-1])
+            matrix[-1, -1] += part[-1, -1]
+            right[:size] += np.kron(terms, data[:-1])
+            right[-1] += data[-1]
+        for term, order in enumerate(self._orders()):
+            some = slice(term * basis.SIZE, (term + 1) * basis.SIZE)
+            matrix[some, some] += self.precision / SLACK[order] ** 2
+        matrix[-1, -1] += AMOUNT_SPREAD ** -2
+        matrix[:size, -1] = matrix[-1, :size]
+        scale = np.sqrt(np.diag(matrix))
+        matrix /= scale
+        matrix /= scale[:, None]
+        unit = np.zeros_like(right)
+        unit[-1] = 1
+        from scipy.linalg import cho_factor, cho_solve
+        factor = cho_factor(matrix, lower=True, overwrite_a=True)
+        solution, variance = cho_solve(factor, np.stack([right / scale, unit], axis=1)).T / scale
+        return solution[:-1].reshape(number, -1), solution[-1], np.sqrt(variance[-1] / scale[-1])
+
+    def _take(self, coefficients, amount, error):
+        self.coefficients, self.amount_error = coefficients, error
+        for scene in self.scenes:
+            scene.amount = amount
+
+    # -- what it is worth ------------------------------------------------------------------------------
+
+    def _hold_out(self, normals):
+        """PRFs learned without some stars: list of (fold, PRF)."""
+        number = sum(scene.chosen.size for scene in self.scenes)
+        made = []
+        for fold in range(1 if number >= FOLDS * ENOUGH or self.degree else FOLDS):
+            rest = [normal - self._normal(scene, _owned(scene.owner(scene.chosen), fold))
+                    for normal, scene in zip(normals, self.scenes, strict=True)]
+            made.append((fold, self._prf(self._solve(self._all_reduced(rest))[0])))
+        return made
+
+    def _judged(self, held_out):
+        """Residuals of held-out stars, a dictionary a scene."""
+        made = []
+        for scene in self.scenes:
+            made.append({star: scene.residual(star, prf) for fold, prf in held_out
+                         for star in scene.chosen[fold::FOLDS]})
+        return made
+
+    def _certificate(self, number, before, after):
+        pairs = np.array([(old[star], new[star]) for old, new in zip(before, after, strict=True)
+                          for star in new if star in old])
+        if not len(pairs):
+            return None
+        rms_before, rms_after = (float(value) for value in np.median(pairs, axis=0))
+        logger.info('Effective PRF from %d stars: held-out stars leave %.4f of their peak, %.4f with the '
+                    'official one.', number, rms_after, rms_before)
+        if not rms_after < rms_before:
+            return None
+        samples = self._samples(self.coefficients).astype('f4')
+        return EffectivePRF(samples, self.base.row, self.base.column, self._wing(), number, self.degree,
+                            rms_before, rms_after)
+
+    def _wing(self):
+        amount = self.scenes[0].amount
+        if not amount > SIGNIFICANT * self.amount_error:
+            return None
+        return Wing(float(amount / (1 + amount)), float(self.scenes[0].exponent))
+
+    # -- the PRF over the field ------------------------------------------------------------------------
+
+    def _orders(self):
+        return [order for order in range(self.degree + 1) for _ in range(order + 1)]
+
+    def _terms(self, row, column):
+        """Terms of the change over the CCD at a place, the field being within -1..1."""
+        low, high, left, right = self.limits
+        down = 2 * (row - low) / (high - 1 - low) - 1
+        along = 2 * (column - left) / (right - 1 - left) - 1
+        return np.array([down ** (order - k) * along ** k for order in range(self.degree + 1)
+                         for k in range(order + 1)])
+
+    def _samples(self, coefficients):
+        """Samples at all places, each summing to 81."""
+        terms = np.array([self._terms(*place) for place in zip(self.base.row, self.base.column, strict=True)])
+        made = self.base.samples + basis.to_samples(terms @ coefficients)
+        made = np.maximum(made, 0)
+        return made * (basis.OVERSAMPLE ** 2 / made.sum(axis=(1, 2), keepdims=True))
+
+    def _prf(self, coefficients):
+        """The PRF as the mean image shows it."""
+        return PRF(_Samples(basis.blurred(self._samples(coefficients), self.blur), self.base.row,
+                            self.base.column))
+
+
+@dataclass(frozen=True)
+class _Samples:
+    samples: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    oversample: int = basis.OVERSAMPLE
+
+
+def _owned(owner, fold):
+    """Pixels of the stars that are held out together."""
+    return (owner >= 0) & (owner % FOLDS == fold)
+
+
+def _middle(stamp):
+    return (stamp.row_min + stamp.row_max - 1) / 2, (stamp.col_min + stamp.col_max - 1) / 2
+
+
+def _surrounding(official, limits):
+    """The official samples at the places around an image, each summing to 81."""
+    kept = np.ones(len(official.row), dtype=bool)
+    for axis, low, high in ((official.row, *limits[:2]), (official.column, *limits[2:])):
+        grid = np.unique(axis)
+        first = min(max(np.searchsorted(grid, low, 'right') - 1, 0), grid.size - 2)
+        last = max(min(np.searchsorted(grid, high - 1), grid.size - 1), first + 1)
+        kept &= (axis >= grid[first]) & (axis <= grid[last])
+    samples = prf_model.filled(np.array(official.samples[kept], dtype='f8'))
+    samples *= basis.OVERSAMPLE ** 2 / samples.sum(axis=(1, 2), keepdims=True)
+    return _Samples(samples, np.asarray(official.row[kept], 'f8'), np.asarray(official.column[kept], 'f8'))

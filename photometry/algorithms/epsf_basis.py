@@ -1,0 +1,155 @@
+"""Cubic B-splines over a star's 13 x 13 px, in which the correction to the official PRF is written."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from photometry.algorithms.prf import CORE
+
+KNOT = 0.5
+"""Distance of the knots, px: the PRF holds a pixel's width already and is smooth on that scale."""
+
+INTERVALS = round(CORE / KNOT)
+COUNT = INTERVALS + 3
+"""Splines along an axis."""
+
+SIZE = COUNT ** 2
+"""Splines in the plane."""
+
+OVERSAMPLE = 9
+PHASES = 9
+
+
+def taps(offset):
+    """Splines that do not vanish at some distances from the star, along one axis.
+
+    Parameters
+    ----------
+    offset : array (...)
+        Pixel less star, px; clipped to the support.
+
+    Returns
+    -------
+    first : integer array (...)
+        First of four neighbouring splines.
+    weights : array (3, ..., 4)
+        Their values, slopes by the offset and curvatures.
+    """
+    place = (np.asarray(offset, dtype='f8') + CORE / 2) / KNOT
+    first = np.clip(np.floor(place).astype(int), 0, INTERVALS - 1)
+    part = np.clip(place - first, 0, 1)
+    rest = 1 - part
+    value = np.stack([rest ** 3, 4 - 3 * part ** 2 * (1 + rest), 4 - 3 * rest ** 2 * (1 + part),
+                      part ** 3], axis=-1) / 6
+    slope = np.stack([-rest ** 2, part * (3 * part - 4), -rest * (3 * rest - 4), part ** 2], axis=-1) / 2
+    curvature = np.stack([rest, 3 * part - 2, 3 * rest - 2, part], axis=-1)
+    return first, np.stack([value, slope / KNOT, curvature / KNOT ** 2])
+
+
+def matrix(offset):
+    """Values of all splines at some distances, (n, COUNT)."""
+    first, weights = taps(offset)
+    made = np.zeros((np.size(offset), COUNT))
+    np.put_along_axis(made, first[:, None] + np.arange(4), weights[0], axis=1)
+    return made
+
+
+@cache
+def sample_matrix():
+    """Splines at the samples of a PRF along one axis, (117, COUNT)."""
+    side = CORE * OVERSAMPLE
+    return matrix((np.arange(side) - side // 2) / OVERSAMPLE)
+
+
+@cache
+def _inverse():
+    return np.linalg.pinv(sample_matrix())
+
+
+def to_samples(coefficients):
+    """Samples (..., 117, 117) of splines with coefficients (..., SIZE)."""
+    square = coefficients.reshape(*coefficients.shape[:-1], COUNT, COUNT)
+    return sample_matrix() @ square @ sample_matrix().T
+
+
+def from_samples(samples):
+    """Coefficients (..., SIZE) that come nearest to samples (..., 117, 117)."""
+    made = _inverse() @ samples @ _inverse().T
+    return made.reshape(*made.shape[:-2], SIZE)
+
+
+@cache
+def phase_sums():
+    """Sum of each spline over the 13 x 13 px, at phases of the star: (PHASES ** 2, SIZE)."""
+    phase = (np.arange(PHASES) - PHASES // 2) / PHASES
+    pixel = np.arange(CORE) - CORE // 2
+    sums = matrix((phase[:, None] + pixel).ravel()).reshape(PHASES, CORE, COUNT).sum(axis=1)
+    return np.einsum('ai,bj->abij', sums, sums).reshape(PHASES ** 2, SIZE)
+
+
+def design(row, column, flux, stamp, blur=(0.0, 0.0, 0.0)):
+    """Light that every spline would give stars in the pixels of a stamp.
+
+    Parameters
+    ----------
+    row, column, flux : arrays (n,)
+    stamp : photometry.core.stamp.Stamp
+    blur : tuple
+        Variance of the motion in rows, its covariance, its variance in columns, px^2: the
+        image is the mean over the motion, up to the second order.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix (pixels, SIZE)
+    """
+    from scipy import sparse
+    rows, down = _axis(row, stamp.row_min, stamp.height)
+    columns, right = _axis(column, stamp.col_min, stamp.width)
+    (first_row, r), (first_column, c) = taps(down), taps(right)
+
+    def outer(one, two):
+        return np.einsum('nka,nmb->nkmab', one, two)
+    value = outer(r[0], c[0])
+    if any(blur):
+        value += (blur[0] * outer(r[2], c[0]) + 2 * blur[1] * outer(r[1], c[1])
+                  + blur[2] * outer(r[0], c[2])) / 2
+    value *= flux[:, None, None, None, None]
+    step = np.arange(4)
+    spline = ((first_row[:, :, None, None, None] + step[:, None]) * COUNT
+              + first_column[:, None, :, None, None] + step)
+    pixel = np.where((rows >= 0)[:, :, None] & (columns >= 0)[:, None, :],
+                     rows[:, :, None] * stamp.width + columns[:, None, :], -1)
+    pixel = np.broadcast_to(pixel[..., None, None], value.shape)
+    kept = pixel >= 0
+    shape = stamp.height * stamp.width, SIZE
+    return sparse.coo_matrix((value[kept], (pixel[kept], spline[kept])), shape).tocsr()
+
+
+def _axis(position, start, length):
+    """Pixels (n, 13) of the stars' cores in a stamp, -1 outside, and their distances from the stars."""
+    nearest = np.floor(position + 0.5).astype(int)
+    pixel = nearest[:, None] + np.arange(CORE) - CORE // 2
+    inside = (pixel >= start) & (pixel < start + length)
+    return np.where(inside, pixel - start, -1), pixel - position[:, None]
+
+
+def blurred(samples, blur):
+    """Samples (places, n, n) as a mean image shows them whose stars move with a Gaussian scatter.
+
+    Parameters
+    ----------
+    samples : array
+    blur : tuple
+        As for `design`.
+    """
+    if not any(blur):
+        return samples
+    pad = 3 * OVERSAMPLE
+    wide = np.pad(samples, ((0, 0), (pad, pad), (pad, pad)), mode='edge')
+    wave = 2 * np.pi * OVERSAMPLE * np.fft.fftfreq(wide.shape[1])
+    row, column = wave[:, None], wave[:wide.shape[2] // 2 + 1]
+    damping = np.exp(-(blur[0] * row ** 2 + 2 * blur[1] * row * column + blur[2] * column ** 2) / 2)
+    made = np.fft.irfft2(np.fft.rfft2(wide) * damping, wide.shape[1:])
+    return made[:, pad:-pad, pad:-pad]

@@ -1,0 +1,101 @@
+"""What is believed of the correction to the official PRF before a star is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from photometry.algorithms import epsf_basis as basis
+
+RIDGE, FLOOR = 0.3, 3e-5
+"""Standard deviation of each spline: so much of the official PRF there, and a little more."""
+
+STRETCH, BLUR, SKEW = 0.1, 0.1, 0.05
+"""Standard deviations of what is likelier than a free form: the official PRF stretched or
+turned (parts of its size), smeared (px^2) and made lopsided (px^3)."""
+
+RIPPLE, WANDER = 3e-4, 2e-3
+"""How far the sum over the pixels, and the place that a fit finds (px), may change with the
+phase of the star: fluxes and places of the stars themselves can hardly tell."""
+
+HARD = 1e-6
+"""Standard deviation of what is held: sum and centre."""
+
+PER_PHASE = 20
+"""Phases of which one counts: what 0.5 px splines can do changes slowly from phase to phase."""
+
+CENTRE_SKY = 0.01
+"""Sky over star, as a part of its light, in the fit that defines where a star stands."""
+
+
+def precision(official):
+    """Inverse covariance of the splines' coefficients.
+
+    The sum of the correction over the pixels is held at zero, and so is the shift
+    that a fit of the official PRF would find in it: an effective PRF is centred as
+    the official one, for the mean place of all stars cannot tell the two apart.
+
+    Parameters
+    ----------
+    official : array (117, 117)
+        Mean of the official samples over the field, summing to 81.
+
+    Returns
+    -------
+    array (SIZE, SIZE)
+    """
+    free = 1 / (RIDGE * np.abs(basis.from_samples(official)) + FLOOR) ** 2
+    ways, spread = _likely(official)
+    scaled = ways * free
+    inner = np.diag(spread ** -2.0) + scaled @ ways.T
+    made = np.diag(free) - scaled.T @ np.linalg.solve(inner, scaled)
+    sums, shifts = basis.phase_sums(), _phase_shifts(official)
+    for values, spread in ((sums, RIPPLE), *((shift, WANDER) for shift in shifts)):
+        change = values - values.mean(axis=0)
+        made += change.T @ change / (spread ** 2 * PER_PHASE)
+    held = np.stack([values.mean(axis=0) for values in (sums, *shifts)])
+    made += held.T @ held / HARD ** 2
+    return (made + made.T) / 2
+
+
+def _derivatives(official):
+    """Derivatives of the official PRF on its samples by order in (row, column)."""
+    image = basis.from_samples(official).reshape(basis.COUNT, basis.COUNT)
+    offset = _offset()
+    first, weights = basis.taps(offset)
+    every = np.zeros((4, offset.size, basis.COUNT))
+    for order in range(3):
+        np.put_along_axis(every[order], first[:, None] + np.arange(4), weights[order], axis=1)
+    every[3] = np.gradient(every[2], offset[1] - offset[0], axis=0)
+    return {(m, n): every[m] @ image @ every[n].T for m in range(4) for n in range(4) if m + n <= 3}
+
+
+def _offset():
+    side = basis.CORE * basis.OVERSAMPLE
+    return (np.arange(side) - side // 2) / basis.OVERSAMPLE
+
+
+def _likely(official):
+    """Coefficients (ways, SIZE) of likely corrections with their standard deviations."""
+    slope = _derivatives(official)
+    down, right = _offset()[:, None], _offset()
+    made = [(axis * slope[order], STRETCH) for axis in (down, right) for order in ((1, 0), (0, 1))]
+    made += [(slope[order] / 2, BLUR) for order in ((2, 0), (1, 1), (0, 2))]
+    made += [(slope[order], SKEW) for order in ((3, 0), (2, 1), (1, 2), (0, 3))]
+    return (basis.from_samples(np.stack([image for image, _ in made])),
+            np.array([spread for _, spread in made]))
+
+
+def _phase_shifts(official):
+    """Shift in px that a fit of the official PRF finds in every spline, at each phase: (2, phases, SIZE)."""
+    slope = _derivatives(official)
+    gradients = -np.stack([slope[1, 0], slope[0, 1]])
+    weighted = gradients / (np.maximum(official, 0) + CENTRE_SKY)
+    step, matrix = basis.OVERSAMPLE, basis.sample_matrix()
+    made = np.empty((2, step, step, basis.SIZE))
+    for i in range(step):
+        for j in range(step):
+            some, there = weighted[:, i::step, j::step], gradients[:, i::step, j::step]
+            normal = np.einsum('aij,bij->ab', some, there)
+            sums = [(matrix[i::step].T @ image @ matrix[j::step]).ravel() for image in some]
+            made[:, i, j] = np.linalg.solve(normal, np.stack(sums))
+    return made.reshape(2, step ** 2, basis.SIZE)

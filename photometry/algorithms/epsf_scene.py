@@ -1,0 +1,298 @@
+"""Stars of a part of a mean image, fitted all at once: what the effective PRF is learned from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from photometry.algorithms import masks
+from photometry.algorithms.prf import CORE, HALF, Wing
+from photometry.algorithms.wing_images import RADIUS, WingImages
+from photometry.core import units
+
+SKY, SKY_ERROR = 100.0, 0.03
+"""Light of the sky and least error of its subtraction, e-/s a pixel."""
+
+MODEL_ERROR, SATURATED_ERROR = 0.003, 0.1
+"""Error of the model as a part of a star's light in a pixel; where its core is saturated."""
+
+OUTSKIRT_ERROR, WING_ERROR = 2e-5, 0.1
+"""Error of the model as a part of all light of a star; of its wing, as a part of that."""
+
+CORE_ERROR = 0.1
+"""Error of the cores as a part of their light when the power law of the wings is chosen."""
+
+FLUX_SPREAD, PLACE_SPREAD, SATURATED_SPREAD = 0.5, 0.08, 0.01
+"""Priors: flux against its magnitude (relative), place against the catalogue, px."""
+
+STEP = 0.3
+"""Longest step of a star, px."""
+
+CLIP = 5.0
+"""Deviations, in units of their robust scatter, beyond which pixels lose weight."""
+
+DEGREE, SKY_SPREAD = 2, 1.0
+"""Of the sky that is left, with the prior of each term, e-/s."""
+
+GIANTS, GIANT, GIANT_SPREAD = 20, 6.8, 0.5
+"""Saturated stars whose wings have an amplitude of their own: how many at most, their magnitude,
+the prior of the amplitude over what is expected."""
+
+TYPICAL_WING = 0.03
+
+MOST, FAINTEST, PURITY = 300, 200.0, 0.7
+"""Stars learned from at once; their least signal to noise in the brightest pixel; least part
+of the light on their central pixels that must be theirs."""
+
+_REACH = HALF + 2
+
+
+class Scene:
+    """One part of the mean image with its stars.
+
+    Light of the sky and of the wings of saturated stars, whose cores tell nothing,
+    are the columns of ``wide`` with the factors ``level``. All other wings are one
+    image, ``wings``, times ``amount``, the wing's light over the core's.
+
+    Parameters
+    ----------
+    image : array (rows, columns)
+        Mean of the good frames, e-/s, without sky; NaN where unknown.
+    stamp : photometry.core.stamp.Stamp
+    row, column, tmag : arrays (n,)
+        Catalogue stars, those whose wings come in from outside included.
+    exposure : float
+        Seconds of light in the mean image.
+
+    Attributes
+    ----------
+    row, column, flux : arrays (near,)
+        Stars on the stamp or so near that their cores reach it; flux of the core, e-/s.
+    """
+
+    def __init__(self, image, stamp, row, column, tmag, exposure):
+        self.stamp, self.exposure = stamp, exposure
+        bad = ~np.isfinite(image) | masks.bleeding(masks.saturated(image))
+        self.used = ~bad.ravel()
+        self.image = np.where(self.used, image.ravel(), 0.0)
+        flux = units.magnitude_to_flux(tmag)
+        near = ((row > stamp.row_min - _REACH) & (row < stamp.row_max - 1 + _REACH)
+                & (column > stamp.col_min - _REACH) & (column < stamp.col_max - 1 + _REACH))
+        self.catalog = np.stack([row[near], column[near]])
+        self.row, self.column, self.flux = row[near], column[near], flux[near]
+        self.expected = self.flux.copy()
+        self.saturated = self._lack_centre(bad)
+        self._share_wings(row[~near], column[~near], flux[~near])
+        self.amount, self.exponent = 0.0, 3.0
+        self.noise = SKY_ERROR
+        self.robust = np.ones(self.image.size)
+
+    def _lack_centre(self, bad):
+        """Stars that lack one of their nine central pixels, though they lie on the stamp."""
+        found = np.zeros(self.row.size, dtype=bool)
+        nearest = [np.floor(axis + 0.5).astype(int) - start
+                   for axis, start in ((self.row, self.stamp.row_min), (self.column, self.stamp.col_min))]
+        inside = np.all([(place >= 0) & (place < side)
+                         for place, side in zip(nearest, self.stamp.shape, strict=True)], axis=0)
+        rows, columns = (place[inside] for place in nearest)
+        wide = np.pad(bad, 1)
+        found[inside] = np.any([wide[rows + i, columns + j] for i in range(3) for j in range(3)], axis=0)
+        return found
+
+    def _share_wings(self, row, column, flux):
+        """Tell saturated stars, each with a wing of its own, from those outside that share one image."""
+        bright = units.magnitude_to_flux(GIANT)
+        giant, own = flux > bright, self.saturated & (self.flux > bright)
+        outside = np.stack([row, column, flux])
+        mine = np.stack([self.row, self.column, self.flux])[:, own]
+        giants = np.concatenate([outside[:, giant], mine], axis=1)
+        self.giants = giants[:, np.argsort(-giants[2], kind='stable')][:, :GIANTS]
+        self.outside = outside[:, ~giant]
+        self._sky = _polynomials(self.stamp.shape)
+        number = self._sky.shape[1], self.giants.shape[1]
+        self.level = self._level_mean = np.repeat([0.0, 1.0], number)
+        self.wide_precision = np.repeat([SKY_SPREAD ** -2, GIANT_SPREAD ** -2], number)
+
+    # -- the model -------------------------------------------------------------------------------------
+
+    def render(self, prf):
+        """Take the images of the stars from a PRF without a wing, blurred by the motion."""
+        values, row0, column0 = prf.render_at(self.row, self.column, HALF, derivatives=1)
+        self.templates = np.stack(values).reshape(3, self.row.size, -1)
+        rows = row0[:, None] - self.stamp.row_min + np.arange(CORE)
+        columns = column0[:, None] - self.stamp.col_min + np.arange(CORE)
+        inside = (((rows >= 0) & (rows < self.stamp.height))[:, :, None]
+                  & ((columns >= 0) & (columns < self.stamp.width))[:, None, :])
+        pixel = rows[:, :, None] * self.stamp.width + columns[:, None, :]
+        self.pixel = np.where(inside, pixel, self.image.size).reshape(self.row.size, -1)
+
+    def spread(self, values):
+        """Sum of values (n, 169) in the stars' pixels as an image (pixels,)."""
+        return np.bincount(self.pixel.ravel(), values.ravel(), self.image.size + 1)[:-1]
+
+    def update_wings(self):
+        """Take the light of all wings from the present fluxes."""
+        flux = np.where(self.saturated, 0.0, np.maximum(self.flux, 0))
+        mine = self.row, self.column, flux
+        stars = (np.concatenate(pair) for pair in zip(mine, self.outside, strict=True))
+        self._wing_images = WingImages(*stars, self.stamp)
+        self.set_exponent(self.exponent)
+
+    def set_exponent(self, exponent):
+        """Let all wings follow a power law."""
+        self.exponent = float(exponent)
+        self.wings = self._wing_images.image(exponent).ravel()
+        number, (height, width) = self.giants.shape[1], self.stamp.shape
+        rows = np.broadcast_to(np.arange(height) + self.stamp.row_min, (number, height))
+        columns = np.broadcast_to(np.arange(width) + self.stamp.col_min, (number, width))
+        light = Wing(TYPICAL_WING, exponent, RADIUS).render(*self.giants[:2], rows, columns)[0]
+        light = light.reshape(number, height * width) * self.giants[2][:, None]
+        self.wide = np.column_stack([self._sky, light.T])
+
+    def model(self):
+        """Light of stars, wings and sky, (pixels,)."""
+        cores = self.spread(self.flux[:, None] * self.templates[0])
+        return cores + self.amount * self.wings + self.wide @ self.level
+
+    def variance(self):
+        """Of noise and of what the model may be wrong by, (pixels,)."""
+        flux = np.maximum(self.flux, 0)[:, None]
+        part = np.where(self.saturated, SATURATED_ERROR, MODEL_ERROR)[:, None]
+        wrong = (part * flux * self.templates[0]) ** 2 + (OUTSKIRT_ERROR * flux) ** 2
+        photons = (np.maximum(self.image, 0) + SKY) / self.exposure
+        wings = np.stack([self.amount * self.wings, self.wide[:, self._sky.shape[1]:].sum(axis=1)])
+        return photons + self.noise ** 2 + self.spread(wrong) + WING_ERROR ** 2 * (wings ** 2).sum(axis=0)
+
+    def weight(self):
+        """Inverse variance, less for what sticks out; zero where unused, (pixels,)."""
+        return np.where(self.used, self.robust / self.variance(), 0.0)
+
+    def judge(self):
+        """Measure what noise empty pixels have, and let those lose weight that stick out."""
+        rest = self.image - self.model()
+        stars = self.spread(np.maximum(self.flux, 0)[:, None] * self.templates[0])
+        empty = rest[self.used & (stars <= np.percentile(stars[self.used], 30))]
+        self.noise = max(SKY_ERROR, 1.4826 * np.median(np.abs(empty - np.median(empty))))
+        ratio = np.abs(rest) / np.sqrt(self.variance())
+        scale = max(1.0, 1.4826 * np.median(ratio[self.used]))
+        self.robust = np.minimum(1.0, CLIP * scale / np.maximum(ratio, 1e-9))
+
+    def wing_gains(self, exponents):
+        """Chi square that the best amount of wing takes away, for each power law.
+
+        Cores count for little, lest what is wrong with them yet should choose the wing.
+        """
+        cores = self.spread(np.maximum(self.flux, 0)[:, None] * self.templates[0])
+        weight = np.where(self.used, self.robust / (self.variance() + (CORE_ERROR * cores) ** 2), 0.0)
+        rest = self.image - self.model() + self.amount * self.wings
+        gains = np.empty(len(exponents))
+        for number, exponent in enumerate(exponents):
+            self.set_exponent(exponent)
+            design = np.column_stack([self.wings, self.wide])
+            weighted = design * weight[:, None]
+            normal = weighted.T @ design + np.diag(np.append(0.0, self.wide_precision))
+            right = weighted.T @ rest
+            gains[number] = right @ np.linalg.solve(normal, right)
+        return gains
+
+    # -- fluxes, places, sky ---------------------------------------------------------------------------
+
+    def fit(self):
+        """One step of all fluxes, places and levels, the PRF held."""
+        from scipy import sparse
+        from scipy.sparse.linalg import splu
+        weight, rest = self.weight(), self.image - self.model()
+        every = np.arange(self.row.size)
+        stars = self.columns(every)
+        prior, away = self.prior(every)
+        normal = (stars.T @ sparse.diags(weight) @ stars + sparse.diags(prior)).tocsc()
+        weighted = self.wide * weight[:, None]
+        cross = stars.T @ weighted
+        right = stars.T @ (weight * rest) - prior * away
+        factor = splu(normal, permc_spec='MMD_AT_PLUS_A', diag_pivot_thresh=0.0,
+                      options={'SymmetricMode': True})
+        solved = factor.solve(np.column_stack([cross, right]))
+        inner = self.wide.T @ weighted + np.diag(self.wide_precision) - cross.T @ solved[:, :-1]
+        outer = (weighted.T @ rest - self.wide_precision * (self.level - self._level_mean)
+                 - cross.T @ solved[:, -1])
+        step = np.linalg.solve(inner, outer)
+        self.level = self.level + step
+        self._move((solved[:, -1] - solved[:, :-1] @ step).reshape(-1, 3))
+
+    def _move(self, step):
+        self.flux = self.flux + step[:, 0]
+        self.row = self.row + np.clip(step[:, 1], -STEP, STEP)
+        self.column = self.column + np.clip(step[:, 2], -STEP, STEP)
+
+    def columns(self, chosen):
+        """Light by flux, row and column of each chosen star, (pixels, 3 stars) sparse."""
+        from scipy import sparse
+        value = self.templates[:, chosen].copy()
+        value[1:] *= self.flux[chosen][:, None]
+        pixel = np.broadcast_to(self.pixel[chosen], value.shape)
+        number = 3 * np.arange(chosen.size)[:, None] + np.arange(3)[:, None, None]
+        kept = pixel < self.image.size
+        return sparse.coo_matrix((value[kept], (pixel[kept], np.broadcast_to(number, value.shape)[kept])),
+                                 (self.image.size, 3 * chosen.size)).tocsr()
+
+    def prior(self, chosen):
+        """Inverse variances of the chosen stars' numbers, and how far these are from what is expected."""
+        place = np.where(self.saturated, SATURATED_SPREAD, PLACE_SPREAD)[chosen]
+        spread = np.stack([FLUX_SPREAD * self.expected[chosen] + 1.0, place, place], axis=1)
+        shift = self._shift()
+        away = np.stack([self.flux - self.expected, self.row - self.catalog[0] - shift[0],
+                         self.column - self.catalog[1] - shift[1]], axis=1)[chosen]
+        return spread.ravel() ** -2.0, away.ravel()
+
+    def _shift(self):
+        """Common displacement of the stars against the catalogue, px."""
+        weight = np.where(self.saturated, 0.0, np.clip(self.flux, 0, 1e4))
+        if not weight.any():
+            return np.zeros(2)
+        away = np.stack([self.row - self.catalog[0], self.column - self.catalog[1]])
+        return (away * weight).sum(axis=1) / weight.sum()
+
+    # -- what the PRF is learned from ------------------------------------------------------------------
+
+    def teachers(self):
+        """Stars to learn from, brightest first: bright, unsaturated, alone on their central pixels."""
+        inside = self.pixel < self.image.size
+        pixel = np.where(inside, self.pixel, 0)
+        steps = np.abs(np.arange(CORE) - HALF) <= 1
+        centre = np.outer(steps, steps).ravel()
+        own = self.flux[:, None] * self.templates[0]
+        good = (inside & self.used[pixel])[:, centre].all(axis=1)
+        pure = own[:, centre].sum(axis=1) > PURITY * self.model()[pixel][:, centre].sum(axis=1)
+        peak = own.max(axis=1)
+        noise = np.sqrt((np.maximum(peak, 0) + SKY) / self.exposure + self.noise ** 2)
+        chosen = np.flatnonzero(good & pure & ~self.saturated & (peak > FAINTEST * noise))
+        return chosen[np.argsort(-self.flux[chosen], kind='stable')][:MOST]
+
+    def owner(self, chosen):
+        """Which of the chosen stars shines most in each pixel, -1 where none does, (pixels,)."""
+        best = np.zeros(self.image.size + 1)
+        owner = np.full(self.image.size + 1, -1)
+        for number, star in enumerate(chosen):
+            value, pixel = self.flux[star] * self.templates[0, star], self.pixel[star]
+            more = value > best[pixel]
+            best[pixel[more]], owner[pixel[more]] = value[more], number
+        return owner[:-1]
+
+    def residual(self, star, prf):
+        """Rms of what is left of a star, over its peak; flux, place and a level are its own."""
+        kept = self.pixel[star] < self.image.size
+        kept[kept] = self.used[self.pixel[star][kept]]
+        pixel = self.pixel[star][kept]
+        present = self.flux[star] * self.templates[0, star][kept]
+        data = (self.image - self.model())[pixel] + present
+        images = prf.render_at(self.row[star], self.column[star], HALF, derivatives=1)[0]
+        design = np.stack([image.ravel()[kept] for image in images] + [np.ones(pixel.size)])
+        weighted = design * self.weight()[pixel]
+        left = data - np.linalg.solve(weighted @ design.T, weighted @ data) @ design
+        return float(np.sqrt(np.mean(left ** 2)) / present.max())
+
+
+def _polynomials(shape):
+    """Terms of the sky up to DEGREE over the pixels, (pixels, terms)."""
+    row, column = (np.linspace(-1, 1, size) if size > 1 else np.zeros(1) for size in shape)
+    return np.stack([np.outer(row ** i, column ** j).ravel()
+                     for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)], axis=1)
