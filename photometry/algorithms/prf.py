@@ -15,6 +15,9 @@ HALF = CORE // 2
 _TAPS = 4
 _PAD = 7
 
+_MOST_TAPS = 256
+"""Cells and phases whose coefficients are kept, 87 kB each."""
+
 PLANES = (1, 3, 6)
 """Images of a star with derivatives up to no, first, second order."""
 
@@ -231,8 +234,19 @@ class PRF:
         image *= scale
         return image.reshape(planes, row.size, CORE, CORE), *first
 
-    def _taps(self, cell_row, cell_column, i, j):
-        """Spline coefficients (4 places x 4 x 4 taps, 13 x 13 px) for one integer phase."""
+    @cached_property
+    def _known_taps(self):
+        return {}
+
+    def _taps(self, *key):
+        """Spline coefficients (4 places x 4 x 4 taps, 13 x 13 px) for a cell of places and a phase."""
+        if key not in self._known_taps:
+            if len(self._known_taps) >= _MOST_TAPS:
+                self._known_taps.clear()
+            self._known_taps[key] = self._cut_taps(*key)
+        return self._known_taps[key]
+
+    def _cut_taps(self, cell_row, cell_column, i, j):
         step = self.oversample
         block = self._coefficients[cell_row:cell_row + 2, cell_column:cell_column + 2,
                                    i - 1 + _PAD:, j - 1 + _PAD:]

@@ -54,10 +54,24 @@ class Band(NamedTuple):
     """Some rows of the region with the templates that shine there."""
 
     rows: slice
-    members: np.ndarray
-    """Numbers of the templates."""
+    wide: int
+    """The first so many templates are members,"""
+    low: int
+    high: int
+    """and those from ``low`` to ``high``."""
     values: np.ndarray
-    """(planes, members, pixels)."""
+    """(planes, members, pixels) float32."""
+
+    @property
+    def members(self):
+        """Numbers of the templates."""
+        return np.concatenate([np.arange(self.wide), np.arange(self.low, self.high)])
+
+    def add(self, total, part):
+        """Add rows for members and sky (members + 6, times) to those of all unknowns, in place."""
+        total[:self.wide] += part[:self.wide]
+        total[self.low:self.high] += part[self.wide:-SKY_TERMS]
+        total[-SKY_TERMS:] += part[-SKY_TERMS:]
 
 
 def make_layout(row, expected, groups, wide):
@@ -104,7 +118,7 @@ def monomials(shift):
     return np.stack([np.ones_like(row), row, column, row ** 2 / 2, row * column, column ** 2 / 2])
 
 
-def render_bands(prf, row, column, layout, stamp, derivatives=0, about=None):
+def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, blur=None):
     """Templates of all stars on a region, with derivatives by their positions.
 
     They are the 13 x 13 px of the cores; see `wings` and `far_light` for the rest.
@@ -118,6 +132,9 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, about=None):
     derivatives : {0, 1, 2}
     about : pair of ndarray (stars,), optional
         As in `PRF.render`.
+    blur : ndarray (3,), optional
+        Covariance of a motion (rr, rc, cc), px^2, over which values are averaged; it takes
+        the second derivatives, which are then left out.
 
     Returns
     -------
@@ -125,17 +142,26 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, about=None):
     """
     planes = prf_model.PLANES[derivatives]
     values, row0, column0 = prf.render_at(row, column, prf_model.HALF, derivatives, about)
-    values = np.reshape(values, (planes, row.size, prf_model.CORE, prf_model.CORE))
-    values = values * layout.share[:, None, None]
-    bands, where, size = _extents(layout, stamp, row0 - stamp.row_min)
-    index, inside = _index(where, layout, row0 - stamp.row_min, column0 - stamp.col_min, stamp.shape)
-    values = np.where(inside, values, 0.0).reshape(planes, -1)
-    flat = np.stack([np.bincount(index, weights=plane, minlength=size) for plane in values])
+    values = np.reshape(values, (planes, row.size, -1))
+    if blur is not None:
+        values[0] += np.tensordot(np.asarray(blur) * (0.5, 1.0, 0.5), values[3:], 1)
+        planes = prf_model.PLANES[1]
+    row0, column0 = row0 - stamp.row_min, column0 - stamp.col_min
+    bands, where, size = _extents(layout, stamp, row0)
+    index = _index(where, layout, row0, column0, stamp.shape).reshape(row.size, -1)
+    # What falls off the region is put behind the end.
+    index[index < 0] = size
+    flat = np.zeros((planes, size + 1), dtype='float32')
+    alone = layout.share == 1
+    for plane, value in zip(flat, values[:planes], strict=True):
+        plane[index[alone].ravel()] = value[alone].ravel()
+        for star in np.flatnonzero(~alone):
+            plane[index[star]] += layout.share[star] * value[star]
     made = []
-    for (start, end, members), offset in zip(bands, where[:, 0], strict=True):
-        pixels = (end - start) * stamp.width
-        part = flat[:, offset:offset + members.size * pixels]
-        made.append(Band(slice(start, end), members, part.reshape(planes, members.size, pixels)))
+    for (start, end, low, high), offset in zip(bands, where[:, 0], strict=True):
+        shape = layout.wide + high - low, (end - start) * stamp.width
+        part = flat[:, offset:offset + shape[0] * shape[1]].reshape(planes, *shape)
+        made.append(Band(slice(start, end), layout.wide, low, high, part))
     return made
 
 
@@ -149,7 +175,7 @@ def _extents(layout, stamp, first):
 
     Returns
     -------
-    bands : list of (first row, end, members)
+    bands : list of (first row, end, first compact template, end)
     where : ndarray (bands, 2) of int
         Place of the band in the array; what to subtract from the numbers of compact templates.
     size : int
@@ -160,16 +186,15 @@ def _extents(layout, stamp, first):
     for start in range(0, stamp.height, BAND):
         end = min(start + BAND, stamp.height)
         here = template[(first < end) & (first + prf_model.CORE > start)]
-        low, high = (here.min(), here.max() + 1) if here.size else (layout.wide, layout.wide)
-        members = np.concatenate([np.arange(layout.wide), np.arange(low, high)])
-        bands.append((start, end, members))
+        low, high = (int(here.min()), int(here.max()) + 1) if here.size else (layout.wide, layout.wide)
+        bands.append((start, end, low, high))
         where.append((size, low - layout.wide))
-        size += members.size * (end - start) * stamp.width
+        size += (layout.wide + high - low) * (end - start) * stamp.width
     return bands, np.array(where).reshape(-1, 2), size
 
 
 def _index(where, layout, row0, column0, shape):
-    """Places (stars * 13 * 13,) of the cores' pixels in the array of all bands, and whether they exist."""
+    """Places (stars, 13, 13) of the cores' pixels in the array of all bands, -1 off the region."""
     height, width = shape
     step = np.arange(prf_model.CORE)
     rows, columns = row0[:, None] + step, column0[:, None] + step
@@ -179,7 +204,7 @@ def _index(where, layout, row0, column0, shape):
     tall = np.minimum(BAND, height - band * BAND)
     number = layout.template[:, None] - np.where((layout.template < layout.wide)[:, None], 0, where[band, 1])
     begin = where[band, 0] + number * tall * width + (rows - band * BAND) * width
-    return np.where(inside, begin[:, :, None] + columns[:, None, :], 0).ravel(), inside
+    return np.where(inside, begin[:, :, None] + columns[:, None, :], -1)
 
 
 def wings(prf, row, column, layout, stamp):
@@ -204,7 +229,8 @@ def combined(bands, coefficients, shape, plane=0):
     """Image (rows, columns) of templates times coefficients (templates,)."""
     image = np.empty(shape)
     for band in bands:
-        image[band.rows] = (coefficients[band.members] @ band.values[plane]).reshape(-1, shape[1])
+        wide, compact = coefficients[:band.wide], coefficients[band.low:band.high]
+        image[band.rows] = (np.concatenate([wide, compact]) @ band.values[plane]).reshape(-1, shape[1])
     return image
 
 
@@ -239,8 +265,9 @@ def far_light(prf, row, column, flux, stamp, planes=None):
     place = (pixel[0][near] - canvas.row_min) * canvas.width + pixel[1][near] - canvas.col_min
     shift = np.stack([row[near] - pixel[0][near], column[near] - pixel[1][near]], axis=1)
     size = tuple(fft.next_fast_len(side, real=True) for side in canvas.shape)
+    terms = monomials(shift)[:6 if 0 in planes else 3] * flux[near]
     points = [fft.rfft2(np.bincount(place, weights=weight, minlength=canvas.height * canvas.width)
-                        .reshape(canvas.shape), size) for weight in monomials(shift) * flux[near]]
+                        .reshape(canvas.shape), size) for weight in terms]
     made = []
     for plane in planes:
         kernels = ((0, 1, 2, 3, 4, 5), (1, 3, 4), (2, 4, 5))[plane]

@@ -10,45 +10,6 @@ MOST = 60
 """Missing pixels of a frame up to which its inverse is corrected, not computed anew."""
 
 
-class Missing(NamedTuple):
-    """Missing pixels, counted along the rows, and their frames, sorted by frame."""
-
-    pixel: np.ndarray
-    frame: np.ndarray
-
-
-def find(images, errors, gappy, good, limit):
-    """Pixels that are never used, and the gaps of the others.
-
-    Parameters
-    ----------
-    images, errors : ndarray (rows, columns, times)
-    gappy : ndarray (n, 2) of int
-        Rows and columns of the pixels with gaps.
-    good : ndarray (times,) of bool
-    limit : float
-        Part of the good frames without a number from which a pixel is not used.
-
-    Returns
-    -------
-    dead : ndarray (rows, columns) of bool
-    missing : Missing
-    """
-    dead = np.zeros(images.shape[:2], dtype=bool)
-    pixels, frames = [np.zeros(0, dtype=int)], [np.zeros(0, dtype=int)]
-    counted = good if good.any() else np.ones(images.shape[2], dtype=bool)
-    for row, column in gappy:
-        gone = ~(np.isfinite(images[row, column]) & np.isfinite(errors[row, column]))
-        if gone[counted].mean() > limit:
-            dead[row, column] = True
-        else:
-            frames.append(np.flatnonzero(gone))
-            pixels.append(np.full(frames[-1].size, row * images.shape[1] + column))
-    pixel, frame = np.concatenate(pixels), np.concatenate(frames)
-    order = np.argsort(frame, kind='stable')
-    return dead, Missing(pixel[order], frame[order])
-
-
 class _Gap(NamedTuple):
     """What is taken from the equations of one frame; n missing pixels."""
 
@@ -74,23 +35,24 @@ class Gaps:
     Parameters
     ----------
     group : photometry.algorithms.scene_group.Group
-    pixels : photometry.algorithms.scene_group.Pixels
+    weight : ndarray (pixels,)
+        Counted along the rows of the region.
+    missing : list of (pixels, numbers)
+        Missing pixels and the numbers of their frames in the group.
     """
 
-    def __init__(self, group, pixels):
+    def __init__(self, group, weight, missing):
         self.group = group
-        missing = pixels.missing
         self.shape = group.free.size, group.frames.size
         self._gaps = []
-        if not missing.frame.size:
+        if not missing:
             return
-        weight = pixels.weight.ravel()
-        for number in np.flatnonzero(np.isin(group.frames, missing.frame)):
-            low, high = np.searchsorted(missing.frame, [group.frames[number], group.frames[number] + 1])
-            chosen = missing.pixel[low:high]
-            chosen = chosen[weight[chosen] > 0]
-            if chosen.size:
-                self._gaps.append(self._gap(number, chosen, weight[chosen]))
+        pixel, frame = (np.concatenate(parts) for parts in zip(*missing, strict=True))
+        pixel, frame = pixel[weight[pixel] > 0], frame[weight[pixel] > 0]
+        order = np.argsort(frame, kind='stable')
+        numbers, first = np.unique(frame[order], return_index=True)
+        for number, chosen in zip(numbers, np.split(pixel[order], first[1:]), strict=True):
+            self._gaps.append(self._gap(number, chosen, weight[chosen]))
 
     def _gap(self, number, chosen, weight):
         group = self.group

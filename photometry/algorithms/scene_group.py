@@ -11,14 +11,11 @@ import numpy as np
 from photometry.algorithms import scene_design as design
 from photometry.algorithms import scene_gaps
 
-REFINEMENTS = 2
-"""Times that a solution is held against the frame's own matrix."""
+CLEAR = 0.05
+"""Refinement of a solution that needs no further one, in errors of the flux."""
 
 CONVERGED = 0.3
-"""Part of the first refinement that the last one may have."""
-
-SMALL = 1e-3
-"""Refinement that needs no further one, in errors of the flux."""
+"""Part of a refinement that the next one may have; else the frame's own matrix is factorised."""
 
 LEAST_SEEN = 0.02
 """Part of a star's light that must fall on pixels which can be used."""
@@ -32,15 +29,15 @@ SKY_SPREAD = 10.0
 LOST = 5.0
 """Growth of the error by missing pixels beyond which a frame tells nothing about a star."""
 
-SAMPLE = 48
-"""Frames from which typical errors and the reduced chi square are taken."""
+RUNS, RUN = 6, 8
+"""Runs of successive frames from which typical errors and the reduced chi square are taken."""
 
-HALF_GONE = 0.5
-"""Part of the good frames without a number from which a pixel is not used at all."""
+GONE = 0.5
+"""Part of these frames without a number from which a pixel is not used at all."""
 
 
 class Pixels:
-    """Images with errors, their weights, and what is missing in them.
+    """Images with errors and their weights.
 
     Parameters
     ----------
@@ -54,10 +51,6 @@ class Pixels:
     ----------
     variance, weight : ndarray (rows, columns)
         Typical variance of a frame, infinite where not used, and its inverse.
-    gappy : ndarray (n, 2) of int
-        Pixels without a number in some frames.
-    missing : scene_gaps.Missing
-        Frames in which used pixels have none.
     sample : ndarray of int
         Some frames that stand for all.
     """
@@ -66,33 +59,26 @@ class Pixels:
         self.images, self.errors = images, errors
         self.times = len(shift)
         known = np.isfinite(shift).all(axis=1)
-        sample = np.flatnonzero(good & known) if (good & known).any() else np.flatnonzero(known)
-        self.sample = sample[np.linspace(0, sample.size - 1, min(SAMPLE, sample.size)).astype(int)]
-        whole = np.isfinite(images.sum(axis=-1)) & np.isfinite(errors.sum(axis=-1))
-        self.gappy = np.argwhere(~whole)
-        dead, self.missing = scene_gaps.find(images, errors, self.gappy, good, HALF_GONE)
-        typical = _mean_square(errors[..., self.sample])
-        used = np.isfinite(variance) & np.isfinite(typical) & (typical > 0) & ~dead
+        some = np.flatnonzero(good & known) if (good & known).any() else np.flatnonzero(known)
+        starts = np.linspace(0, max(some.size - RUN, 0), RUNS).astype(int)
+        self.sample = some[np.unique(np.clip(starts[:, None] + np.arange(RUN), 0, some.size - 1))]
+        valid, square = self._sampled()
+        number = valid.sum(axis=-1)
+        typical = np.where(valid, square, 0.0).sum(axis=-1) / np.maximum(number, 1)
+        used = np.isfinite(variance) & (typical > 0) & (number > GONE * self.sample.size)
         self.variance = np.where(used, typical, np.inf)
         self.weight = np.where(used, 1 / np.where(used, typical, 1.0), 0.0)
 
-    def band(self, rows, frames, fill):
-        """Images and errors of some rows, (pixels, frames) each.
+    def _sampled(self):
+        """Whether the pixels of the sampled frames hold a number, and the squares of their errors."""
+        square = self.errors[..., self.sample].astype('float64') ** 2
+        return np.isfinite(square) & np.isfinite(self.images[..., self.sample]), square
 
-        Gaps are filled: images with ``fill(row, column, numbers)``, errors with the typical one.
-        """
+    def band(self, rows, frames):
+        """Images and errors of some rows, (pixels, frames) each."""
         every = frames.size == self.times
-        images, errors = (cube[rows] if every else cube[rows][..., frames]
-                          for cube in (self.images, self.errors))
-        gappy = self.gappy[(self.gappy[:, 0] >= rows.start) & (self.gappy[:, 0] < rows.stop)]
-        if len(gappy):
-            images, errors = images.copy(), errors.copy()
-        for row, column in gappy:
-            image, error = images[row - rows.start, column], errors[row - rows.start, column]
-            gone = np.flatnonzero(~(np.isfinite(image) & np.isfinite(error)))
-            image[gone] = fill(row, column, gone)
-            error[gone] = np.sqrt(self.variance[row, column]) if self.weight[row, column] > 0 else 1.0
-        return images.reshape(-1, frames.size), errors.reshape(-1, frames.size)
+        return tuple((cube[rows] if every else cube[rows][..., frames]).reshape(-1, frames.size)
+                     for cube in (self.images, self.errors))
 
 
 class Found(NamedTuple):
@@ -104,6 +90,8 @@ class Found(NamedTuple):
     error: np.ndarray
     sky: np.ndarray
     covariance: np.ndarray
+    deviation: np.ndarray
+    """(free + 6, frames) from the mean scene, the sky included."""
 
 
 @dataclass(frozen=True)
@@ -139,24 +127,37 @@ class Group:
     @cached_property
     def _model(self):
         """Mean scene in the frames: images (n, rows, columns) and their coefficients (n, frames)."""
-        return self.light.moved(self.bands, self.middle, self.frames, self.phi)
+        return self.light.moved(self.bands, self.frames, self.phi)
+
+    @property
+    def _size(self):
+        return self.light.layout.number + design.SKY_TERMS
 
     @cached_property
     def _columns(self):
-        """For each band numbers and values of its unknowns, stars and sky, in the middle."""
-        count = self.light.layout.number
+        """Values in the middle of the members of each band and the sky, (members + 6, pixels) float64."""
         sky = design.sky_basis(self.light.stamp.shape)
-        return [(np.concatenate([band.members, count + np.arange(design.SKY_TERMS)]),
-                 np.concatenate([band.values[0], sky[:, band.rows].reshape(design.SKY_TERMS, -1)]))
-                for band in self.bands]
+        return [np.concatenate([band.values[0], sky[:, band.rows].reshape(design.SKY_TERMS, -1)],
+                               dtype='float64') for band in self.bands]
+
+    @cached_property
+    def _index(self):
+        """Their numbers."""
+        sky = self.light.layout.number + np.arange(design.SKY_TERMS)
+        return [np.concatenate([band.members, sky]) for band in self.bands]
+
+    @cached_property
+    def _weighted(self):
+        return [values * self.pixels.weight[band.rows].ravel()
+                for band, values in zip(self.bands, self._columns, strict=True)]
 
     @cached_property
     def seen(self):
         """Part of each template's light on pixels that can be used."""
-        seen = np.zeros(self.light.layout.number)
-        for band in self.bands:
-            seen[band.members] += band.values[0] @ (self.pixels.weight[band.rows].ravel() > 0)
-        return seen
+        seen = np.zeros(self._size)
+        for band, values in zip(self.bands, self._columns, strict=True):
+            band.add(seen, values @ (self.pixels.weight[band.rows].ravel() > 0))
+        return seen[:-design.SKY_TERMS]
 
     @cached_property
     def _prior(self):
@@ -174,14 +175,15 @@ class Group:
     @cached_property
     def normal(self):
         """``A0' W A_l`` of the free unknowns, (6, free, free), with the prior in the first."""
-        size = self._prior.size
-        normal = np.zeros((6, size, size))
-        for band, (index, values) in zip(self.bands, self._columns, strict=True):
-            weighted = values * self.pixels.weight[band.rows].ravel()
-            normal[np.ix_([0], index, index)] += weighted @ values.T
-            slopes = band.values[1:].reshape(-1, weighted.shape[1])
-            products = (weighted @ slopes.T).reshape(index.size, 5, -1).transpose(1, 0, 2)
-            normal[np.ix_(range(1, 6), index, band.members)] += products
+        normal = np.zeros((6, self._size, self._size))
+        for band, index, values, weighted in zip(self.bands, self._index, self._columns, self._weighted,
+                                                 strict=True):
+            normal[0][np.ix_(index, index)] += weighted @ values.T
+            members = index[:-design.SKY_TERMS]
+            place = np.ix_(index, members)
+            products = weighted.astype('float32') @ band.values[1:].transpose(0, 2, 1)
+            for plane in range(1, 6):
+                normal[plane][place] += products[plane - 1]
         normal = np.ascontiguousarray(normal[:, self.free[:, None], self.free])
         normal[0].flat[::self.free.size + 1] += self._prior[self.free]
         return normal
@@ -199,101 +201,116 @@ class Group:
         -------
         Found
         """
-        right, square = self._project()
-        deviation, growth = self._solutions(right)
+        right, square, gaps = self._project()
+        deviation = self._solutions(right, gaps)
         stars = self.free.size - design.SKY_TERMS
-        object.__setattr__(self, '_deviation', deviation)
-        growth = growth[:stars]
-        free = self.free[:stars]
+        growth, free = gaps.growth()[:stars], self.free[:stars]
         lost = growth > LOST
         flux = np.where(lost, np.nan, self.light.flux[free][:, None] + deviation[:stars])
-        error = np.where(lost, np.nan, np.sqrt(square[:stars]) * growth)
-        return Found(free, flux, error, deviation[stars:], self.inverse[:stars, :stars])
+        error = np.where(lost, np.nan, np.sqrt(square[free]) * growth)
+        return Found(free, flux, error, deviation[stars:], self.inverse[:stars, :stars], deviation)
 
     def _project(self):
-        """Projections of images less the mean scene, and variances of the unknowns: (free, frames) each."""
-        pixels, frames = self.pixels, self.frames
-        size = self._prior.size
+        """Projections of images less the mean scene, variances of the unknowns, and `scene_gaps.Gaps`."""
         images, coefficients = self._model
-        right, square = (np.zeros((size, frames.size)) for _ in range(2))
-        static = np.zeros((size, len(images)))
-        place = np.full(size, -1)
-        place[self.free] = np.arange(self.free.size)
-        for band, (index, values) in zip(self.bands, self._columns, strict=True):
-            weighted = values * pixels.weight[band.rows].ravel()
-            data, errors = pixels.band(band.rows, frames, self._fill)
-            right[index] += weighted.astype('float32') @ data
-            static[index] += weighted @ images[:, band.rows].reshape(len(images), -1).T
-            free = place[index] >= 0
-            known = place[index][free]
-            operator = self.inverse[np.ix_(known, known)] @ weighted[free]
-            square[index[free]] += np.square(operator).astype('float32') @ np.square(errors)
-        return right[self.free] - static[self.free] @ coefficients, square[self.free]
+        right, square = (np.zeros((self._size, self.frames.size), dtype='float32') for _ in range(2))
+        static = np.zeros((self._size, len(images)))
+        inverse = np.zeros((self._size, self._size))
+        inverse[np.ix_(self.free, self.free)] = self.inverse
+        space = np.empty((design.BAND * self.light.stamp.width, self.frames.size), dtype='float32')
+        missing = []
+        for band, index, weighted in zip(self.bands, self._index, self._weighted, strict=True):
+            operators = (weighted.astype('float32'),
+                         np.square(inverse[np.ix_(index, index)] @ weighted).astype('float32'))
+            band.add(static, weighted @ images[:, band.rows].reshape(len(images), -1).T)
+            data, errors = self.pixels.band(band.rows, self.frames)
+            parts = _products(operators, data, errors, space)
+            # One pixel without a number spoils the sums of all unknowns, so that a look at one suffices.
+            if not (np.isfinite(parts[0][-1]).all() and np.isfinite(parts[1][-1]).all()):
+                data, errors, gone = self._filled(band.rows, data, errors)
+                missing.append(gone)
+                parts = _products(operators, data, errors, space)
+            band.add(right, parts[0])
+            band.add(square, parts[1])
+        gaps = scene_gaps.Gaps(self, self.pixels.weight.ravel(), missing)
+        return right[self.free] - static[self.free] @ coefficients, square, gaps
 
-    def _fill(self, row, column, numbers):
-        """Mean scene in a pixel of some frames of the group."""
+    def _filled(self, rows, data, errors):
+        """Pixels with the mean scene in their gaps, and the gaps: (pixels, frames of the group)."""
+        gone = ~(np.isfinite(data) & np.isfinite(errors))
+        data, errors = data.copy(), errors.copy()
         images, coefficients = self._model
-        return images[:, row, column] @ coefficients[:, numbers]
+        images = images[:, rows].reshape(len(images), -1)
+        variance = self.pixels.variance[rows].ravel()
+        for pixel in np.flatnonzero(gone.any(axis=1)):
+            some = gone[pixel]
+            data[pixel, some] = images[:, pixel] @ coefficients[:, some]
+            errors[pixel, some] = np.sqrt(variance[pixel]) if np.isfinite(variance[pixel]) else 1.0
+        pixels, numbers = np.nonzero(gone)
+        return data, errors, (pixels + rows.start * self.light.stamp.width, numbers)
 
-    def _solutions(self, right):
-        """Deviations (free, frames) and by how much missing pixels let errors grow."""
-        gaps = scene_gaps.Gaps(self, self.pixels)
+    def _solutions(self, right, gaps):
+        """Deviations from the mean scene, (free, frames)."""
         solution = gaps.solved(self.inverse @ right)
-        sizes = []
         sigma = np.sqrt(np.diag(self.inverse))[:, None]
-        for _ in range(REFINEMENTS):
-            step = gaps.solved(self.inverse @ (right - gaps.own(self._own(solution), solution)))
-            solution += step
-            sizes.append(np.abs(step / sigma).max(axis=0, initial=0))
-        wild = ~((sizes[-1] <= CONVERGED * sizes[0]) | (sizes[-1] < SMALL))
-        for number in np.flatnonzero(wild):
-            matrix = gaps.own_matrix(np.tensordot(self.phi[:, number], self.normal, 1), number)
-            solution[:, number] = np.linalg.lstsq(matrix, right[:, number], rcond=None)[0]
-        return solution, gaps.growth()
+        step = gaps.solved(self.inverse @ (right - self._own(solution, gaps)))
+        solution += step
+        first = np.abs(step / sigma).max(axis=0, initial=0)
+        rest = np.flatnonzero(~(first < CLEAR))
+        if rest.size:
+            product = self._own(solution, gaps)
+            step = gaps.solved(self.inverse @ (right - product))
+            solution[:, rest] += step[:, rest]
+            last = np.abs(step / sigma).max(axis=0, initial=0)
+            for number in rest[~(last[rest] < np.maximum(CONVERGED * first[rest], CLEAR))]:
+                matrix = gaps.own_matrix(np.tensordot(self.phi[:, number], self.normal, 1), number)
+                solution[:, number] = np.linalg.lstsq(matrix, right[:, number], rcond=None)[0]
+        return solution
 
-    def _own(self, solution):
+    @cached_property
+    def _slopes(self):
+        """What the motion adds to the matrix, side by side: (free, 5 * free) float32."""
+        return np.concatenate([*self.normal[1:]], axis=1).astype('float32')
+
+    def _own(self, solution, gaps):
         """The frames' own matrices times the solutions."""
-        total = self.normal[0] @ solution
-        for plane in range(1, 6):
-            total += self.phi[plane] * (self.normal[plane] @ solution)
-        return total
+        moved = self.phi[1:, None].astype('float32') * solution.astype('float32')
+        product = self.normal[0] @ solution + self._slopes @ moved.reshape(-1, solution.shape[1])
+        return gaps.own(product, solution)
 
     def values_at(self, flat):
         """All planes of the free unknowns at pixels, counted along the rows: (6, free, n)."""
         width = self.light.stamp.width
-        values = np.zeros((6, self._prior.size, len(flat)))
+        values = np.zeros((6, self._size, len(flat)))
         for number, pixel in enumerate(flat):
             row, column = divmod(int(pixel), width)
-            band, (index, middle) = (items[row // design.BAND] for items in (self.bands, self._columns))
+            band, index, middle = (items[row // design.BAND]
+                                   for items in (self.bands, self._index, self._columns))
             inner = (row - band.rows.start) * width + column
-            values[:, band.members, number] = band.values[:, :, inner]
+            values[:, index[:-design.SKY_TERMS], number] = band.values[:, :, inner]
             values[0, index, number] = middle[:, inner]
         return values[:, self.free]
 
-    def chi2(self):
+    def chi2(self, deviation):
         """Reduced chi square of the templates in those of the sampled frames that are in the group."""
         numbers = np.flatnonzero(np.isin(self.frames, self.pixels.sample))
-        count = self.light.layout.number
-        full = np.zeros((count + design.SKY_TERMS, numbers.size))
-        full[self.free] = self._deviation[:, numbers]
+        full = np.zeros((self._size, numbers.size))
+        full[self.free] = deviation[:, numbers]
         images, coefficients = self._model
-        total, weight = np.zeros(count), np.zeros(count)
-        for band, (index, values) in zip(self.bands, self._columns, strict=True):
-            data, errors = self.pixels.band(band.rows, self.frames[numbers],
-                                            lambda row, column, gone: self._fill(row, column, numbers[gone]))
-            model = (images[:, band.rows].reshape(len(images), -1).T @ coefficients[:, numbers]
-                     + values.T @ full[index])
-            used = self.pixels.weight[band.rows].ravel() > 0
-            score = (((data - model) / errors)[used] ** 2).mean(axis=1) if numbers.size else np.nan
-            core = np.abs(band.values[0][:, used])
-            total[band.members] += core @ score
-            weight[band.members] += core.sum(axis=1)
-        return np.where(weight > LEAST_SEEN, total / np.maximum(weight, 1e-9), np.nan)
+        total, weight = np.zeros(self._size), np.zeros(self._size)
+        for band, index, values in zip(self.bands, self._index, self._columns, strict=True):
+            data, errors = self.pixels.band(band.rows, self.frames[numbers])
+            model = np.concatenate([images[:, band.rows].reshape(len(images), -1), values])
+            score = (data - model.T @ np.concatenate([coefficients[:, numbers], full[index]])) / errors
+            used = (self.pixels.weight[band.rows].ravel() > 0)[:, None] & np.isfinite(score)
+            core = np.abs(values)
+            band.add(total, core @ np.where(used, score, 0.0).__pow__(2).sum(axis=1))
+            band.add(weight, core @ used.sum(axis=1))
+        known = weight > LEAST_SEEN * max(numbers.size, 1)
+        return np.where(known, total / np.where(known, weight, 1.0), np.nan)[:-design.SKY_TERMS]
 
 
-def _mean_square(cube):
-    """Mean over time of the squares of what is finite; infinite where nothing is."""
-    square = cube.astype('float64') ** 2
-    valid = np.isfinite(square)
-    number = valid.sum(axis=-1)
-    return np.where(number > 0, np.where(valid, square, 0).sum(axis=-1) / np.maximum(number, 1), np.inf)
+def _products(operators, data, errors, space):
+    """Sums of the data and of the squares of the errors over the pixels, for each unknown."""
+    square = np.multiply(errors, errors, out=space[:len(errors)])
+    return operators[0] @ data, operators[1] @ square

@@ -231,10 +231,7 @@ class _Fit:
 
     def _bands(self, row, column):
         bands = design.render_bands(self.prf, row, column, self.layout, self.stamp,
-                                    1 if self.blur is None else 2)
-        if self.blur is not None:
-            for band in bands:
-                band.values[0] += np.tensordot(self.blur * (0.5, 1.0, 0.5), band.values[3:], 1)
+                                    1 if self.blur is None else 2, blur=self.blur)
         design.add_wings(bands, design.wings(self.prf, row, column, self.layout, self.stamp))
         return bands
 

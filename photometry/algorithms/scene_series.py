@@ -121,7 +121,7 @@ def _fill(series, group, first):
     series.sky[:, frames] = found.sky
     if first:
         series.covariance[np.ix_(kept, kept)] = found.covariance
-        series.template_chi2[group.light.kept] = group.chi2()
+        series.template_chi2[group.light.kept] = group.chi2(found.deviation)
         series.seen[group.light.kept] = group.seen
 
 
@@ -205,9 +205,9 @@ class MovingScene:
         """
         about = (self.row, self.column) if np.abs(middle).max() < FAR else None
         return design.render_bands(self.prf, self.row + middle[0], self.column + middle[1], self.layout,
-                                   self.stamp, 2, about)
+                                   self.stamp, 2, about=about)
 
-    def moved(self, bands, middle, frames, phi):
+    def moved(self, bands, frames, phi):
         """The mean scene in some frames, as a sum of images times coefficients.
 
         Bright stars, for which the second order does not suffice, are rendered at nodes of the
@@ -217,7 +217,6 @@ class MovingScene:
         ----------
         bands : list of photometry.algorithms.scene_design.Band
             Of `bands`, wings added.
-        middle : ndarray (2,)
         frames : ndarray of int
         phi : ndarray (6, frames)
 
