@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from photometry.algorithms import masks, metrics
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, PhotometryError, Reason
 from photometry.core.status import STATUS
+from photometry.methods import neighbours
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +33,11 @@ MARGIN = 0.03
 CERTAINTY = 3.0
 """Standard errors by which the scatter of two light curves must differ before it counts."""
 
+VARIABILITY = 1e-3
+"""Part of their light by which neighbours are taken to vary: what goes into a sum of pixels unseen."""
+
 LEAST_STEPS = 20
 """Pairs of cadences below which scatter says nothing."""
-
-SATURATING = 1.5e5
-"""Least flux of a star that saturates pixels itself, e-/s: half of full well in its brightest pixel."""
 
 DISPLACED = 0.3
 """Distance from the place of the catalogue beyond which positions are fitted frame by frame, px."""
@@ -57,23 +59,32 @@ class Evidence:
     Attributes
     ----------
     method : str
-    noise : float
+    error : float
         Median FLUX_ERR: what the method itself expects, e-/s.
     steps : ndarray (times,)
         Changes of FLUX from each cadence to the next, NaN where one of them is not good, e-/s.
+    leak : float
+        Light of neighbours whose changes cannot be told from the star's, e-/s.
     overfit : float
         Scatter out of sample over that in the sample, for methods that fit the series itself.
     """
 
     method: str
-    noise: float
+    error: float
     steps: np.ndarray = field(compare=False, repr=False)
+    leak: float = 0.0
     overfit: float = 1.0
 
     @property
+    def noise(self) -> float:
+        """Standard deviation that is expected, variability of neighbours included, e-/s."""
+        return float(np.hypot(self.error, VARIABILITY * self.leak))
+
+    @cached_property
     def scatter(self) -> float:
-        """Standard deviation of a cadence that its neighbours do not foretell, e-/s."""
-        return self.overfit * metrics.mad(self.steps) / np.sqrt(2)
+        """Standard deviation of a cadence that the ones beside it do not foretell, with the same, e-/s."""
+        seen = self.overfit * metrics.mad(self.steps) / np.sqrt(2)
+        return float(np.hypot(seen, VARIABILITY * self.leak))
 
 
 @dataclass(frozen=True)
@@ -250,7 +261,7 @@ def _chosen(trials):
         f'{method} {_figures(item)}' for method, item in found.items() if method != held.method)])
     kept.automatic = True
     kept.details |= {'methods_tried': tried, 'choice_reason': reason}
-    kept.all_fluxes = {trial.method: trial.photometry.lightcurve for trial in trials if trial.photometry}
+    kept.all_fluxes = {trial.method: trial.photometry.columns for trial in trials if trial.photometry}
     _tell_bugs(kept, trials)
     return Choice(kept, None, tried, reason)
 
@@ -274,11 +285,20 @@ def _figures(item):
 
 def evidence_of(photometry) -> Evidence:
     """What a finished photometry says for itself."""
-    table, good = photometry.lightcurve, photometry.source.pixels.good
-    flux = np.where(good, np.asarray(table['flux'], dtype='float64'), np.nan)
-    noise = float(np.nanmedian(np.asarray(table['flux_err'])[good]))
+    table, good = photometry.columns, photometry.source.pixels.good
+    flux = np.where(good, table['flux'], np.nan)
+    error = float(np.nanmedian(table['flux_err'][good]))
     overfit = photometry.details.get('overfit')
-    return Evidence(photometry.method, noise, np.diff(flux), max(float(overfit or 1.0), 1.0))
+    return Evidence(photometry.method, error, np.diff(flux), _leak(photometry, float(np.nanmedian(flux))),
+                    max(float(overfit or 1.0), 1.0))
+
+
+def _leak(photometry, level):
+    """Light of neighbours in the sum of an aperture, e-/s; a fit of all stars tells them apart."""
+    part = photometry.details.get('contamination')
+    if photometry.method != 'aperture' or not part or not level > 0:
+        return 0.0
+    return level * part / max(1 - part, 1e-3)
 
 
 def star_of(photometry) -> Star:
@@ -297,7 +317,7 @@ def _saturated(photometry):
     """Pixels at full well that a star may have filled itself."""
     tile = photometry.tile
     flux = float(tile.flux_of(np.array([photometry.catalog_index]))[0])
-    if not flux > SATURATING:
+    if not flux > neighbours.SATURATING:
         return 0
     row, column = (int(np.floor(axis + 0.5)) for axis in (photometry.target_pos_row_stamp,
                                                           photometry.target_pos_column_stamp))

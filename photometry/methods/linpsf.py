@@ -14,6 +14,10 @@ from photometry.methods.base import BasePhotometry
 logger = logging.getLogger(__name__)
 
 
+SEEN = 0.5
+"""Part of the star's light on pixels that can be used below which a reader is told."""
+
+
 class LinearPSF(BasePhotometry):
     """The star's part of its tile's scene (docs/methods/scene.md).
 
@@ -60,3 +64,6 @@ class LinearPSF(BasePhotometry):
         if merged:
             names = ', '.join(f'TIC {number}' for number in merged)
             yield f'The flux is the sum with {names}, too close to be told apart.'
+        seen = float(self.tile.mean.seen[self._place])
+        if seen < SEEN:
+            yield f'Only {100 * seen:.0f} % of its light falls on pixels that can be used.'

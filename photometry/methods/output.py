@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from photometry import cli
 from photometry.core.coordinates import to_one_based
 from photometry.files import lightcurve as lightcurve_file
 from photometry.files import paths, schema
+from photometry.methods import neighbours
 
 DAY = 86400.0
 
@@ -22,11 +21,13 @@ def save(photometry, output_folder, version):
                                  round(photometry.cadence), photometry.data_rel, version,
                                  settings.layout, compress)
     path = Path(output_folder) / name
+    around, psf_cont = neighbours.describe(photometry)
+    photometry.details.setdefault('psf_cont', psf_cont)
     content = lightcurve_file.Lightcurve(
         columns=_columns(photometry), primary=_primary(photometry, version),
         table=_table(photometry), sumimage=photometry.sumimage, aperture=photometry.aperture,
         wcs_text=lightcurve_file.stamp_wcs_text(photometry.source.pixels.wcs_text, photometry.stamp),
-        weightmap=getattr(photometry, 'weightmap', None),
+        weightmap=getattr(photometry, 'weightmap', None), neighbours=around,
         extra=photometry.additional_headers | _choice(photometry) | _provenance(photometry))
     lightcurve_file.write_lightcurve(path, content, settings.layout, compress,
                                      photometry.context.options.source_date_epoch)
@@ -34,19 +35,19 @@ def save(photometry, output_folder, version):
 
 
 def _columns(photometry):
-    table = photometry.lightcurve
+    table = photometry.columns
     names = {'TIME': 'time', 'TIMECORR': 'timecorr', 'CADENCENO': 'cadenceno', 'FLUX': 'flux',
              'FLUX_ERR': 'flux_err', 'SAP_FLUX': 'sap_flux', 'SAP_FLUX_ERR': 'sap_flux_err',
              'FLUX_BKG': 'flux_background', 'FLUX_BKG_ERR': 'flux_background_err',
              'QUALITY': 'quality', 'PIXEL_QUALITY': 'pixel_quality'}
-    columns = {name: np.asarray(table[column]) for name, column in names.items()}
+    columns = {name: table[column] for name, column in names.items()}
     for axis in (0, 1):
-        columns[f'MOM_CENTR{axis + 1}'] = to_one_based(np.asarray(table['pos_centroid'])[:, axis])
-        columns[f'POS_CORR{axis + 1}'] = np.asarray(table['pos_corr'])[:, axis]
+        columns[f'MOM_CENTR{axis + 1}'] = to_one_based(table['pos_centroid'][:, axis])
+        columns[f'POS_CORR{axis + 1}'] = table['pos_corr'][:, axis]
         if 'pos_centroid_err' in table.colnames:
-            columns[f'MOM_CENTR{axis + 1}_ERR'] = np.asarray(table['pos_centroid_err'])[:, axis]
+            columns[f'MOM_CENTR{axis + 1}_ERR'] = table['pos_centroid_err'][:, axis]
     if 'chi2' in table.colnames:
-        columns['PSF_CHI2'] = np.asarray(table['chi2'])
+        columns['PSF_CHI2'] = table['chi2']
     if photometry.settings.lightcurve.all_fluxes:
         columns |= _all_fluxes(photometry)
     return columns
@@ -54,11 +55,11 @@ def _columns(photometry):
 
 def _all_fluxes(photometry):
     """FLUX of every method that was tried, by the names of their columns."""
-    found = getattr(photometry, 'all_fluxes', {photometry.method: photometry.lightcurve})
+    found = getattr(photometry, 'all_fluxes', {photometry.method: photometry.columns})
     columns = {}
     for method, table in sorted(found.items()):
-        columns[f'FLUX_{method.upper()}'] = np.asarray(table['flux'])
-        columns[f'FLUX_{method.upper()}_ERR'] = np.asarray(table['flux_err'])
+        columns[f'FLUX_{method.upper()}'] = table['flux']
+        columns[f'FLUX_{method.upper()}_ERR'] = table['flux_err']
     return columns
 
 
@@ -102,7 +103,7 @@ def object_name(target):
 
 def _table(photometry):
     info, pixels = photometry.source.pixels.info, photometry.source.pixels
-    time = np.asarray(photometry.lightcurve['time'])
+    time = photometry.columns['time']
     start = float(time[0] - (pixels.time[0] - pixels.time_start[0]))
     stop = float(time[-1] + (pixels.time_stop[-1] - pixels.time[-1]))
     return {

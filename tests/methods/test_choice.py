@@ -67,6 +67,11 @@ def test_overfitting_counts_as_scatter():
     assert kept(evidence('halo', 0.6, seed=2, overfit=1.7), evidence('linpsf', 1)) == 'linpsf'
 
 
+def test_light_of_neighbours_counts_as_noise():
+    assert kept(evidence('aperture', 0.6, seed=2), evidence('linpsf', 1)) == 'aperture'
+    assert kept(evidence('aperture', 0.6, seed=2, leak=2000.0), evidence('linpsf', 1)) == 'linpsf'
+
+
 def test_what_else_is_tried():
     edge, dark, bug = FluxOnEdgeError('x'), NoFluxError('x'), ValueError('x')
     plain = choice.Star()

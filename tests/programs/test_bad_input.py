@@ -297,9 +297,11 @@ def test_stars_on_columns_without_data(sector, capsys):
     assert int(lost[1]) > 3
     star = bad.star_without_data(sector)
     name, words = ready(sector, f'{ONE} {star}')
-    code = bad.PROGRAMS[name].main(words)
+    code = bad.PROGRAMS[name].main([*words, '--method', 'aperture'])
     line, = said(sector, capsys.readouterr().err)
     assert code == 3 and f'1 star failed (no_flux): TIC {star}: no pixel that can be used' in line
+    assert bad.PROGRAMS[name].main(words) == 0  # the wings that are seen are fitted, with a remark
+    assert re.search(f'TIC {star}: warning, .* Only . % of its light', capsys.readouterr().out)
 
 
 # Disks
