@@ -51,7 +51,8 @@ class Gaps:
         pixel, frame = pixel[weight[pixel] > 0], frame[weight[pixel] > 0]
         order = np.argsort(frame, kind='stable')
         numbers, first = np.unique(frame[order], return_index=True)
-        for number, chosen in zip(numbers, np.split(pixel[order], first[1:]), strict=True):
+        pieces = np.split(pixel[order], first[1:]) if numbers.size else ()
+        for number, chosen in zip(numbers, pieces, strict=True):
             self._gaps.append(self._gap(number, chosen, weight[chosen]))
 
     def _gap(self, number, chosen, weight):
