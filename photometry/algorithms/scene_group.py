@@ -74,11 +74,27 @@ class Pixels:
         square = self.errors[..., self.sample].astype('float64') ** 2
         return np.isfinite(square) & np.isfinite(self.images[..., self.sample]), square
 
-    def band(self, rows, frames):
-        """Images and errors of some rows, (pixels, frames) each."""
-        every = frames.size == self.times
-        return tuple((cube[rows] if every else cube[rows][..., frames]).reshape(-1, frames.size)
-                     for cube in (self.images, self.errors))
+    def band(self, rows, frames, space=None):
+        """Images and squared errors of some rows, (pixels, frames) each, float32.
+
+        Parameters
+        ----------
+        rows : slice
+        frames : ndarray of int
+        space : ndarray (2, pixels, frames), optional
+            Memory to use.
+        """
+        images, errors = self.images[rows], self.errors[rows]
+        if frames.size < self.times:
+            images, errors = images[..., frames], errors[..., frames]
+        size = images.shape[0] * images.shape[1]
+        if space is None:
+            space = np.empty((2, size, frames.size), dtype='float32')
+        square = space[1, :size].reshape(images.shape)
+        np.multiply(errors, errors, out=square)
+        if not images.flags.c_contiguous:
+            images = _copied(images, space[0, :size].reshape(images.shape))
+        return images.reshape(size, -1), square.reshape(size, -1)
 
 
 class Found(NamedTuple):
@@ -136,7 +152,7 @@ class Group:
     @cached_property
     def _columns(self):
         """Values in the middle of the members of each band and the sky, (members + 6, pixels) float64."""
-        sky = design.sky_basis(self.light.stamp.shape)
+        sky = self.light.sky
         return [np.concatenate([band.values[0], sky[:, band.rows].reshape(design.SKY_TERMS, -1)],
                                dtype='float64') for band in self.bands]
 
@@ -158,6 +174,14 @@ class Group:
         for band, values in zip(self.bands, self._columns, strict=True):
             band.add(seen, values @ (self.pixels.weight[band.rows].ravel() > 0))
         return seen[:-design.SKY_TERMS]
+
+    @cached_property
+    def information(self):
+        """Inverse variance of each template's flux, were it alone."""
+        found = np.zeros(self._size)
+        for band, values, weighted in zip(self.bands, self._columns, self._weighted, strict=True):
+            band.add(found, np.einsum('mp,mp->m', values, weighted))
+        return found[:-design.SKY_TERMS]
 
     @cached_property
     def _prior(self):
@@ -217,37 +241,37 @@ class Group:
         static = np.zeros((self._size, len(images)))
         inverse = np.zeros((self._size, self._size))
         inverse[np.ix_(self.free, self.free)] = self.inverse
-        space = np.empty((design.BAND * self.light.stamp.width, self.frames.size), dtype='float32')
+        space = np.empty((2, design.BAND * self.light.stamp.width, self.frames.size), dtype='float32')
         missing = []
         for band, index, weighted in zip(self.bands, self._index, self._weighted, strict=True):
             operators = (weighted.astype('float32'),
                          np.square(inverse[np.ix_(index, index)] @ weighted).astype('float32'))
             band.add(static, weighted @ images[:, band.rows].reshape(len(images), -1).T)
-            data, errors = self.pixels.band(band.rows, self.frames)
-            parts = _products(operators, data, errors, space)
+            data, square_errors = self.pixels.band(band.rows, self.frames, space)
+            parts = operators[0] @ data, operators[1] @ square_errors
             # One pixel without a number spoils the sums of all unknowns, so that a look at one suffices.
             if not (np.isfinite(parts[0][-1]).all() and np.isfinite(parts[1][-1]).all()):
-                data, errors, gone = self._filled(band.rows, data, errors)
+                data, square_errors, gone = self._filled(band.rows, data, square_errors)
                 missing.append(gone)
-                parts = _products(operators, data, errors, space)
+                parts = operators[0] @ data, operators[1] @ square_errors
             band.add(right, parts[0])
             band.add(square, parts[1])
         gaps = scene_gaps.Gaps(self, self.pixels.weight.ravel(), missing)
         return right[self.free] - static[self.free] @ coefficients, square, gaps
 
-    def _filled(self, rows, data, errors):
+    def _filled(self, rows, data, square):
         """Pixels with the mean scene in their gaps, and the gaps: (pixels, frames of the group)."""
-        gone = ~(np.isfinite(data) & np.isfinite(errors))
-        data, errors = data.copy(), errors.copy()
+        gone = ~(np.isfinite(data) & np.isfinite(square))
+        data, square = data.copy(), square.copy()
         images, coefficients = self._model
         images = images[:, rows].reshape(len(images), -1)
         variance = self.pixels.variance[rows].ravel()
         for pixel in np.flatnonzero(gone.any(axis=1)):
             some = gone[pixel]
             data[pixel, some] = images[:, pixel] @ coefficients[:, some]
-            errors[pixel, some] = np.sqrt(variance[pixel]) if np.isfinite(variance[pixel]) else 1.0
+            square[pixel, some] = variance[pixel] if np.isfinite(variance[pixel]) else 1.0
         pixels, numbers = np.nonzero(gone)
-        return data, errors, (pixels + rows.start * self.light.stamp.width, numbers)
+        return data, square, (pixels + rows.start * self.light.stamp.width, numbers)
 
     def _solutions(self, right, gaps):
         """Deviations from the mean scene, (free, frames)."""
@@ -299,18 +323,18 @@ class Group:
         images, coefficients = self._model
         total, weight = np.zeros(self._size), np.zeros(self._size)
         for band, index, values in zip(self.bands, self._index, self._columns, strict=True):
-            data, errors = self.pixels.band(band.rows, self.frames[numbers])
+            data, square = self.pixels.band(band.rows, self.frames[numbers])
             model = np.concatenate([images[:, band.rows].reshape(len(images), -1), values])
-            score = (data - model.T @ np.concatenate([coefficients[:, numbers], full[index]])) / errors
-            used = (self.pixels.weight[band.rows].ravel() > 0)[:, None] & np.isfinite(score)
+            model = model.T @ np.concatenate([coefficients[:, numbers], full[index]])
+            used = (self.pixels.weight[band.rows].ravel() > 0)[:, None] & np.isfinite(data) & (square > 0)
+            score = np.where(used, (data - model) ** 2 / np.where(used, square, 1.0), 0.0)
             core = np.abs(values)
-            band.add(total, core @ np.where(used, score, 0.0).__pow__(2).sum(axis=1))
+            band.add(total, core @ score.sum(axis=1))
             band.add(weight, core @ used.sum(axis=1))
         known = weight > LEAST_SEEN * max(numbers.size, 1)
         return np.where(known, total / np.where(known, weight, 1.0), np.nan)[:-design.SKY_TERMS]
 
 
-def _products(operators, data, errors, space):
-    """Sums of the data and of the squares of the errors over the pixels, for each unknown."""
-    square = np.multiply(errors, errors, out=space[:len(errors)])
-    return operators[0] @ data, operators[1] @ square
+def _copied(values, space):
+    np.copyto(space, values)
+    return space

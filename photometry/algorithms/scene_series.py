@@ -19,11 +19,12 @@ REACH = 0.1
 CELL = 0.12
 """Size of the cells by which frames further off are grouped, px."""
 
-TELLING = 150.0
-"""Signal over noise of a frame from which the third order of the motion shows."""
+THIRD = 1.0
+"""Error of an expansion to second order as a part of the flux, over the third power of the shift in px
+(measured with the official PRF, at most)."""
 
-SKY_NOISE = 1.0
-"""Noise of the sky under a star that this assumes, e-/s."""
+UNSEEN = 0.15
+"""Error in errors of the flux that does no harm."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class SceneSeries:
     ----------
     mean : photometry.algorithms.scene_mean.MeanScene
     stamp : Stamp
+        Pixels on which the sky is defined, those of the mean scene.
+    window : Stamp
         Pixels that were fitted.
     template_flux, template_err : ndarray (templates, times)
         e-/s, the sum of the stars that share a template; NaN where nothing is known.
@@ -49,6 +52,7 @@ class SceneSeries:
 
     mean: object
     stamp: Stamp
+    window: Stamp
     template_flux: np.ndarray
     template_err: np.ndarray
     sky: np.ndarray
@@ -102,13 +106,16 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None):
     light = MovingScene(mean, stamp, shift, good)
     pixels = Pixels(images, errors, mean.variance[stamp.slices(mean.stamp[::2])], good, shift)
     count, times = mean.layout.number, len(shift)
-    made = SceneSeries(mean, stamp, np.full((count, times), np.nan), np.full((count, times), np.nan),
+    made = SceneSeries(mean, mean.stamp, stamp,
+                       *(np.full((count, times), np.nan) for _ in range(2)),
                        np.full((design.SKY_TERMS, times), np.nan), np.full((count, count), np.nan),
                        np.full(count, np.nan), np.zeros(count))
     groups = frame_groups(shift)
     for number, chosen in enumerate(np.argsort([-len(frames) for frames, _ in groups], kind='stable')):
-        frames, middle = groups[chosen]
-        _fill(made, Group(pixels, light, frames, middle), first=number == 0)
+        group = Group(pixels, light, *groups[chosen])
+        if number == 0:
+            light.follow(group.information)
+        _fill(made, group, first=number == 0)
     return made
 
 
@@ -160,11 +167,15 @@ class MovingScene:
     flux : ndarray (templates,)
     inside : ndarray (templates,) of bool
         Whether a star of the template stands on the stamp.
+    bright : ndarray (templates,) of bool
+        Templates that `follow` chose.
+    sky : ndarray (6, rows, columns)
+        Polynomials of the mean scene's sky.
     """
 
     def __init__(self, mean, stamp, shift, good):
         self.mean, self.stamp, self.prf, self.shift, self.good = mean, stamp, mean.prf, shift, good
-        self.exposure = 1425.6
+        self.bright = None
         row, column = mean.row, mean.column
         reach = HALF + 1
         touching = self._whole(stamp.grown(reach, reach, reach, reach))
@@ -176,6 +187,7 @@ class MovingScene:
         self.inside = inside[self.kept]
         self.row, self.column, self.star_flux = row[touching], column[touching], mean.flux[touching]
         self.flux = self.layout.sums(self.star_flux)
+        self.sky = design.sky_basis(mean.stamp.shape)[:, *stamp.slices(mean.stamp[::2])]
         self.wings = design.wings(self.prf, self.row, self.column, self.layout, stamp)
         self.still = self._still(wide)
 
@@ -247,11 +259,17 @@ class MovingScene:
         """Weights of the nodes in all frames, (nodes, times); of no use for frames far off."""
         return self.grid.follow(np.eye(self.grid.nodes[0].size), *self.shift.T)
 
-    @cached_property
-    def bright(self):
-        """Templates whose motion is followed by nodes, (templates,) of bool."""
-        noise = np.sqrt(np.maximum(self.flux, 0) / self.exposure + SKY_NOISE ** 2)
-        return self.flux > TELLING * noise
+    def follow(self, information):
+        """Choose the templates whose motion is followed by nodes: those where the third order shows.
+
+        Parameters
+        ----------
+        information : ndarray (templates,)
+            Inverse variances of their fluxes in a frame.
+        """
+        near = np.abs(self.shift[np.isfinite(self.shift).all(axis=1)]).max(axis=1, initial=0)
+        reach = near[near <= REACH].max(initial=0.01)
+        self.bright = self.flux * np.sqrt(information) * THIRD * reach ** 3 > UNSEEN
 
     @cached_property
     def nodes(self):

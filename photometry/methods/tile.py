@@ -14,6 +14,9 @@ from photometry.pixels.block import PixelBlock
 MARGIN = 16
 """Pixels around a cell that enter its fit."""
 
+WINDOW = 8
+"""Pixels around a cell that enter the fit of every frame: its stars shine hardly further."""
+
 REACH = 8
 """Distance beyond the margin within which stars still shine on the fitted pixels, px."""
 
@@ -110,8 +113,10 @@ class TileContext:
     @cached_property
     def series(self):
         """`~photometry.algorithms.scene_series.SceneSeries` of the region, shared by its stars."""
-        images, errors = (self.pixels.read(layer, self.region) for layer in ('images', 'images_err'))
-        return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good)
+        window = self.cell.grown(*[WINDOW] * 4).clipped(self.region)
+        part = window.slices(self.region[::2])
+        images, errors = (self.pixels.load(layer)[part] for layer in ('images', 'images_err'))
+        return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good, stamp=window)
 
     def place_of(self, catalog_index):
         """Number of a catalogue row among the stars of the scene, or None when it is not there."""
