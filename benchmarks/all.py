@@ -12,7 +12,7 @@ from pathlib import Path
 import record
 
 HERE = Path(__file__).parent
-NAMES = ('timing', 'orientation', 'simulate', 'background', 'motion', 'prepare', 'aperture_cost',
+NAMES = ('timing', 'orientation', 'simulate', 'background', 'motion', 'prepare', 'aperture_cost', 'psf_cost',
          'queue_speed', 'precision')
 
 

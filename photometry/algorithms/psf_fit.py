@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_STEPS = 12
+MOST_STEPS = 20
 LONGEST_STEP = 0.25
 """Steps of the iteration, and how far one may go, px."""
 

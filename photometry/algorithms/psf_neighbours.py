@@ -44,15 +44,18 @@ def light(mean, series, star, stamp, image, shift, blur, weights):
     """
     layout = mean.layout
     near = np.flatnonzero(near_stars(mean, stamp))
-    still = _still(mean, near, stamp, image, blur)
-    others = near[layout.template[near] != layout.template[star]]
+    images = _images(mean, near, np.zeros(2), stamp)
+    still = _still(mean, near, images, stamp, image, blur)
+    other = layout.template[near] != layout.template[star]
+    others = near[other]
     made = np.empty((stamp.height * stamp.width, shift.shape[1]), dtype='float32')
     made[:] = still[:, None]
     made += _sky(series, stamp).astype('float32')
     if others.size:
         change = series.template_flux - mean.template_flux[:, None]
         change = np.nan_to_num(change[layout.template[others]]) * layout.share[others, None]
-        cell = _cell(mean, others, stamp, weights)
+        cell = min(psf_star.cell_for(mean.flux[number], images[:, place], weights)
+                   for place, number in zip(np.flatnonzero(other), others, strict=True))
         points, member = psf_star.groups_of(shift, cell)
         for point, frames in zip(points.T, psf_star.frames_of(member, points.shape[1]), strict=True):
             planes = _images(mean, others, point, stamp)
@@ -67,17 +70,15 @@ def light(mean, series, star, stamp, image, shift, blur, weights):
 def _images(mean, stars, point, stamp):
     """Images of stars with their derivatives, (6, stars, pixels)."""
     planes = mean.prf.render(mean.row[stars] + point[0], mean.column[stars] + point[1], stamp, 2)
-    return np.reshape(planes, (6, stars.size, -1))
+    return np.reshape(planes, (6, stars.size, stamp.height * stamp.width))
 
 
-def _still(mean, near, stamp, image, blur):
+def _still(mean, near, images, stamp, image, blur):
     """What the scene explains of the mean image and stars nearby do not, (pixels,)."""
     part = stamp.slices(mean.stamp[::2])
     explained = np.asarray(image, dtype='f8') - mean.residual[part]
     explained = np.where(np.isfinite(explained), explained, 0.0).ravel()
-    if not near.size:
-        return explained
-    planes = np.tensordot(mean.flux[near], _images(mean, near, np.zeros(2), stamp), (0, 1))
+    planes = np.tensordot(mean.flux[near], images, (0, 1))
     return explained - planes[0] - (np.asarray(blur) * (0.5, 1.0, 0.5)) @ planes[3:]
 
 
@@ -85,11 +86,3 @@ def _sky(series, stamp):
     """Change of the sky against the mean image, (pixels, times)."""
     basis = sky_basis(series.stamp.shape)[:, *stamp.slices(series.stamp[::2])]
     return basis.reshape(len(basis), -1).T @ np.nan_to_num(series.sky)
-
-
-def _cell(mean, stars, stamp, weights):
-    """Distance of the points of expansion that serves the neighbours, px."""
-    brightest = stars[[np.argmax(mean.flux[stars])]]
-    images = _images(mean, brightest, np.zeros(2), stamp)[:, 0]
-    return psf_star.cell_for(mean.flux[brightest[0]], images, weights)
-
