@@ -16,7 +16,7 @@ _MAX_LINE = 1000
 
 _CHOICES = {
     'prepare.motion': ('auto', 'wcs', 'stars'),
-    'photometry.prf': ('prf',),
+    'photometry.prf': ('prf', 'epsf'),
     'aperture.mask': ('snr', 'k2p2'),
     'lightcurve.layout': ('tessphot', 'tasoc'),
 }

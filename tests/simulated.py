@@ -41,6 +41,7 @@ class MemorySource:
     path: str = 'memory.hdf5'
     warpmode: str = 'translation'
     star_wing: tuple | None = None
+    psf: object = None
 
     def __post_init__(self):
         half = self.info.cadence / 2 / 86400

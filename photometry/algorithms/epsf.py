@@ -107,7 +107,7 @@ class _School:
 
     def __init__(self, image, stars, official, limits, exposure, blur):
         self.limits, self.blur = limits, blur
-        self.base = _surrounding(official, limits)
+        self.base = surrounding(official, limits)
         self.scenes = [epsf_scene.Scene(image[stamp.slices(limits[::2])], stamp, *stars, exposure)
                        for stamp in epsf_blocks.choose(limits, *stars)]
         self.scenes = [scene for scene in self.scenes if scene.row.size and scene.used.mean() > 0.5]
@@ -301,7 +301,7 @@ def _middle(stamp):
     return (stamp.row_min + stamp.row_max - 1) / 2, (stamp.col_min + stamp.col_max - 1) / 2
 
 
-def _surrounding(official, limits):
+def surrounding(official, limits):
     """The official samples at the places around an image, each summing to 81."""
     kept = np.ones(len(official.row), dtype=bool)
     for axis, low, high in ((official.row, *limits[:2]), (official.column, *limits[2:])):

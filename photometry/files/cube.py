@@ -14,7 +14,7 @@ from photometry.core import quality
 from photometry.core.errors import InputBadError, InputMissingError, OffSiliconError
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
-from photometry.files import fits_checks
+from photometry.files import cube_psf, fits_checks
 from photometry.files.cube_schema import LAYERS, SPATIAL_CHUNK, as_text, check_structure, read_info
 
 
@@ -161,6 +161,12 @@ class CubeFile:
         if found is None:
             return None
         return tuple(map(float, found)) if np.shape(found) == (3,) and np.isfinite(found).all() else ()
+
+    @cached_property
+    def psf(self) -> cube_psf.LearnedPRF | None:
+        """The PRF learned from the cube's stars; None without one, as in cubes before schema 1.2."""
+        with explained(self.path):
+            return cube_psf.read(self._file)
 
     @cached_property
     def background(self) -> BackgroundModel:

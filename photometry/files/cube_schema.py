@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from photometry.core.stamp import Stamp
-from photometry.files import schema
+from photometry.files import cube_psf, schema
 from photometry.files.schema import Column
 
-SCHEMA = '1.1'
+SCHEMA = '1.2'
 
 SPATIAL_CHUNK = 16
 """Pixels of a chunk along a row and along a column; tiles of 64 px are whole chunks."""
@@ -167,6 +167,7 @@ def as_text(value) -> str:
 def check_structure(file, info):
     """Refuse anything but plain datasets of the right type and shape in this very file."""
     import h5py
+    cube_psf.check_structure(file)
     for column in (*LAYERS, *TABLES, SUMIMAGE, *BLOCKS):
         if not isinstance(file.get(column.name, getlink=True), h5py.HardLink):
             raise ValueError(f'{column.name} is missing or a link')

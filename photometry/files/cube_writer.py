@@ -15,7 +15,7 @@ import numpy as np
 
 from photometry.core import quality
 from photometry.core.errors import InputBadError, OutputError
-from photometry.files import atomic
+from photometry.files import atomic, cube_psf
 from photometry.files.cube import damaged_blocks, explained, open_hdf5, provenance
 from photometry.files.cube_schema import (
     BLOCKS,
@@ -98,10 +98,19 @@ class CubeWriter:
             stack.pop_all()
 
     @classmethod
-    def create(cls, path, info: CubeInfo, tables: CubeTables, identity) -> CubeWriter:
+    def create(cls, path, info: CubeInfo, tables: CubeTables, identity, places=None) -> CubeWriter:
         """Lay out a cube with everything but the pixels and open it.
 
         Only one run may work on a cube; what a killed one left of this step is removed.
+
+        Parameters
+        ----------
+        path : path-like
+        info : CubeInfo
+        tables : CubeTables
+        identity : photometry.files.identity.Identity
+        places : tuple of arrays, optional
+            Rows and columns for which a PRF may be learned; without them the file has no ``/psf``.
 
         Raises
         ------
@@ -117,6 +126,8 @@ class CubeWriter:
             with h5py.File(temporary, 'w', locking='best-effort') as file:
                 _write_attributes(file, info, identity)
                 _write_tables(file, info, tables)
+                if places is not None:
+                    cube_psf.lay_out(file, *places)
                 _lay_out(file, info)
         return cls(path)
 
@@ -230,7 +241,7 @@ class CubeWriter:
         """One layer on a stamp for all times, once the blocks are written."""
         return self._file[layer][stamp.slices((self.info.row_offset, self.info.column_offset))]
 
-    def finish(self, sumimage, movement_kernel, warpmode, star_wing=()):
+    def finish(self, sumimage, movement_kernel, warpmode, star_wing=(), psf=None):
         """Write the last products and give the file its final name.
 
         Parameters
@@ -240,6 +251,7 @@ class CubeWriter:
         warpmode : str
         star_wing : tuple
             As `photometry.files.cube.CubeFile.star_wing`.
+        psf : photometry.files.cube_psf.LearnedPRF, optional
 
         Raises
         ------
@@ -252,6 +264,8 @@ class CubeWriter:
             self._file['movement_kernel'][...] = movement_kernel
             self._file.attrs.modify('warpmode', np.bytes_(warpmode))
             self._file.attrs.modify('star_wing', np.array(star_wing or (np.nan,) * 3))
+            if psf is not None:
+                cube_psf.write(self._file, psf)
             self._file.flush()
             self._file.attrs.modify('finished', np.uint8(1))
             self._file.close()

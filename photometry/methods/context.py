@@ -24,6 +24,9 @@ from photometry.pixels import movement
 
 logger = logging.getLogger(__name__)
 
+PRF_MODELS = ('prf', 'epsf')
+"""Words for ``photometry.prf``: the official PRF, or the one learned from the cube's stars."""
+
 CACHE_SIZES = {'none': 1, 'basic': 16, 'full': 256}
 """Tiles that stay in memory, by the documented words for ``cache``."""
 
@@ -59,11 +62,21 @@ class OpenSource:
     pixels : photometry.pixels.base.PixelSource
     catalog : photometry.files.catalog.Catalog
     catalog_path : path-like, optional
+    model : str
+        One of `PRF_MODELS`.
+
+    Raises
+    ------
+    UsageError
+        When there is no such model.
     """
 
-    def __init__(self, pixels, catalog, catalog_path=None):
+    def __init__(self, pixels, catalog, catalog_path=None, model='prf'):
+        if model not in PRF_MODELS:
+            raise UsageError(f'photometry.prf = {model!r} is unknown; known are {", ".join(PRF_MODELS)}.')
         self.pixels = pixels
         self.catalog = catalog
+        self._model = model
         self._files = [Path(path) for path in (pixels.path, catalog_path) if path is not None]
 
     @cached_property
@@ -123,9 +136,17 @@ class OpenSource:
                 f'CCD {info.ccd}; make the catalogue again with a fainter limit or a wider buffer.')
         return index
 
+    @property
+    def prf_kind(self):
+        """Which of `PRF_MODELS` is in use; the official one where the cube has no other."""
+        return 'epsf' if self._model == 'epsf' and self.pixels.psf is not None else 'prf'
+
     @cached_property
     def prf(self):
         """`~photometry.algorithms.prf.PRF` of the CCD, with the wing that the mean image shows."""
+        if self.prf_kind == 'epsf':
+            learned = self.pixels.psf
+            return prf_model.PRF(learned, prf_model.Wing(*learned.wing) if learned.wing else None)
         info = self.pixels.info
         core = prf_model.PRF(prf.load_prf(info.sector, info.camera, info.ccd))
         wing = self._wing(core)
@@ -208,7 +229,7 @@ class WorkerContext:
 
     def add_source(self, key, pixels, catalog, catalog_path=None):
         """Offer a source that is already open, such as one in memory."""
-        self._sources[str(key)] = OpenSource(pixels, catalog, catalog_path)
+        self._sources[str(key)] = OpenSource(pixels, catalog, catalog_path, self.settings.photometry.prf)
         return self._sources[str(key)]
 
     def source(self, task) -> OpenSource:

@@ -41,6 +41,8 @@ class PixelSource(Protocol):
     warpmode : str
     star_wing : tuple or None
         Fraction, exponent and radius in px of the stars' wing; empty without one, None when unknown.
+    psf : photometry.files.cube_psf.LearnedPRF or None
+        The PRF learned from the stars, its wing included.
     """
 
     name: str
@@ -59,6 +61,7 @@ class PixelSource(Protocol):
     centre: tuple
     warpmode: str
     star_wing: tuple | None
+    psf: object | None
 
     def read(self, layer: str, stamp: Stamp) -> np.ndarray:
         """Pixels of a layer, (rows, columns, times)."""

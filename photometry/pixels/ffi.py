@@ -48,6 +48,11 @@ class CubeSource:
     def _background(self, model, stamp):
         return backgrounds.evaluate(self._layout, model.parameters, stamp)
 
+    @cached_property
+    def psf(self):
+        """The PRF learned from the stars of the cube, or None."""
+        return self._file.psf
+
     def read(self, layer, stamp):
         """Pixels of a layer, (rows, columns, times)."""
         return self._file.read(layer, stamp)

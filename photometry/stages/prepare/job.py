@@ -17,7 +17,7 @@ from photometry.files import cube, cube_schema, frame_journal, paths
 from photometry.files.cube_writer import CubeTables, CubeWriter, work_path
 from photometry.files.identity import Identity
 from photometry.files.schema import InputFile
-from photometry.stages.prepare import field, frames, movement, preflight
+from photometry.stages.prepare import field, frames, movement, preflight, psf
 from photometry.stages.prepare.pool import FramePool
 from photometry.stages.prepare.sources import Subset
 
@@ -170,14 +170,14 @@ def _write(path, job, known, context, journal, identity, options, workers, drain
     info = _info(job, source, known, tables, options.settings.prepare.block)
     context = dataclasses.replace(context, source=source)
     writer = (CubeWriter.resume(path, identity, info, tables)
-              or CubeWriter.create(path, info, tables, identity))
+              or CubeWriter.create(path, info, tables, identity, psf.places(info.limits, job.key)))
     with writer:
         _subtract_all(writer, context, tables, workers, drain)
         sumimage = writer.sumimage()
         drain.check()
         moved = movement.measure(writer, tables, known, options.settings.prepare.motion)
-        writer.finish(sumimage, moved.kernel, moved.warpmode,
-                      movement.star_wing(sumimage, moved, info, known, quality.good(tables.quality)))
+        found = sumimage, moved, info, known, quality.good(tables.quality)
+        writer.finish(sumimage, moved.kernel, moved.warpmode, movement.star_wing(*found), psf.learn(*found))
 
 
 def _kept(source, journal):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from photometry.algorithms import motion, wing
 from photometry.core import quality
+from photometry.stages.prepare import psf
 
 
 def measure(writer, tables, known, wanted) -> motion.Motion:
@@ -45,11 +44,8 @@ def star_wing(sumimage, moved, info, known, good) -> tuple:
     known : photometry.stages.prepare.field.Field
     good : bool array (times,)
     """
-    stars, kernel = known.stars, moved.kernel[good]
-    kernel = kernel[np.isfinite(kernel).all(axis=1)]
-    mean = kernel.mean(axis=0, keepdims=True) if len(kernel) else np.zeros((1, 6))
-    rows, columns = motion.positions_at(mean, moved.centre, stars.row, stars.column)
-    found = wing.fit_wing(sumimage, rows[:, 0], columns[:, 0], stars.tmag, known.prf, info.limits[::2])
+    row, column = psf.mean_places(moved, good, known.stars)
+    found = wing.fit_wing(sumimage, row, column, known.stars.tmag, known.prf, info.limits[::2])
     return () if found is None else (found.fraction, found.exponent, found.radius)
 
 
