@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import quick_fits
 
 from photometry import settings
 from photometry.catalogs.table import TableCatalog
@@ -14,7 +15,6 @@ from photometry.core.quality import PixelFlag
 from photometry.core.task import Task
 from photometry.files import cube_schema, paths, wcs
 from photometry.files.catalog import Catalog, CatalogInfo
-from photometry.files.lightcurve import read_lightcurve
 from photometry.methods.context import JobOptions, WorkerContext
 from photometry.simulation.noise import FRAME_TIME, INT_TIME
 from photometry.simulation.pointing import Sky
@@ -36,6 +36,7 @@ class FieldSource:
     path: str = 'field.hdf5'
     warpmode: str = 'affine'
     star_wing: tuple | None = None
+    psf: object = None
 
     def __post_init__(self):
         field, detector = self.field, self.field.detector
@@ -158,28 +159,40 @@ class Prepared:
     name: str
     """Of the cube."""
 
-    def light_curves(self, method, stars):
-        """Measure stars, cell after cell, and yield (star, Result, light curve or None, CPU seconds).
+    def light_curves(self, wanted):
+        """Measure stars, cell after cell, by all methods before the next cell.
+
+        Methods share a cell's scene, as stars do: the first to ask for it pays.
 
         Parameters
         ----------
+        wanted : dict
+            Method -> rows of the simulation's table.
+
+        Yields
+        ------
         method : str
-        stars : iterable of int
-            Rows of the simulation's table.
+        star : int
+        result : photometry.core.task.Result
+        curve : what `quick_fits.read` gives, or None
+        cpu : float
+            Seconds.
         """
         table, plan = self.simulation.stars, self.simulation.plan
-        stars = sorted(stars, key=lambda star: tiles.tile_number(*table[['row', 'column']][star], plan.stamp))
+        tile = tiles.tile_number(table['row'], table['column'], plan.stamp)
+        order = sorted((tile[star], number, star, method)
+                       for number, (method, stars) in enumerate(wanted.items()) for star in stars)
         with tempfile.TemporaryDirectory() as output, self.open_worker(output) as worker:
-            for star in stars:
+            for _, _, star, method in order:
                 started = time.process_time()
                 result = tessphot.process(task_of(table[star], plan, self.name, method), worker)
                 cpu = time.process_time() - started
                 curve = None
                 if result.lightcurve:
                     path = Path(output, result.lightcurve)
-                    curve = read_lightcurve(path)
+                    curve = quick_fits.read(path)
                     path.unlink()
-                yield star, result, curve, cpu
+                yield method, star, result, curve, cpu
 
 
 def in_memory(field, chosen=None):

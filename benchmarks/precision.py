@@ -149,7 +149,7 @@ def show_failures(rows):
         some = [row for row in rows if row['method'] == method]
         failed = [row for row in some if not row['done']]
         cpu = [row['cpu_ms'] for row in some if 'cpu_ms' in row]
-        words = f', {np.mean(cpu):.1f} ms of CPU each with tile and file' if cpu else ''
+        words = f', {np.mean(cpu):.1f} ms of CPU each with file' if cpu else ''
         print(f'{method}: {len(some)} light curves asked for, {len(failed)} not made{words}')
         for row in failed[:6]:
             print(f'  {row["scene"]} {row["variant"]} Tmag {row["tmag"]:.2f} {row["reason"]}: '

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from photometry.files.lightcurve import read_lightcurve
 from photometry.simulation.plan import SectorPlan
 from photometry.simulation.sector import Simulation, stamp_of_size
 from photometry.simulation.variability import Variable
@@ -20,6 +21,7 @@ import field_jobs
 import fields
 import figures
 import precision
+import quick_fits
 import transits
 
 WIDE = {'ratio': (0.7, 1.35), 'bias': (-0.01, 0.01), 'flux_err': (0.75, 1.3), 'completeness': (1, 1)}
@@ -157,7 +159,16 @@ def test_light_curves_of_real_stars_are_scored(tmp_path, capsys):
     with prepared.open_worker(str(tmp_path)) as worker:
         inside = [star for star in field.stars if field.stamp.contains(star['row'], star['column'])]
         for star in inside[:2]:
-            fields.tessphot.process(fields.task_of(star, field.simulation.plan, 'field', 'aperture'), worker)
+            result = fields.tessphot.process(
+                fields.task_of(star, field.simulation.plan, 'field', 'aperture'), worker)
+    quick = quick_fits.read(tmp_path / result.lightcurve)
+    checked = read_lightcurve(tmp_path / result.lightcurve)
+    assert list(quick.columns) == list(checked.columns)
+    for name, values in checked.columns.items():
+        np.testing.assert_array_equal(quick.columns[name], values)
+    np.testing.assert_array_equal(quick.aperture, checked.aperture)
+    assert all(quick.primary[name] == checked.primary[name] for name in ('TESSMAG', 'AP_CONT', 'PHOTMET'))
+    assert quick.table['TIMEDEL'] == checked.table['TIMEDEL']
     (tmp_path / 'other.fits').write_bytes(b'nothing')
     assert precision.main(['--real', str(tmp_path), '--output', str(tmp_path / 'real.json')]) in (0, 1)
     printed = capsys.readouterr().out
