@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photometry.algorithms.scene_design import sky_basis
+from photometry.algorithms.scene_design import Blur, sky_basis
 from photometry.algorithms.scene_mean import MeanScene, fit_mean
 from photometry.algorithms.scene_series import SceneSeries, fit_series
 
-__all__ = ['MeanScene', 'SceneSeries', 'fit_mean', 'fit_series', 'sky_basis']
+__all__ = ['Blur', 'MeanScene', 'SceneSeries', 'fit_mean', 'fit_series', 'sky_basis']
 
 
 @dataclass(frozen=True)

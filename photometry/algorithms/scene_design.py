@@ -12,6 +12,15 @@ from photometry.algorithms import prf as prf_model
 BAND = 4
 """Rows of a band: few, so that hardly a star of a band misses the others', many, for large products."""
 
+STEADY = 0.055
+"""Motion along an axis up to which second derivatives tell what it does to the mean image, px rms."""
+
+RESTLESS = 0.075
+"""Motion up to which three offsets along an axis do, px rms."""
+
+MOST_BLUR = 0.49
+"""Shift at which frames further off are counted in the motion over the mean image, px."""
+
 SKY_TERMS = 6
 """Level, slopes and curvature of the sky over a region."""
 
@@ -74,6 +83,49 @@ class Band(NamedTuple):
         total[-SKY_TERMS:] += part[-SKY_TERMS:]
 
 
+class Blur(NamedTuple):
+    """A motion over which images are averaged: the mean of images at some offsets."""
+
+    offset: np.ndarray
+    """(n, 2) px, less than half a pixel."""
+    weight: np.ndarray
+    """(n,) their parts."""
+    covariance: np.ndarray
+    """(rr, rc, cc) of the motion about each of them, px^2, small enough for second derivatives."""
+
+    @classmethod
+    def of(cls, shift):
+        """The motion of frames (times, 2) about their mean.
+
+        Along a principal axis with more than `STEADY` px rms some offsets stand for the frames,
+        those of a Gauss quadrature with the frames as the measure: three are exact for polynomials
+        up to fifth order, five up to ninth (Golub & Welsch 1969, Math. Comp. 23, 221).
+        """
+        shift = np.clip(shift - shift.mean(axis=0), -MOST_BLUR, MOST_BLUR) if len(shift) else np.zeros((1, 2))
+        value, axes = np.linalg.eigh(shift.T @ shift / len(shift))
+        rules = [_gauss(shift @ axis, 1 if spread <= STEADY ** 2 else 3 if spread <= RESTLESS ** 2 else 5)
+                 for spread, axis in zip(value, axes.T, strict=True)]
+        offset = rules[0][0][:, None, None] * axes[:, 0] + rules[1][0][:, None] * axes[:, 1]
+        weight = rules[0][1][:, None] * rules[1][1]
+        steady = (axes * np.where(value > STEADY ** 2, 0.0, value)) @ axes.T
+        return cls(offset.reshape(-1, 2), weight.ravel(), steady[[0, 0, 1], [0, 1, 1]])
+
+
+def _gauss(values, number):
+    """Nodes and weights with the moments of some values up to twice their number, less one."""
+    before, now = np.zeros_like(values), np.ones_like(values)
+    diagonal, beside = [], []
+    for _ in range(number):
+        weight = now ** 2 / (now @ now)
+        diagonal.append(weight @ values)
+        later = (values - diagonal[-1]) * now - (beside[-1] ** 2 if beside else 0.0) * before
+        beside.append(np.sqrt((later @ later) / (now @ now)))
+        before, now = now, later
+    matrix = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
+    nodes, vectors = np.linalg.eigh(matrix)
+    return nodes, vectors[0] ** 2
+
+
 def make_layout(row, expected, groups, wide):
     """Order the templates of a region.
 
@@ -132,20 +184,17 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
     derivatives : {0, 1, 2}
     about : pair of ndarray (stars,), optional
         As in `PRF.render`.
-    blur : ndarray (3,), optional
-        Covariance of a motion (rr, rc, cc), px^2, over which values are averaged; it takes
-        the second derivatives, which are then left out.
+    blur : Blur, optional
+        Motion over which the templates are averaged.
 
     Returns
     -------
     list of Band
     """
     planes = prf_model.PLANES[derivatives]
-    values, row0, column0 = prf.render_at(row, column, prf_model.HALF, derivatives, about)
+    values, row0, column0 = (_averaged(prf, row, column, derivatives, blur) if blur is not None
+                             else prf.render_at(row, column, prf_model.HALF, derivatives, about))
     values = np.reshape(values, (planes, row.size, -1))
-    if blur is not None:
-        values[0] += np.tensordot(np.asarray(blur) * (0.5, 1.0, 0.5), values[3:], 1)
-        planes = prf_model.PLANES[1]
     row0, column0 = row0 - stamp.row_min, column0 - stamp.col_min
     bands, where, size = _extents(layout, stamp, row0)
     index = _index(where, layout, row0, column0, stamp.shape).reshape(row.size, -1)
@@ -163,6 +212,21 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
         part = flat[:, offset:offset + shape[0] * shape[1]].reshape(planes, *shape)
         made.append(Band(slice(start, end), layout.wide, low, high, part))
     return made
+
+
+def _averaged(prf, row, column, derivatives, blur):
+    """Cores (planes, stars, 13, 13) averaged over a motion, with their first rows and columns."""
+    planes = prf_model.PLANES[derivatives]
+    total = 0
+    order = max(derivatives, 2 if blur.covariance.any() else 0)
+    for offset, weight in zip(blur.offset, blur.weight, strict=True):
+        values, row0, column0 = prf.render_at(row + offset[0], column + offset[1], prf_model.HALF, order,
+                                              (row, column))
+        values = np.reshape(values, (prf_model.PLANES[order], row.size, prf_model.CORE, prf_model.CORE))
+        if blur.covariance.any():
+            values[0] += np.tensordot(blur.covariance * (0.5, 1.0, 0.5), values[3:], 1)
+        total = total + weight * values[:planes]
+    return total, row0, column0
 
 
 def _extents(layout, stamp, first):

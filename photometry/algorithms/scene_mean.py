@@ -139,8 +139,8 @@ def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, r
     row, column, expected : ndarray (stars,)
         Catalogue positions and fluxes.
     stamp : Stamp
-    blur : ndarray (3,), optional
-        Covariance of the motion over the frames of the mean: (rr, rc, cc), px^2.
+    blur : photometry.algorithms.scene_design.Blur, optional
+        Motion over the frames of the mean.
     refine : bool
         Whether positions are fitted.
     position_spread : float
@@ -230,8 +230,7 @@ class _Fit:
         return some._solve(bands, 0.0, light, light, still, np.zeros(2), True).common
 
     def _bands(self, row, column):
-        bands = design.render_bands(self.prf, row, column, self.layout, self.stamp,
-                                    1 if self.blur is None else 2, blur=self.blur)
+        bands = design.render_bands(self.prf, row, column, self.layout, self.stamp, 1, blur=self.blur)
         design.add_wings(bands, design.wings(self.prf, row, column, self.layout, self.stamp))
         return bands
 

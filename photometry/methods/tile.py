@@ -91,7 +91,7 @@ class TileContext:
         expected = units.magnitude_to_flux(_known(self.tmag))
         variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
         return scene.fit_mean(image, variance, self.source.prf, row, column, expected, self.region,
-                              blur=self._blur())
+                              blur=scene.Blur.of(self.motion[self.source.pixels.good]))
 
     @cached_property
     def motion(self):
@@ -101,14 +101,6 @@ class TileContext:
         rows, columns = self.source.motion.positions(*middle)
         motion = np.stack([rows[0], columns[0]], axis=1)
         return motion - motion[good].mean(axis=0) if good.any() else motion
-
-    def _blur(self):
-        """Covariance of the motion over the good frames: (rr, rc, cc), px^2."""
-        moved = self.motion[self.source.pixels.good]
-        if not len(moved):
-            return np.zeros(3)
-        row, column = moved.T
-        return np.array([(row ** 2).mean(), (row * column).mean(), (column ** 2).mean()])
 
     @cached_property
     def series(self):
