@@ -113,10 +113,10 @@ class Bounds:
                 rows, columns, renderer.wing.exponent, renderer.shape.width)
         return stamp, part
 
-    def alone(self, star):
-        """`bound` of the module's docstring."""
+    def alone(self, star, flux=None):
+        """`bound` of the module's docstring; of another flux where one is given."""
         stamp, part = self.image(star)
-        flux = self.simulation.stars['flux'][star]
+        flux = self.simulation.stars['flux'][star] if flux is None else flux
         variance = self.variance(flux * part + self.sky, stamp)
         full = masks.saturated(flux * part, self.full)
         information = (part ** 2 / variance)[~full].sum()

@@ -30,7 +30,10 @@ FIRST_SEED, FIRST_FILL = 20, 1020
 MOST = {'psf': 40, 'halo': 12}
 """Stars of a bin and a field that methods which take long measure, drawn at random."""
 
-SCENES = ('isolated', 'crowded', 'sparse', 'typical', 'bright')
+SCENES = ('isolated', 'crowded', 'sparse', 'typical', 'bright', 'pairs')
+PAIRS, FAINTER = (0.05, 0.45), (0.0, 1.5)
+"""Distance in px and difference in magnitudes of the stars of a pair."""
+
 VARIANTS = {
     'nominal': {}, 'wide': {'prf_width': 1.05}, 'narrow': {'prf_width': 0.95},
     'asymmetric': {'prf_asymmetry': 0.3}, 'positions': {'catalog_error': 0.05},
@@ -113,21 +116,31 @@ def plan_of(scene, variant, seed, frames, size=256):
     changes = dict(VARIANTS[variant])
     strip = changes.pop('strip', False)
     stamp = stamp_of_size(size // 4, min(4 * size, 2048), 0, 44) if strip else stamp_of_size(size, size)
-    return SectorPlan(**{'seed': seed, 'frames': frames, 'preset': scene, 'background': 'quiet',
+    preset = 'isolated' if scene == 'pairs' else scene
+    plan = SectorPlan(**{'seed': seed, 'frames': frames, 'preset': preset, 'background': 'quiet',
                          'stamp': stamp} | changes)
+    return _paired(plan) if scene == 'pairs' else plan
 
 
-def filling(scene, variant, plans, most):
+def _paired(plan):
+    """The same plan with a companion close to every star, unsaturated."""
+    plan = dataclasses.replace(plan, bright=7.0)
+    rng = np.random.default_rng(plan.seed)
+    count = len(Simulation(dataclasses.replace(plan, frames=1)).stars)
+    return dataclasses.replace(plan, companions=tuple(
+        (star, float(rng.uniform(*PAIRS)), float(rng.uniform(*FAINTER))) for star in range(count)))
+
+
+def filling(scene, variant, plans, size, most):
     """Further plans, at most so many, that fill the bins with fewer stars than LEAST_STARS: (plan, bins)."""
     counts = sum(count_stars(plan) for plan in plans)
     for seed in range(FIRST_FILL, FIRST_FILL + most):
         short = tuple(edges for edges, count in zip(BINS, counts, strict=True)
                       if count < LEAST_STARS and (edges != SATURATED or scene == 'bright'))
-        if not short:
+        if not short or scene == 'pairs':
             break
         added = () if scene == 'bright' else (ADDED, short[0][0], short[-1][1])
-        plan = dataclasses.replace(plan_of(scene, variant, seed, plans[0].frames), stamp=plans[0].stamp,
-                                   added=added)
+        plan = dataclasses.replace(plan_of(scene, variant, seed, plans[0].frames, size), added=added)
         yield plan, short
         counts = counts + count_stars(plan)
 

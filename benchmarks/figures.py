@@ -45,19 +45,30 @@ def own_floor(curve, level, good):
     return float(noise.star_floor(level, light, sky, mask.sum(), reading))
 
 
-def of_star(curve, bounds, star):
+def of_star(curve, bounds, star, merged=()):
     """The same with ratio (scatter over the bound), neighbours (over that with neighbours) and bias.
 
-    The bound of a star that fills pixels by itself is that of the pixels kept.
+    The bound of a star that fills pixels by itself is that of the pixels kept. Where the
+    photometry says that it merged the star with others, the sum of their light is the truth.
+
+    Parameters
+    ----------
+    curve : object
+    bounds : bounds.Bounds
+    star : int
+        Row of the simulation's table.
+    merged : sequence of int
+        Numbers of the stars that FLUX holds as well.
     """
-    known = bounds.simulation.stars[star]
-    found = of_curve(curve, float(known['tmag']))
+    stars = bounds.simulation.stars
+    found = of_curve(curve, float(stars['tmag'][star]))
     if found is None:
         return None
-    limit = bounds.of_kept(star) if bounds.saturates(star) else bounds.alone(star)
-    return found | {'bound': limit, 'ratio': found['scatter'] / limit,
-                    'neighbours': found['scatter'] / float(bounds.with_neighbours[star]),
-                    'bias': found['level'] / float(known['flux']) - 1}
+    flux = float(stars['flux'][star] + stars['flux'][np.isin(stars['starid'], merged)].sum())
+    limit = bounds.of_kept(star) if bounds.saturates(star) else bounds.alone(star, flux)
+    crowd = np.nan if len(merged) else float(bounds.with_neighbours[star])
+    return found | {'bound': limit, 'ratio': found['scatter'] / limit, 'neighbours': found['scatter'] / crowd,
+                    'bias': found['level'] / flux - 1}
 
 
 def of_bin(rows, edges):
@@ -66,7 +77,7 @@ def of_bin(rows, edges):
     if not done:
         return {'tmag': list(edges), 'stars': len(rows), 'completeness': 0.0} if rows else None
     made = {'tmag': list(edges), 'stars': len(rows), 'completeness': len(done) / len(rows),
-            'cpu_ms': float(np.mean([row['cpu_ms'] for row in done])) if 'cpu_ms' in done[0] else None}
+            'merged': float(np.mean([bool(row.get('merged')) for row in rows]))}
     for name in COLUMNS:
         values = np.array([np.nan if row.get(name) is None else row[name] for row in done], dtype='f8')
         values = values[np.isfinite(values)]

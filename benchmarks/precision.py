@@ -2,7 +2,7 @@
 """Scorecard of the photometry: scatter over the bound and over three noise floors, bias, errors.
 
     python benchmarks/precision.py [--method aperture linpsf psf halo automatic]
-        [--scene isolated crowded sparse typical bright] [--variant nominal wide narrow asymmetric ...]
+        [--scene isolated crowded sparse typical bright pairs] [--variant nominal wide narrow asymmetric ...]
         [--frames 1300] [--seeds 5] [--more 4] [--most N] [--prf epsf|prf] [--processes 2]
         [--keep DIR] [--memory] [--output FILE] [--picture FILE]
     python benchmarks/precision.py --real DIR
@@ -53,6 +53,8 @@ RULES = (
     ('bias', -0.003, 0.003, 'aperture linpsf psf automatic', '*', JUDGED, (6, 13.5)),
     ('bias', -0.005, 0.005, 'aperture linpsf psf automatic', '*', JUDGED, (13.5, 15)),
     ('bias', -0.01, 0.01, 'aperture linpsf psf automatic', '*', 'glow', (6, 15)),
+    ('merged', 0.98, 1, 'linpsf automatic', 'pairs', 'nominal', (7, 15)),
+    ('ratio', 0, 1.05, 'linpsf automatic', 'pairs', 'nominal', (7, 15)),
     ('completeness', 0.98, 1, '*', '*', '*', (1.7, 15)),
 )
 """Goals of the medians of a bin. Figures are those of `figures.of_bin`."""
@@ -77,7 +79,7 @@ def jobs_of(chosen, seeds):
         for variant in chosen.variant:
             plans = [field_jobs.plan_of(scene, variant, seed, chosen.frames, chosen.size) for seed in seeds]
             yield from (field_jobs.Job(scene, variant, plan, **common) for plan in plans)
-            for plan, bins in field_jobs.filling(scene, variant, plans, chosen.more):
+            for plan, bins in field_jobs.filling(scene, variant, plans, chosen.size, chosen.more):
                 yield field_jobs.Job(scene, variant, plan, bins=bins, **common)
 
 
@@ -86,10 +88,11 @@ def rows_of(job, prepared, steps):
     limits, rows = bounds.Bounds(prepared.simulation), []
     for method, star, result, curve, cpu in job.light_curves(prepared, steps):
         known = prepared.simulation.stars[star]
-        found = None if curve is None else figures.of_star(curve, limits, star)
+        merged = [int(word) for word in str(result.details.get('merged_with') or '').split()]
+        found = None if curve is None else figures.of_star(curve, limits, star, merged)
         rows.append({'scene': job.scene, 'variant': job.variant, 'seed': job.plan.seed, 'method': method,
                      'starid': int(known['starid']), 'tmag': float(known['tmag']), 'cpu_ms': 1000 * cpu,
-                     'method_used': result.method_used, 'status': result.status.name,
+                     'method_used': result.method_used, 'status': result.status.name, 'merged': merged,
                      'reason': result.reason, 'errors': list(result.errors), 'done': found is not None,
                      **(found or {})})
     return rows
