@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.algorithms import prf as prf_model
-from photometry.algorithms import psf_fit, psf_star
+from photometry.algorithms import psf_expansion, psf_fit
 from photometry.algorithms.scene_design import sky_basis
 
 REACH = prf_model.HALF + 1
-"""Distance from the stamp up to which stars are followed through the motion, px; beyond they stand still."""
+"""Distance from the stamp up to which stars are followed by themselves, px; of others only wings are seen."""
 
 
 def near_stars(mean, stamp):
@@ -30,7 +30,8 @@ def light(mean, series, star, stamp, image, shift, blur, weights):
         Left out, with those that share its template.
     stamp : Stamp
     image : ndarray (rows, columns)
-        Mean image of the stamp: what the scene explains of it and no star nearby does stands still.
+        Mean image of the stamp: what the scene explains of it and no star nearby does is the wings
+        of others and the sky.
     shift : ndarray (2, times)
         Motion against the mean image, px.
     blur : ndarray (3,)
@@ -48,16 +49,14 @@ def light(mean, series, star, stamp, image, shift, blur, weights):
     still = _still(mean, near, images, stamp, image, blur)
     other = layout.template[near] != layout.template[star]
     others = near[other]
-    made = np.empty((stamp.height * stamp.width, shift.shape[1]), dtype='float32')
-    made[:] = still[:, None]
-    made += _sky(series, stamp).astype('float32')
+    made = (still[:, None] - _slopes(still, stamp) @ shift + _sky(series, stamp)).astype('float32')
     if others.size:
         change = series.template_flux - mean.template_flux[:, None]
         change = np.nan_to_num(change[layout.template[others]]) * layout.share[others, None]
-        cell = min(psf_star.cell_for(mean.flux[number], images[:, place], weights)
+        cell = min(psf_expansion.cell_for(mean.flux[number], images[:, place], weights)
                    for place, number in zip(np.flatnonzero(other), others, strict=True))
-        points, member = psf_star.groups_of(shift, cell)
-        for point, frames in zip(points.T, psf_star.frames_of(member, points.shape[1]), strict=True):
+        points, member = psf_expansion.groups_of(shift, cell)
+        for point, frames in zip(points.T, psf_expansion.frames_of(member, points.shape[1]), strict=True):
             planes = _images(mean, others, point, stamp)
             phi = psf_fit.terms(shift[:, frames] - point[:, None]).astype('float32')
             part = np.tensordot(mean.flux[others], planes, (0, 1)).astype('float32').T @ phi
@@ -80,6 +79,13 @@ def _still(mean, near, images, stamp, image, blur):
     explained = np.where(np.isfinite(explained), explained, 0.0).ravel()
     planes = np.tensordot(mean.flux[near], images, (0, 1))
     return explained - planes[0] - (np.asarray(blur) * (0.5, 1.0, 0.5)) @ planes[3:]
+
+
+def _slopes(still, stamp):
+    """Derivatives by row and column of what stars nearby do not shine, (pixels, 2): wings move, too."""
+    if min(stamp.shape) < 2:
+        return np.zeros((still.size, 2))
+    return np.stack(np.gradient(still.reshape(stamp.shape)), axis=-1).reshape(-1, 2)
 
 
 def _sky(series, stamp):

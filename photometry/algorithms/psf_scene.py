@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photometry.algorithms import psf_neighbours, psf_place, psf_star
+from photometry.algorithms import psf_expansion, psf_neighbours, psf_place, psf_star
 from photometry.algorithms.psf_surroundings import SceneSurroundings, Target
 from photometry.core.stamp import Stamp
 
@@ -136,7 +136,7 @@ def fit(mean, series, placed, pixels, errors, image, shift, good, **options):
     weights = frame_weights(pixels.reshape(-1, times), errors, good) * usable
     others = psf_neighbours.light(mean, series, placed.star, stamp, image, shift, blur_of(shift, good),
                                   weights)
-    options.setdefault('cell', psf_star.cell_for(placed.found.flux, placed.images, weights))
+    options.setdefault('cell', psf_expansion.cell_for(placed.found.flux, placed.images, weights))
     return psf_star.fit_star((pixels - others).reshape(-1, times), errors, weights, shift, good,
                              placed.target.render, placed.around, **options)
 

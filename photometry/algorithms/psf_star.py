@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from photometry.algorithms import metrics, psf_fit, psf_space
-
-CELLS = 0.03, 0.2
-"""Least and greatest distance of the points about which images are expanded, px."""
-
-EXPANSION_ERROR = 4.0
-"""Error of a place at half such a distance over the distance cubed, px^-2: measured for the
-official PRFs, whose images are expanded to second order."""
+from photometry.algorithms import metrics, psf_expansion, psf_fit, psf_motion, psf_space
 
 MOTION_ERROR = 2e-4
 """Error of the measured motion in a frame, px."""
 
-NEIGHBOUR_ERROR = 5e-4
+NEIGHBOUR_ERROR = 2e-4
 SKY_ERROR = 1e-3
 """What a neighbour's place, px, and the local sky, e-/s, wander at least in their priors."""
 
 MOVED = 0.03
 """Motion of its own beyond which a star is expanded anew about where it is, px."""
 
-TREND_TERMS = 4
-"""Legendre polynomials of the slow motion."""
-
-MOST_POINTS = 250
-"""Points of expansion at most: beyond that they lie farther apart."""
-
 SAMPLE = 30
 """Frames in which the brightness of the star is looked at first."""
+
+LOUD, MOST_SAMPLE = 1.6, 200
+"""Variance over that of the errors from which a pixel is given less weight, and frames that tell it."""
 
 LEAST_FRAMES = 30
 """Frames without gaps from which priors are measured."""
@@ -114,38 +106,34 @@ def fit_star(pixels, errors, weights, shift, good, render, around, *, cell=None,
     StarSeries
     """
     star = _Star(pixels, errors, weights, good, render, around, cell)
-    expansion = star.expansion(shift)
-    priors = star.priors(expansion)
-    space = star.statistics(expansion, *priors)
-    free = psf_fit.solve(space, shift - expansion.centre)
-    trend, wander = _own_motion(free, free.place + expansion.centre - shift, good, motion_error)
-    own = _believed(free, free.place + expansion.centre - shift, trend, wander)
+    where, first = shift, star.fit(shift, shift, motion_error)
+    own = psf_motion.believed(first.free, first.place - shift, first.trend, first.wander)
     if np.abs(own).max(initial=0) > MOVED:
-        expansion = star.expansion(shift + own)
-        space = star.statistics(expansion, *priors)
-        free = psf_fit.solve(space, shift + own - expansion.centre)
-        trend, wander = _own_motion(free, free.place + expansion.centre - shift, good, motion_error)
-    mean = shift + trend - expansion.centre
-    precision = np.repeat(wander[:, None] ** -2, shift.shape[1], axis=1)
-    held = psf_fit.solve(space, mean, (mean, precision))
-    return _series(space, expansion.centre, free, held, wander, trend, good)
+        where = shift + own
+        first = star.fit(shift, where, motion_error)
+    calmed = star.calmed(first)
+    fitted = first if calmed is None else calmed.fit(shift, where, motion_error)
+    mean = shift + fitted.trend - fitted.expansion.centre
+    precision = np.repeat(fitted.wander[:, None] ** -2, shift.shape[1], axis=1)
+    held = psf_fit.solve(fitted.space, mean, (mean, precision))
+    freedom = np.maximum(first.space.pixels - 1, 1)
+    return _series(fitted, held, first.free.chi2 / freedom, good)
 
 
-def _series(space, centre, free, held, wander, trend, good):
+def _series(fitted, held, chi2, good):
     """Numbers of all cadences, NaN where the pixels do not tell them."""
-    phi = psf_fit.terms(held.place)
-    information = np.einsum('kt,klt,lt->t', phi, space.gram, phi)
+    phi, free = psf_fit.terms(held.place), fitted.free
+    information = np.einsum('kt,klt,lt->t', phi, fitted.space.gram, phi)
     told = information > LEAST_INFORMATION * np.median(information[good] if good.any() else information)
     told &= information > 0
     flux_ok, place_ok = told & held.found, told & free.found
-    freedom = np.maximum(space.pixels - 1, 1)
     return StarSeries(
         flux=np.where(flux_ok, held.flux, np.nan), flux_err=_root(held.covariance[0, 0], flux_ok),
-        place=np.where(place_ok, free.place + centre, np.nan),
+        place=np.where(place_ok, fitted.place, np.nan),
         place_err=np.stack([_root(free.covariance[axis, axis], place_ok) for axis in (1, 2)]),
         free_flux=np.where(place_ok, free.flux, np.nan),
         free_flux_err=_root(free.covariance[0, 0], place_ok),
-        chi2=np.where(told, held.chi2 / freedom, np.nan), wander=wander, trend=trend)
+        chi2=np.where(told, chi2, np.nan), wander=fitted.wander, trend=fitted.trend)
 
 
 def _root(variance, valid):
@@ -153,46 +141,20 @@ def _root(variance, valid):
 
 
 @dataclass(frozen=True)
-class _Expansion:
-    """Points about which the images of groups of frames are expanded.
+class _Fitted:
+    """A fit of all frames without a prior of the place, and what it says of the star's own motion."""
 
-    ``points`` (2, groups), ``member`` (times,), ``templates`` (6, groups, pixels),
-    ``columns`` (groups, nuisance, pixels).
-    """
-
-    points: np.ndarray
-    member: np.ndarray
-    templates: np.ndarray
-    columns: np.ndarray
+    expansion: psf_expansion.Expansion
+    priors: tuple
+    space: psf_space.StarSpace
+    free: psf_fit.Places
+    trend: np.ndarray
+    wander: np.ndarray
 
     @property
-    def centre(self):
-        """Point of every frame, (2, times)."""
-        return self.points[:, self.member]
-
-    def groups(self):
-        """Number and frames of every group."""
-        return enumerate(frames_of(self.member, self.points.shape[1]))
-
-
-def groups_of(where, cell):
-    """Points (2, groups) on a grid near places (2, times), and the group of every frame (times,)."""
-    middle = where.mean(axis=1, keepdims=True)
-    while True:
-        steps = np.rint((where - middle) / cell).astype(int)
-        key = (steps[0] - steps[0].min()) * (np.ptp(steps[1]) + 1) + steps[1] - steps[1].min()
-        _, first, member = np.unique(key, return_index=True, return_inverse=True)
-        if first.size <= MOST_POINTS:
-            return cell * steps[:, first] + middle, member
-        cell *= 1.3
-
-
-def frames_of(member, groups):
-    """Frames of every group, as slices where they follow each other: these need no copy."""
-    for number in range(groups):
-        index = np.flatnonzero(member == number)
-        together = index[-1] - index[0] + 1 == index.size
-        yield slice(int(index[0]), int(index[-1]) + 1) if together else index
+    def place(self):
+        """Against the star's mean place, (2, times), px."""
+        return self.free.place + self.expansion.centre
 
 
 class _Star:
@@ -216,12 +178,64 @@ class _Star:
         templates = self.render(np.zeros((2, 1)))[:3, 0, known]
         value, weights = templates[0], self.weights[known]
         flux = (weights * value) @ typical[known].mean(axis=1) / max((weights * value) @ value, 1e-300)
-        return cell_for(flux, templates, weights)
+        return psf_expansion.cell_for(flux, templates, weights)
+
+    def fit(self, shift, where, motion_error):
+        """`_Fitted` of all frames, expanded about (2, times)."""
+        expansion = self.expansion(where)
+        priors = self.priors(expansion)
+        space = self.statistics(expansion, *priors)
+        free = psf_fit.solve(space, where - expansion.centre)
+        own = psf_motion.own_motion(free, free.place + expansion.centre - shift, self.good, motion_error)
+        return _Fitted(expansion, priors, space, free, *own)
+
+    def calmed(self, fitted):
+        """The same star with less weight on pixels that scatter more than their errors say, else None.
+
+        Where the model of the light is wrong, what it leaves comes and goes with the motion: at the
+        rim of a saturated neighbour's image, above all. Such pixels are given the errors they show.
+        """
+        scatter = self._scatter(fitted)
+        loud = scatter > LOUD
+        if not loud.any():
+            return None
+        made = copy.copy(self)
+        factor = np.where(loud, scatter, 1.0)
+        made.weights = self.weights / factor
+        made.errors = self.errors * np.sqrt(factor)[:, None].astype('float32')
+        return made
+
+    def _scatter(self, fitted):
+        """Variance of what a fit leaves over that of the errors, (pixels,), from some of the frames."""
+        known = np.flatnonzero(self.good & fitted.free.found & self._whole)
+        if known.size < LEAST_FRAMES:
+            return np.ones(self.weights.size)
+        known = known[np.linspace(0, known.size - 1, min(known.size, MOST_SAMPLE)).astype(int)]
+        expansion, (sigma, centre) = fitted.expansion, fitted.priors
+        light = fitted.free.flux * psf_fit.terms(fitted.free.place)
+        left = self.pixels[:, known]
+        for number in np.unique(expansion.member[known]):
+            mine, columns = expansion.member[known] == number, expansion.columns[number]
+            part = left[:, mine] - (centre @ columns)[:, None]
+            part -= expansion.templates[:, number].T @ light[:, known[mine]]
+            weighted = columns * self.weights
+            normal = weighted @ columns.T + np.diag(sigma ** -2.0)
+            normal += psf_space.TRACE * np.diag(np.diag(normal))
+            left[:, mine] = part - columns.T @ np.linalg.solve(normal, weighted @ part)
+        left /= self.errors[:, known]
+        left -= np.median(left, axis=1, keepdims=True)
+        return (1.4826 * np.median(np.abs(left), axis=1)) ** 2
+
+    @cached_property
+    def _whole(self):
+        """Frames that lack no pixel, (times,) of bool."""
+        return np.isfinite(self.pixels.sum(axis=0) + self.errors.sum(axis=0))
 
     def expansion(self, where):
-        """`_Expansion` for stars that stand at (2, times)."""
-        points, member = groups_of(where, self.cell)
-        return _Expansion(points, member, self.render(points), self.around.columns(points)[..., self.used])
+        """`psf_expansion.Expansion` for stars that stand at (2, times)."""
+        points, member = psf_expansion.groups_of(where, self.cell)
+        columns = self.around.columns(points)[..., self.used]
+        return psf_expansion.Expansion(points, member, self.render(points), columns)
 
     def statistics(self, expansion, sigma, centre):
         """`StarSpace` of all frames; the surroundings have priors of ``sigma`` around ``centre``."""
@@ -246,7 +260,7 @@ class _Star:
         """
         sigma, centre = np.array(self.around.sigma, dtype='f8'), np.zeros(self.around.sigma.size)
         chosen = np.flatnonzero(self.around.measured)
-        whole = self.good & np.isfinite(self.pixels.sum(axis=0) + self.errors.sum(axis=0))
+        whole = self.good & self._whole
         if chosen.size and whole.sum() >= LEAST_FRAMES:
             values, variance = self._pilot(expansion, chosen)
             for column, series, noise in zip(chosen, values[:, whole], variance, strict=True):
@@ -268,22 +282,6 @@ class _Star:
         return values, variance / self.pixels.shape[1]
 
 
-def cell_for(flux, templates, weights):
-    """Distance of the points of expansion at which their error is a third of a place's noise, px.
-
-    Parameters
-    ----------
-    flux : float
-        e-/s.
-    templates : ndarray (>= 3, pixels)
-    weights : ndarray (pixels,)
-        Inverse variances in a frame.
-    """
-    information = flux ** 2 * min((weights * slope) @ slope for slope in templates[1:3])
-    noise = max(information, 1e-300) ** -0.5
-    return float(np.clip((noise / 3 / EXPANSION_ERROR * 8) ** (1 / 3), *CELLS))
-
-
 def _filters(design, weights):
     """Rows (columns, pixels) that fit all columns at once by weighted least squares."""
     weighted = design * weights
@@ -291,52 +289,3 @@ def _filters(design, weights):
     scale = np.where(scale > 0, scale, 1.0) ** -0.5
     normal = (weighted @ design.T) * scale * scale[:, None] + psf_space.TRACE * np.eye(len(design))
     return np.linalg.solve(normal, weighted * scale[:, None]) * scale[:, None]
-
-
-def _own_motion(free, away, good, motion_error):
-    """Slow motion of a star beside the measured one, (2, times), and the scatter about it, (2,).
-
-    Legendre polynomials in time, each shrunk by the part of its square that noise explains; the
-    scatter is the error of the motion with what the star moves beyond its own noise.
-    """
-    trend, wander = np.zeros_like(away), np.full(2, float(motion_error))
-    known = good & free.found
-    if known.sum() < LEAST_FRAMES:
-        return trend, wander
-    basis = np.polynomial.legendre.legvander(np.linspace(-1, 1, good.size), TREND_TERMS - 1)
-    for axis in (0, 1):
-        variance = free.covariance[axis + 1, axis + 1]
-        keep = known & _inliers(away[axis], variance, known)
-        weight = 1 / (variance[keep] + _excess(away[axis][keep], variance[keep]))
-        trend[axis] = basis @ _shrunk(basis[keep], away[axis][keep], weight)
-        rest = (away[axis] - trend[axis])[keep]
-        wander[axis] = np.hypot(motion_error, np.sqrt(_excess(rest, variance[keep])))
-    return trend, wander
-
-
-def _believed(free, away, trend, wander):
-    """Displacement beside the motion, (2, times), as far as it exceeds its noise."""
-    variance = np.stack([free.covariance[1, 1], free.covariance[2, 2]])
-    part = wander[:, None] ** 2 / (wander[:, None] ** 2 + variance)
-    return np.where(free.found, trend + part * (away - trend), trend)
-
-
-def _inliers(values, variance, known):
-    """Values within 6 standard deviations of the median."""
-    middle = np.median(values[known])
-    spread = max(metrics.mad(values[known]) ** 2, 1e-300)
-    return np.abs(values - middle) < 6 * np.sqrt(np.maximum(variance, spread))
-
-
-def _excess(values, variance):
-    """Variance of values beyond their own errors, at least 0."""
-    typical = float(np.median(variance))
-    return max(metrics.mad(values / np.sqrt(variance)) ** 2 - 1, 0.0) * typical
-
-
-def _shrunk(basis, values, weight):
-    """Coefficients of a weighted fit, each as far as it exceeds its error."""
-    normal = (basis.T * weight) @ basis
-    upper = np.linalg.cholesky(normal).T
-    rotated = np.linalg.solve(upper.T, basis.T @ (weight * values))  # unit errors, independent
-    return np.linalg.solve(upper, rotated * np.maximum(1 - 1 / np.maximum(rotated ** 2, 1e-300), 0))
