@@ -166,6 +166,20 @@ def test_the_documented_constructor_measures_the_same(method, made, tmp_path):
         assert photometry.save_lightcurve(version=8).endswith('-dr60-v08-tessphot_lc.fits')
 
 
+def test_the_choice_changes_nothing_of_the_method_it_keeps(made, tmp_path):
+    with worker(made, tmp_path / 'auto') as context, worker(made, tmp_path / 'named') as other:
+        for star in stars_inside(made.truth)[:6]:
+            chosen = tessphot.process(task(star, made), context)
+            named = tessphot.process(task(star, made, method=chosen.method_used), other)
+            pair = [read_lightcurve(folder / result.lightcurve) for folder, result in
+                    ((tmp_path / 'auto', chosen), (tmp_path / 'named', named))]
+            for name, values in pair[0].columns.items():
+                assert np.array_equal(values, pair[1].columns[name], equal_nan=True), name
+            assert np.array_equal(pair[0].aperture, pair[1].aperture)
+            for name in ('AP_CONT', 'FLFRCSAP', 'AP_NPIX', 'STATUS', 'REMARKS', 'PSF_CONT'):
+                assert pair[0].primary[name] == pair[1].primary[name], name
+
+
 def test_unknown_stars_are_failures_with_a_reason(method, made, tmp_path):
     with worker(made, tmp_path) as context:
         result = tessphot.process(task({'starid': 3}, made, method=method), context)

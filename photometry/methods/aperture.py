@@ -5,21 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.algorithms import apertures, masks, metrics
-from photometry.core import units
 from photometry.core.errors import FluxOnEdgeError
-from photometry.core.status import STATUS
-from photometry.methods import sap
+from photometry.methods import remarks, sap
 from photometry.methods.base import BasePhotometry
 
 SKY_LIGHT = 3.0
 LEAST_SKY = 30
 """Starlight below which a pixel of the stamp tells about the sky, e-/s, and how many are needed."""
-
-LEAST_MOTION = 0.9
-"""Part of the good cadences whose motion must have been measured for a light curve without a remark."""
-
-CATALOG_ERROR = 1.0
-"""Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
 LEAST_HELD = 0.1
 """Part of its usual light that the sum must hold in a frame: else the star has moved out of it."""
@@ -90,10 +82,7 @@ class AperturePhotometry(BasePhotometry):
         if cut and self.chosen.throughput < sap.LEAST_THROUGHPUT:
             raise FluxOnEdgeError(f'TIC {self.starid}: the edge of the pixels leaves only '
                                   f'{100 * self.chosen.throughput:.0f} % of its light.')
-        remarks = list(self._remarks(cut))
-        for remark in remarks:
-            self.report_details(error=remark)
-        return STATUS.WARNING if remarks else STATUS.OK
+        return remarks.verdict(self, self._remarks(cut))
 
     def _remarks(self, cut):
         """What is a bit fishy about the light curve, in sentences."""
@@ -101,20 +90,6 @@ class AperturePhotometry(BasePhotometry):
             yield self.chosen.remark
         if cut:
             yield 'The aperture touches the edge of the pixels.'
-        measured = self.MovementKernel.known[self.source.pixels.good].mean()
-        if sap.unmoved(self):
-            yield 'No motion of the stars was measured; the flux is not corrected for it.'
-        elif measured < LEAST_MOTION:
-            yield (f'The motion of the stars was measured in only {100 * measured:.0f} % of '
-                   'the good cadences and is interpolated in the others.')
-        expected = float(units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point))
-        brighter = 2.5 * np.log10(self._level / expected) if self._level > 0 else np.nan
-        if not self._level > 0:
-            yield 'The median flux is not positive.'
-        elif abs(brighter) > CATALOG_ERROR:
-            yield (f'The flux is {brighter:+.1f} mag off that of the catalogue: '
-                   'a wrong magnitude or a neighbour without an entry.')
+        yield from remarks.common(self)
         if (self.details['contamination'] or 0) > MOST_CONTAMINATION:
             yield f'Neighbours give {100 * self.details["contamination"]:.1f} % of the light in the aperture.'
-        if self.task.skipped_by is not None:
-            yield f'TIC {self.task.skipped_by}, brighter, delivers this star as well.'

@@ -14,7 +14,7 @@ import numpy as np
 from photometry.algorithms import masks, metrics
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, PhotometryError, Reason
 from photometry.core.status import STATUS
-from photometry.methods import neighbours
+from photometry.methods import neighbours, sap
 
 logger = logging.getLogger(__name__)
 
@@ -227,19 +227,24 @@ def measure(first, attempt):
     Choice
     """
     trials = [_run(first, attempt)]
-    names = first.context.method_names
-    for name in ALWAYS[1:]:
-        if name in names:
-            trials.append(_try(name, first, attempt))
-    for name in further(star_of(first), [trial.error for trial in trials if trial.error]):
-        if name in names:
-            trials.append(_try(name, first, attempt))
+    broken = trials[0].error is not None and _reason(trials[0].error) is Reason.BUG
+
+    def try_all(names):
+        trials.extend(_try(name, first, broken, attempt) for name in names
+                      if name in first.context.method_names)
+    try_all(ALWAYS[1:])
+    try_all(further(star_of(first), [trial.error for trial in trials if trial.error]))
     return _chosen(trials)
 
 
-def _try(name, first, attempt):
+def _try(name, first, broken, attempt):
+    """A trial of another method, which takes over what the first one did unless that broke down."""
     made, error = attempt(lambda: first.context.method(name).from_task(first.task, first.context))
-    return Trial(name, error=error) if error else _run(made, attempt)
+    if error:
+        return Trial(name, error=error)
+    if not broken:
+        sap.share(made, first)
+    return _run(made, attempt)
 
 
 def _run(photometry, attempt):

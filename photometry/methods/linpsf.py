@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
-from photometry.algorithms import apertures
-from photometry.core.errors import NoFluxError
-from photometry.core.status import STATUS
+from photometry.core.errors import FluxOnEdgeError, NoFluxError
+from photometry.methods import remarks, sap
 from photometry.methods.base import BasePhotometry
-
-logger = logging.getLogger(__name__)
-
 
 SEEN = 0.5
 """Part of the star's light on pixels that can be used below which a reader is told."""
@@ -34,12 +28,21 @@ class LinearPSF(BasePhotometry):
         flux, error = tile.series_of(self.catalog_index)
         if not np.isfinite(flux[self.source.pixels.good]).any():
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
-        info = self.source.pixels.info
-        gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
-        table = self.lightcurve
-        table['flux'][:], table['flux_err'][:] = flux, gain * error
+        self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
+        aperture = self._sum_pixels()
+        if aperture is not None:
+            sap.record(self, aperture, float(np.nanmedian(flux[self.source.pixels.good])))
         self._record()
         return self._verdict()
+
+    def _sum_pixels(self):
+        """Plain sums beside the fit, where there is an aperture; else None."""
+        try:
+            aperture = sap.choose_mask(self)
+        except (NoFluxError, FluxOnEdgeError):
+            return None
+        sap.fill_sums(self, aperture.mask)
+        return aperture
 
     def _record(self):
         tile = self.tile
@@ -54,16 +57,10 @@ class LinearPSF(BasePhotometry):
 
     def _verdict(self):
         """OK, or WARNING with a remark when a reader should look."""
-        remarks = list(self._remarks())
-        for remark in remarks:
-            self.report_details(error=remark)
-        return STATUS.WARNING if remarks else STATUS.OK
+        return remarks.verdict(self, self._remarks())
 
     def _remarks(self):
-        merged = self.details['merged_with']
-        if merged:
-            names = ', '.join(f'TIC {number}' for number in merged)
-            yield f'The flux is the sum with {names}, too close to be told apart.'
+        yield from remarks.common(self, self.details['merged_with'])
         seen = float(self.tile.mean.seen[self._place])
         if seen < SEEN:
             yield f'Only {100 * seen:.0f} % of its light falls on pixels that can be used.'

@@ -84,6 +84,8 @@ def choose_mask(photometry):
     UsageError
         For an unknown ``aperture.mask``.
     """
+    if sibling_of(photometry) is not None:
+        return _taken_over(photometry, sibling_of(photometry))
     settings = photometry.settings.aperture
     if settings.mask not in MAKERS:
         raise UsageError(f'aperture.mask = {settings.mask!r} is unknown; '
@@ -101,6 +103,28 @@ def choose_mask(photometry):
                               'allow more by aperture.stamp_growths in the settings.')
     photometry.final_phot_mask = photometry.final_position_mask = aperture.mask
     return aperture
+
+
+def share(photometry, other):
+    """Let a photometry take over aperture, pixels and sums of one of the same star that has them.
+
+    Its light curve is the same either way; what both would do is done once.
+    """
+    if getattr(other, 'chosen', None) is not None:
+        photometry.__dict__['_sibling'] = other
+
+
+def sibling_of(photometry):
+    """The photometry whose aperture a photometry takes over, or None."""
+    return photometry.__dict__.get('_sibling')
+
+
+def _taken_over(photometry, other):
+    photometry._cutout = other.cutout
+    photometry.final_phot_mask, photometry.final_position_mask = (other.final_phot_mask,
+                                                                  other.final_position_mask)
+    photometry.details['stamp_resizes'] = other.details.get('stamp_resizes', 0)
+    return other.chosen
 
 
 def _make(photometry):
@@ -176,6 +200,10 @@ def jitter_of(photometry):
     return max(jitter, UNCORRECTED_JITTER) if unmoved(photometry) else jitter
 
 
+_SUMS = ('sap_flux', 'sap_flux_err', 'flux_background', 'flux_background_err', 'pixel_quality',
+         'pos_centroid')
+
+
 def fill_sums(photometry, mask, weights=None):
     """Fill SAP_FLUX, background, pixel quality and centroid of a light curve.
 
@@ -192,6 +220,11 @@ def fill_sums(photometry, mask, weights=None):
     flux, error : ndarray (times,)
         The second sum with its standard error, e-/s; the plain one without weights.
     """
+    other = sibling_of(photometry)
+    if other is not None and weights is None:
+        for name in _SUMS:
+            photometry.columns[name][:] = other.columns[name]
+        return photometry.columns['sap_flux'], photometry.columns['sap_flux_err']
     gain = noise_gain(photometry)
     weights = mask if weights is None else weights
     sums = apertures.sums(photometry.images_cube, mask, weights, photometry.stamp)
