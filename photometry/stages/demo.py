@@ -154,14 +154,19 @@ def _row(path):
     columns, primary = curve.columns, curve.primary
     good = quality.good(columns['QUALITY'])
     tmag, flux = primary['TESSMAG'], columns['FLUX']
-    mean, raw, sky = (float(np.nanmedian(columns[name][good]) if good.any() else np.nan)
-                      for name in ('FLUX', 'SAP_FLUX', 'FLUX_BKG'))
+    mean, raw, sky = (_median(columns[name][good]) for name in ('FLUX', 'SAP_FLUX', 'FLUX_BKG'))
     pixels = int(((curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0).sum())
     # Noise of the corrected flux: that of the mask over the part of the star in it.
-    floor = noise.star_floor(mean * primary['FLFRCSAP'], raw, sky, pixels, _readnoise(primary))
+    floor = noise.star_floor(mean * (primary['FLFRCSAP'] or np.nan), raw, sky, pixels, _readnoise(primary))
     return Row(primary['TICID'], tmag, primary.get('STATUS', STATUS.OK.name), primary['PHOTMET'],
                _zero_point(tmag, raw), _zero_point(tmag, mean),
                metrics.rms_timescale(columns['TIME'][good], flux[good]), float(floor), path, curve)
+
+
+def _median(values):
+    """Median of what is finite; without a mask there is no plain sum."""
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if values.size else np.nan
 
 
 def _readnoise(primary):
@@ -192,6 +197,7 @@ def _farewell(output, picture, real, seconds):
     starid, path = real[0].starid, real[0].path
     return '\n'.join([
         'zp: TESS magnitude of 1 e-/s, from the plain sum (raw) and from FLUX; rms_hour and floor in ppm.',
+        'method: the best of those that were tried on the star, see docs/methods/choice.md.',
         f'All of this took {seconds:.0f} s. Files are in {output}/, the picture is {picture}.',
         'Next, try a star of your own choice, or look at a light curve:',
         f'  .venv/bin/python run_tessphot.py {output / "real"} --starid {starid} --debug --overwrite',
