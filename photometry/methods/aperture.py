@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.algorithms import apertures, masks, metrics
+from photometry.algorithms import local_sky, masks, metrics
+from photometry.algorithms.prf import HALF
 from photometry.core.errors import FluxOnEdgeError
-from photometry.methods import remarks, sap
+from photometry.methods import remarks, sap, tile_sky
 from photometry.methods.base import BasePhotometry
-
-SKY_LIGHT = 3.0
-LEAST_SKY = 30
-"""Starlight below which a pixel of the stamp tells about the sky, e-/s, and how many are needed."""
 
 LEAST_HELD = 0.1
 """Part of its usual light that the sum must hold in a frame: else the star has moved out of it."""
@@ -51,7 +48,7 @@ class AperturePhotometry(BasePhotometry):
         if sky is not None:
             area = weights.sum()
             # The star itself shines on those pixels: a change of its flux is no change of the sky.
-            leak = sky.trust * area * self._leak
+            leak = area * self._leak(sky)
             total = total - area * sky.change - leak * light.flux
             held = held - leak
             error = np.hypot(error, area * sky.error)
@@ -60,18 +57,20 @@ class AperturePhotometry(BasePhotometry):
             self.columns[name][:] = np.where(np.isfinite(values), values, np.nan) / held
 
     def _sky(self):
-        """`LocalSky` from pixels of the stamp that hold hardly any starlight, known or not; or None."""
+        """`~photometry.algorithms.local_sky.LocalSky` at the star, or None."""
         if not self.settings.aperture.local_sky:
             return None
-        light = self.chosen.light
-        dark = light.others + light.flux * light.template < SKY_LIGHT
-        dark &= np.abs(self.sumimage) < 2 * SKY_LIGHT
-        dark &= ~self.chosen.mask & np.isfinite(self.cutout.variance)
-        if dark.sum() < LEAST_SKY:
-            return None
-        self._leak = float(light.template[dark].mean())
-        return apertures.local_sky(self.images_cube, self.images_err_cube, dark, self.source.pixels.good,
-                                   sap.noise_gain(self))
+        blocks = tile_sky.of_tile(self.tile)
+        return blocks and local_sky.around(blocks, *self.chosen.light.place, self.source.pixels.good)
+
+    def _leak(self, sky):
+        """Part of the star's light in a typical one of the pixels that told about the sky, (times,)."""
+        blocks, (row, column) = tile_sky.of_tile(self.tile), self.chosen.light.place
+        wing = self.psf.wing
+        if wing is None:
+            return 0.0
+        distance = np.maximum(np.hypot(blocks.row - row, blocks.column - column), HALF)
+        return sky.of(np.where(distance < wing.radius, wing.amplitude * distance ** -wing.exponent, 0.0))
 
     def _verdict(self):
         """OK, or WARNING with a remark when a reader should look."""

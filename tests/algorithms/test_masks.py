@@ -111,32 +111,6 @@ def test_sums_errors_flags_and_centroids():
     assert apertures.any_flag(flags, everything).tolist() == [5, 0]
 
 
-def test_the_local_sky_is_trusted_as_far_as_it_exceeds_its_noise():
-    rng = np.random.default_rng(6)
-    errors = np.full((9, 9, 400), 0.6)
-    pixels, good = np.ones((9, 9), dtype=bool), np.ones(400, dtype=bool)
-    noise = rng.normal(0, 0.6, errors.shape)
-    quiet = apertures.local_sky(noise, errors, pixels, good)
-    assert quiet.trust < 0.25 and np.std(quiet.change) < 0.03
-    truth = rng.normal(0, 0.5, 400)
-    found = apertures.local_sky(noise + truth, errors, pixels, good)
-    assert found.trust > 0.9
-    left = found.change - (truth - truth.mean())
-    assert np.std(left) == pytest.approx(np.median(found.error), rel=0.2)
-
-
-def test_pixels_without_a_number_do_not_blind_the_local_sky():
-    rng = np.random.default_rng(6)
-    truth, slope = rng.normal(0, 0.5, 400), np.arange(81.0).reshape(9, 9, 1)
-    images, errors = truth + slope + rng.normal(0, 0.3, (9, 9, 400)), np.full((9, 9, 400), 0.3)
-    pixels, good = np.ones((9, 9), dtype=bool), np.arange(400) != 9
-    images[8, 8, 7], errors[8, 0, 40:60], images[:, :, 9] = np.nan, np.nan, np.nan
-    found = apertures.local_sky(images, errors, pixels, good)
-    assert found.trust > 0.9 and np.isfinite(found.change).all() and np.isfinite(found.error).all()
-    assert np.std((found.change - (truth - truth[good].mean()))[good]) < 0.05
-    assert not apertures.local_sky(images * np.nan, errors, pixels, good).change.any()
-
-
 def test_weights_are_equal_where_charge_runs():
     target, variance = 100 * gaussian(7, 7), 2 + gaussian(7, 7)
     mask, trail = target > 0.5, np.zeros(target.shape, dtype=bool)

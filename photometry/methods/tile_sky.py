@@ -1,0 +1,49 @@
+"""Dark pixels of a tile, from which its stars learn how far the background was wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from photometry.algorithms import apertures, local_sky
+from photometry.methods import starlight
+from photometry.pixels import block
+
+SKY_LIGHT = 3.0
+"""Starlight below which a pixel tells about the sky, e-/s; what no star explains counts as well."""
+
+PIXELS_A_STAR = 160
+"""Dark pixels that are read for each star of the cell: more would cost more than the star's sums."""
+
+LEAST_PIXELS = 800
+"""Dark pixels that are read in any case."""
+
+
+def of_tile(tile):
+    """`~photometry.algorithms.local_sky.SkyBlocks` of a tile's region, made once."""
+    made = tile.__dict__.get('_sky_blocks')
+    if made is None:
+        made = tile.__dict__['_sky_blocks'] = _measured(tile)
+    return made
+
+
+def _measured(tile):
+    pixels, info = tile.pixels, tile.source.pixels.info
+    dark = dark_pixels(tile)
+    limit = tile.settings.todo.faint_limit
+    row, column = tile.source.mean_positions
+    cell = tile.cell
+    stars = int(((tile.source.tmag <= limit) & (row >= cell.row_min - 0.5) & (row < cell.row_max - 0.5)
+                 & (column >= cell.col_min - 0.5) & (column < cell.col_max - 0.5)).sum())
+    step = max(1, int(dark.sum()) // max(PIXELS_A_STAR * stars, LEAST_PIXELS))
+    if 4 * dark.size * pixels.time.size <= block.MOST_BYTES:
+        pixels.load('images'), pixels.load('images_err')
+    gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
+    return local_sky.measure(pixels.read, dark, tile.region, pixels.good, gain, step)
+
+
+def dark_pixels(tile):
+    """Pixels of a tile's region with hardly any starlight, known or not, (rows, columns) of bool."""
+    light = starlight.of_tile(tile)
+    image = tile.pixels.sumimage(tile.region)
+    with np.errstate(invalid='ignore'):
+        return (light.mean - light.sky < SKY_LIGHT) & (np.abs(image - light.mean) < SKY_LIGHT)
