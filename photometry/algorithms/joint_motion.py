@@ -11,6 +11,9 @@ SCALE = 1000.0
 
 ROUNDS = 3
 
+LEAST_STARS, LEAST_FRAMES = 8, 40
+"""Stars and frames from which stars' own ways are told from the common one."""
+
 LAGS = 24
 """Frames over which the memory of a term is looked for."""
 
@@ -233,3 +236,91 @@ def _smoothed(series, covariance, good, variance, memory, white):
         rest = np.linalg.solve(noise[good], (series[good] - state[good])[..., None])[..., 0]
         fast[good] = white * rest
     return state + fast, np.sqrt(np.maximum(np.einsum('tpp->tp', doubt), 0))
+
+
+def without_own_ways(value, error, common, good):
+    """Shifts of stars without what each does beside the field as a function of where the field is.
+
+    With a wrong PRF a star's measured place errs by a periodic function of its
+    true place within the pixel, so that its shifts are too long or too short by per cents. Stars
+    stand everywhere in their pixels: over all of them that function and its slopes average to zero,
+    each star as good as the next, whereas the joint movement follows the few brightest.
+    Therefore what each star does as a polynomial of the common movement is fitted, with a
+    Gaussian prior whose width the stars themselves tell, and taken away but for the stars' mean.
+
+    Parameters
+    ----------
+    value, error, common : arrays (n, 2, times)
+        Shifts of the stars, their errors and the joint movement at their places, px.
+    good : bool array (times,)
+
+    Returns
+    -------
+    array (n, 2, times)
+        The arguments' values where stars or frames are too few to tell.
+    """
+    used = good & np.isfinite(common).all(axis=(0, 1))
+    if len(value) < LEAST_STARS or used.sum() < LEAST_FRAMES:
+        return value
+    basis = _polynomials(np.median(common, axis=0), used)
+    made = value.copy()
+    for axis in (0, 1):
+        residual = value[:, axis] - common[:, axis]
+        known = np.isfinite(residual[:, used])
+        sigma = np.sqrt(np.nanmedian(np.where(known, error[:, axis][:, used], np.nan) ** 2, axis=1))
+        limit = 5 * 1.4826 * np.nanmedian(np.abs(residual[:, used]), axis=1, keepdims=True)
+        clipped = np.where(known, np.clip(residual[:, used], -limit, limit), 0.0)
+        ways, share = _ways(clipped @ basis[:, used].T, sigma)
+        made[:, axis] -= (ways - (share * ways).sum(axis=0) / share.sum(axis=0)) @ basis
+    return made
+
+
+def _polynomials(shift, used):
+    """Powers of a movement (2, times) up to the third, orthonormal over the used frames, (9, times)."""
+    size = np.maximum(np.abs(shift[:, used]).max(axis=1, keepdims=True), 1e-9)
+    row, column = np.where(used, shift / size, 0.0)
+    found, made = [used / np.sqrt(used.sum())], []
+    for degree in (1, 2, 3):
+        for i in range(degree + 1):
+            power = np.where(used, row**i * column ** (degree - i), 0.0)
+            before = np.sqrt(power @ power)
+            for _ in range(2):
+                power = power - np.array(found).T @ (np.array(found) @ power)
+            norm = np.sqrt(power @ power)
+            if norm > 1e-6 * before:
+                found.append(power / norm)
+                made.append(power / norm)
+    return np.array(made).reshape(-1, used.size)
+
+
+def _ways(amount, sigma):
+    """Coefficients (n, k) with a prior of their own width, from raw ones of errors (n,), and their weights.
+
+    The prior is as wide as the quarter of stars with the least noise shows, for
+    a wrong PRF is the same for all; stars with more noise, fainter, may besides
+    have ways that grow with it, from neighbours that are little known.
+    """
+    noise = np.broadcast_to(sigma[:, None] ** 2, amount.shape)
+    best = np.argsort(sigma, kind='stable')[:max(LEAST_STARS, len(sigma) // 4)]
+    shared = _width(amount[best], noise[best])
+    rest = np.maximum(_robust_mean((amount**2 - shared) / noise) - 1, 0.0)
+    width = shared + rest * noise
+    # a blend that goes far out of the way has no say in what is common
+    wild = np.maximum(1, amount**2 / (9 * (width + noise)))
+    return amount * width / (width + noise), 1 / (width + noise) / wild
+
+
+def _width(amount, noise, rounds=10):
+    """Variance (k,) of coefficients beyond their noise."""
+    width = np.mean(amount**2, axis=0)
+    for _ in range(rounds):
+        share = 1 / (width + noise) ** 2
+        # one wild star does not widen the prior of all
+        square = np.minimum(amount**2, 9 * (width + noise))
+        width = np.maximum((share * (square - noise)).sum(axis=0) / share.sum(axis=0), 0.0)
+    return width
+
+
+def _robust_mean(square):
+    """Mean of squares of normal numbers, from their median."""
+    return np.median(square, axis=0) / 0.455

@@ -212,7 +212,11 @@ def _joined(shifts, places, good, centre) -> Motion:
         return unchanged(good, centre, 'no star gives a shift in a good frame')
     shifts, places = shifts.of(usable), places[usable]
     offset = np.nanmedian(shifts.value[:, :, good], axis=2)
-    joint = joint_motion.join(shifts.value - offset[:, :, None], shifts.error, places - centre, good)
+    value, off = shifts.value - offset[:, :, None], places - centre
+    joint = joint_motion.join(value, shifts.error, off, good)
+    common = np.stack(positions_at(joint.kernel, centre, *places.T), axis=1) - places[:, :, None]
+    value = joint_motion.without_own_ways(value, shifts.error, common, good)
+    joint = joint_motion.join(value, shifts.error, off, good)
     kernel = joint.kernel
     kernel[~good] = np.nan
     if not np.isfinite(kernel).all(axis=1).any():
@@ -223,7 +227,7 @@ def _joined(shifts, places, good, centre) -> Motion:
     scatter = max(float(np.nanmedian(joint.deviation[good, :2])), joint.halves)
     logger.info('Stars that give the movement: %d, to %.2f mpx (%s).', len(places), 1e3 * scatter, warpmode)
     return Motion(kernel - mean, tuple(centre), warpmode, scatter,
-                  mean + _mean_offset(offset, places - centre))
+                  mean + _mean_offset(offset, off))
 
 
 def _mean_offset(offset, off):
