@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photometry.core.stamp import Stamp
-
 SIGNIFICANCE = 6.0
 """Errors by which a star must stand out; they hold noise, crowd and the doubt of the PRF."""
 
@@ -32,6 +30,9 @@ LIKENESS = 0.6
 
 NEAREST = 1.0
 """Distance from a known star within which another is believed only if unmistakable, px."""
+
+STRIDE = 5
+"""Rows that share a median."""
 
 HALF, EXTENT = 3, 6
 """Half widths of the pixels that place a star, and of its image, px."""
@@ -141,7 +142,6 @@ class _Field:
     def _doubt(self, flux):
         """Which pixels lie far from known stars, and what these may leave in the others."""
         bright = self.known[self.known[:, 2] > 0]
-        bright = bright[np.argsort(-bright[:, 2])][:400]
         rings = np.arange(0, REACH + STEP, STEP)
         least = FLOOR * np.exp(-rings / FLOOR_SCALE)
         total, strongest, ring = self._shares(bright, rings, least)
@@ -157,21 +157,22 @@ class _Field:
 
     def _shares(self, stars, rings, scale):
         """Root of squares and greatest of the stars' doubts in each pixel, and the ring it comes from."""
-        total, strongest = np.zeros((2, *self.stamp.shape))
-        ring = np.zeros(self.stamp.shape, dtype=int)
-        for row, column, flux in stars:
-            part = Stamp.around(row, column, 2 * REACH + 1, 2 * REACH + 1).clipped(self.stamp)
-            if 0 in part.shape:
-                continue
-            place = part.slices(self.stamp[::2])
-            distance = np.hypot((np.arange(part.row_min, part.row_max) - row)[:, None],
-                                np.arange(part.col_min, part.col_max) - column)
-            index = np.minimum((distance / STEP + 0.5).astype(int), len(rings) - 1)
-            value = flux * scale[index]
-            total[place] += value**2
-            ring[place] = np.where(value > strongest[place], index, ring[place])
-            strongest[place] = np.maximum(strongest[place], value)
-        return np.sqrt(total), strongest, ring
+        size = self.stamp.height * self.stamp.width
+        step = np.arange(-REACH, REACH + 1)
+        rows, columns = (np.rint(stars[:, axis]).astype(int)[:, None] + step for axis in (0, 1))
+        distance = np.hypot((rows - stars[:, :1])[:, :, None], (columns - stars[:, 1:2])[:, None, :])
+        rows, columns = rows - self.stamp.row_min, columns - self.stamp.col_min
+        inside = (((rows >= 0) & (rows < self.stamp.height))[:, :, None]
+                  & ((columns >= 0) & (columns < self.stamp.width))[:, None, :])
+        place = (rows[:, :, None] * self.stamp.width + columns[:, None, :])[inside]
+        index = np.minimum((distance[inside] / STEP + 0.5).astype(int), len(rings) - 1)
+        value = np.broadcast_to(stars[:, 2, None, None], inside.shape)[inside] * scale[index]
+        total = np.sqrt(np.bincount(place, value**2, minlength=size))
+        strongest, ring = np.zeros(size), np.zeros(size, dtype=int)
+        np.maximum.at(strongest, place, value)
+        first = value == strongest[place]
+        ring[place[first]] = index[first]
+        return (made.reshape(self.stamp.shape) for made in (total, strongest, ring))
 
     def error_at(self, stars):
         """Error of the flux of stars (n, 3)."""
@@ -263,9 +264,10 @@ def _column_level(image):
     """Median of the piece of column around each pixel: straps and trails, which are no stars."""
     from numpy.lib.stride_tricks import sliding_window_view
     padded = np.pad(image, ((SMEAR, SMEAR), (0, 0)), constant_values=np.nan)
-    windows = sliding_window_view(padded, 2 * SMEAR + 1, axis=0)
+    windows = sliding_window_view(padded, 2 * SMEAR + 1, axis=0)[::STRIDE]
     empty = ~np.isfinite(windows).any(axis=2)
-    return np.where(empty, 0.0, np.nanmedian(np.where(empty[..., None], 0.0, windows), axis=2))
+    level = np.where(empty, 0.0, np.nanmedian(np.where(empty[..., None], 0.0, windows), axis=2))
+    return np.repeat(level, STRIDE, axis=0)[:len(image)]
 
 
 def _widest(light):

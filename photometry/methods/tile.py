@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 
 import numpy as np
 
-from photometry.algorithms import masks, scene
+from photometry.algorithms import masks, missing_stars, scene
 from photometry.core import units
 from photometry.core.stamp import Stamp
 from photometry.pixels.block import PixelBlock
+
+logger = logging.getLogger(__name__)
 
 MARGIN = 16
 """Pixels around a cell that enter its fit."""
@@ -34,6 +37,9 @@ OUTSKIRT_ERROR = 2e-4
 OUTSKIRT = 9
 """Error of the PRF as a part of the star's whole flux, and how far around a star it
 counts, px: the rim of its samples, where the wing takes over, is known least."""
+
+ALONE = 0.75
+"""Least distance of a star that is added to a scene from one in the catalogue, px."""
 
 SKY = 100.0
 """Photons of the sky that weights assume, e-/s a pixel."""
@@ -85,20 +91,60 @@ class TileContext:
 
     @cached_property
     def mean(self):
-        """`~photometry.algorithms.scene_mean.MeanScene` of the region."""
-        image = self.pixels.sumimage(self.region)
+        """`~photometry.algorithms.scene_mean.MeanScene` of the region; the stars of `added` come last."""
+        known = self._known_scene
+        if not self.added.row.size:
+            return known
+        return self._fit_mean(*(np.concatenate(pair)
+                                for pair in zip(self._catalogued(), self.added[:3], strict=True)))
+
+    @cached_property
+    def _known_scene(self):
+        """The scene of the catalogue's stars alone."""
+        return self._fit_mean(*self._catalogued())
+
+    def _catalogued(self):
+        """Positions and expected fluxes of the catalogue's stars."""
         row, column = (axis[self.index] for axis in self.source.mean_positions)
-        expected = units.magnitude_to_flux(_known(self.tmag))
+        return row, column, units.magnitude_to_flux(_known(self.tmag))
+
+    def _fit_mean(self, row, column, expected):
+        image = self.pixels.sumimage(self.region)
         variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
         return scene.fit_mean(image, variance, self.source.prf, row, column, expected, self.region,
                               blur=scene.Blur.of(self.motion[self.source.pixels.good]))
 
     @cached_property
+    def added(self):
+        """`~photometry.algorithms.missing_stars.MissingStars` in the mean image: not in the catalogue."""
+        known, good = self._known_scene, self.source.pixels.good
+        image = self.pixels.sumimage(self.region)
+        seconds = max(self.source.pixels.info.exposure, 1.0) * max(good.sum(), 1)
+        noise = (np.maximum(np.nan_to_num(image), 0) + SKY) / seconds
+        variance = np.where(np.isfinite(known.variance), noise, np.inf)
+        light = image - known.residual - known.sky_image()
+        found = missing_stars.find(known.residual, variance, self.source.prf, self.region,
+                                   known.row, known.column, known.flux, light)
+        # what shares a template with a star of the catalogue could not be told from it
+        row, column, _ = self._catalogued()
+        distance = np.hypot(found.row[:, None] - row, found.column[:, None] - column)
+        apart = (distance > ALONE).all(axis=1)
+        found = missing_stars.MissingStars(*(part[apart] for part in found))
+        if found.row.size:
+            logger.info('%d stars around row %d, column %d are missing in the catalogue.', found.row.size,
+                        *(int(middle) for middle in self._middle))
+        return found
+
+    @property
+    def _middle(self):
+        cell = self.cell
+        return (cell.row_min + cell.row_max - 1) / 2, (cell.col_min + cell.col_max - 1) / 2
+
+    @cached_property
     def motion(self):
         """Motion of the middle of the cell against its mean over the good frames, (times, 2), px."""
-        cell, good = self.cell, self.source.pixels.good
-        middle = (cell.row_min + cell.row_max - 1) / 2, (cell.col_min + cell.col_max - 1) / 2
-        rows, columns = self.source.motion.positions(*middle)
+        good = self.source.pixels.good
+        rows, columns = self.source.motion.positions(*self._middle)
         motion = np.stack([rows[0], columns[0]], axis=1)
         return motion - motion[good].mean(axis=0) if good.any() else motion
 
@@ -122,7 +168,8 @@ class TileContext:
 
     def merged_with(self, catalog_index):
         """Numbers in the catalogue of the stars that cannot be told from this one, ascending."""
-        return np.sort(self.source.starid[self.index[self.mean.merged_with(self.place_of(catalog_index))]])
+        others = self.mean.merged_with(self.place_of(catalog_index))
+        return np.sort(self.source.starid[self.index[others[others < self.index.size]]])
 
     def _variance(self, image):
         """Variance that sets the weights: photons of one frame and a part for the errors of the PRF.
@@ -165,7 +212,7 @@ class TileContext:
     @cached_property
     def zero_point(self):
         """TESS magnitude of 1 e-/s in this cell."""
-        return self._measured_zero_point(self.mean.flux)
+        return self._measured_zero_point(self.mean.flux[:self.index.size])
 
     def stars_on(self, stamp, reach=REACH):
         """Catalogue rows of all stars that shine on a stamp, in the order of the catalogue."""
