@@ -37,6 +37,9 @@ STRIDE = 5
 HALF, EXTENT = 3, 6
 """Half widths of the pixels that place a star, and of its image, px."""
 
+EDGE = 1
+"""Pixels along the edge on which no star is looked for."""
+
 PAD = 9
 ROUNDS = 6
 
@@ -200,7 +203,8 @@ class _Field:
             stars, likeness = _Overlay(self, stars).improved()
         kept = (likeness > LIKENESS) & (stars[:, 2] > significance * self.error_at(stars))
         kept &= (np.abs(stars[:, :2] - start) < 1.5).all(axis=1) & self._unmistakable(stars, likeness)
-        kept &= np.array([self.stamp.contains(*star[:2]) for star in stars], dtype=bool)
+        inner = self.stamp.grown(*[-EDGE] * 4)
+        kept &= np.array([inner.contains(*star[:2]) for star in stars], dtype=bool)
         return stars[kept]
 
     def _unmistakable(self, stars, likeness):
