@@ -101,10 +101,6 @@ class Renderer:
         table, amplitude = [], []
         for sample in self._samples:
             core = (1 - self.wing.fraction) * self._on_table(sample) * np.outer(window, window)
-            if not self.shape.official:
-                # Stretched pixels sum to another light at each phase (0.7 % for 5 %); no detector's do.
-                light = _phase_sums(core)
-                core /= _repeated(light / light.mean(), core.shape)
             # What the window takes from the core goes to the wing: a star's light stays 1,
             # at every phase, as in the official samples.
             missing = 1 - _phase_sums(core)
