@@ -51,15 +51,15 @@ def test_stars_are_stretched_about_their_centre(samples, width):
         plain = official.stamps([samples.row[12] + far], [samples.column[12]])
         at = [value[0][samples.row[12].astype(int) - row0[0], samples.column[12].astype(int) - column0[0]]
               for value, row0, column0 in (wide, plain)]
-        assert at[0] == pytest.approx(at[1] / width ** 2, rel=0.03)
+        assert at[0] == pytest.approx(at[1] / width ** 2, rel=0.03, abs=1e-4)
 
 
 @pytest.mark.parametrize('width', [1.05, 0.95])
 def test_all_pixels_together_hold_the_same_light_at_every_phase(samples, width):
     step = np.arange(-4, 5) / 9
     row, column = samples.row[12] + np.repeat(step, 9), samples.column[12] + np.tile(step, 9)
-    core = renderer_of(samples, width=width).stamps(row, column)[0][:, 3:16, 3:16].sum(axis=(1, 2), dtype='f8')
-    assert core.std() < 1e-3
+    light = renderer_of(samples, width=width).stamps(row, column)[0]
+    assert light[:, 3:16, 3:16].sum(axis=(1, 2), dtype='f8').std() < 1e-3
 
 
 @pytest.mark.parametrize('shape', [{'width': 1.05}, {'width': 0.95}, {'asymmetry': 0.3},
