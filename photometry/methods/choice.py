@@ -6,15 +6,15 @@ The rule is written down in docs/methods/choice.md.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 
-from photometry.algorithms import masks, metrics
+from photometry.algorithms import masks
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, PhotometryError, Reason
 from photometry.core.status import STATUS
 from photometry.methods import neighbours, sap
+from photometry.methods.evidence import Evidence, best
 
 logger = logging.getLogger(__name__)
 
@@ -23,21 +23,6 @@ FIRST = 'aperture'
 
 ALWAYS = (FIRST, 'linpsf')
 """Methods tried for every star."""
-
-PREFERENCE = ('linpsf', 'aperture', 'psf', 'halo')
-"""Order in which methods are held for the best while nothing speaks against it."""
-
-MARGIN = 0.03
-"""Part by which the noise or the scatter must be smaller to change the choice."""
-
-CERTAINTY = 3.0
-"""Standard errors by which the scatter of two light curves must differ before it counts."""
-
-VARIABILITY = 1e-3
-"""Part of their light by which neighbours are taken to vary: what goes into a sum of pixels unseen."""
-
-LEAST_STEPS = 20
-"""Pairs of cadences below which scatter says nothing."""
 
 DISPLACED = 0.3
 """Distance from the place of the catalogue beyond which positions are fitted frame by frame, px."""
@@ -50,41 +35,6 @@ PIXEL = 21.0
 
 TELLING = (Reason.BUG, Reason.FLUX_ON_EDGE, Reason.NO_FLUX, Reason.NO_GOOD_CADENCES)
 """Reasons of failure, the most informative first."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What speaks for or against the light curve of one method.
-
-    Attributes
-    ----------
-    method : str
-    error : float
-        Median FLUX_ERR: what the method itself expects, e-/s.
-    steps : ndarray (times,)
-        Changes of FLUX from each cadence to the next, NaN where one of them is not good, e-/s.
-    leak : float
-        Light of neighbours whose changes cannot be told from the star's, e-/s.
-    overfit : float
-        Scatter out of sample over that in the sample, for methods that fit the series itself.
-    """
-
-    method: str
-    error: float
-    steps: np.ndarray = field(compare=False, repr=False)
-    leak: float = 0.0
-    overfit: float = 1.0
-
-    @property
-    def noise(self) -> float:
-        """Standard deviation that is expected, variability of neighbours included, e-/s."""
-        return float(np.hypot(self.error, VARIABILITY * self.leak))
-
-    @cached_property
-    def scatter(self) -> float:
-        """Standard deviation of a cadence that the ones beside it do not foretell, with the same, e-/s."""
-        seen = self.overfit * metrics.mad(self.steps) / np.sqrt(2)
-        return float(np.hypot(seen, VARIABILITY * self.leak))
 
 
 @dataclass(frozen=True)
@@ -152,64 +102,6 @@ def further(star, errors):
         yield 'halo'
     if star.displaced > DISPLACED or star.moving > MOVING:
         yield 'psf'
-
-
-def best(found):
-    """The evidence to keep, and why.
-
-    The preferred method is held until another one shows less scatter from
-    cadence to cadence, by `MARGIN` and beyond doubt; where scatter cannot tell,
-    until another one expects less noise by `MARGIN`.
-
-    Parameters
-    ----------
-    found : sequence of Evidence
-        At least one; their order does not matter.
-
-    Returns
-    -------
-    Evidence, str
-    """
-    held, *rivals = sorted(found, key=lambda item: (_preference(item.method), item.method))
-    why = 'preferred' if rivals else 'the only light curve'
-    for rival in rivals:
-        word = _advantage(rival, held)
-        if word:
-            held, why = rival, word
-    return held, why
-
-
-def _preference(method):
-    return PREFERENCE.index(method) if method in PREFERENCE else len(PREFERENCE)
-
-
-def _advantage(rival, held):
-    """Why a rival is better, or nothing."""
-    if abs(certainty(rival, held)) > CERTAINTY:
-        if rival.scatter < (1 - MARGIN) * held.scatter:
-            return 'less scatter'
-        if rival.scatter > held.scatter / (1 - MARGIN):
-            return ''
-    return 'less expected noise' if rival.noise < (1 - MARGIN) * held.noise else ''
-
-
-def certainty(one, other):
-    """Standard errors by which the steps of one light curve are larger than those of another.
-
-    Both hold the same star in the same cadences, so that its own variability
-    is in both steps of a pair. (a^2 - b^2) / (a^2 + b^2) is near zero where that rules
-    and bounded where one of them has an outlier; its mean is zero for light
-    curves of the same scatter (after Morgan 1939 and Pitman 1939, Biometrika 31).
-    """
-    a, b = one.overfit * one.steps, other.overfit * other.steps
-    power = a ** 2 + b ** 2
-    known = np.isfinite(power) & (power > 0)
-    if known.sum() < LEAST_STEPS:
-        return 0.0
-    balance = (a[known] ** 2 - b[known] ** 2) / power[known]
-    # Steps that share a cadence are correlated: their squares by 1/4, a factor of sqrt(3/2).
-    error = np.sqrt(1.5 / known.sum()) * balance.std()
-    return float(balance.mean() / error) if error > 0 else 0.0
 
 
 def measure(first, attempt):
@@ -285,7 +177,7 @@ def _reason(error):
 
 
 def _figures(item):
-    return f'scatter {item.scatter:.3g} e-/s, noise {item.noise:.3g}'
+    return f'spread {item.spread:.3g} e-/s, scatter {item.scatter:.3g}, noise {item.noise:.3g}'
 
 
 def evidence_of(photometry) -> Evidence:
@@ -293,9 +185,8 @@ def evidence_of(photometry) -> Evidence:
     table, good = photometry.columns, photometry.source.pixels.good
     flux = np.where(good, table['flux'], np.nan)
     error = float(np.nanmedian(table['flux_err'][good]))
-    overfit = photometry.details.get('overfit')
-    return Evidence(photometry.method, error, np.diff(flux), _leak(photometry, float(np.nanmedian(flux))),
-                    max(float(overfit or 1.0), 1.0))
+    overfit = max(float(photometry.details.get('overfit') or 1.0), 1.0)
+    return Evidence(photometry.method, error, flux, _leak(photometry, float(np.nanmedian(flux))), overfit)
 
 
 def _leak(photometry, level):
