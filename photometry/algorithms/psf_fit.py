@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_STEPS = 20
+MOST_STEPS = 40
 LONGEST_STEP = 0.25
 """Steps of the iteration, and how far one may go, px."""
 

@@ -40,8 +40,8 @@ def place(mean, doubt, star, blur, expected):
     doubt : ndarray (templates,)
         Typical error of each template's flux in a frame, e-/s.
     star : int
-    blur : ndarray (3,)
-        Covariance of the motion in the frames of the mean image, (rr, rc, cc), px^2.
+    blur : photometry.algorithms.scene_design.Blur
+        Motion in the frames of the mean image.
     expected : float
         Flux by the catalogue, e-/s; with those of stars that it cannot be told from.
 
@@ -51,12 +51,12 @@ def place(mean, doubt, star, blur, expected):
     """
     flux = mean.template_flux[mean.layout.template[star]]
     target = target_of(mean, star, max(flux, expected))
-    half_blur = np.asarray(blur) * (0.5, 1.0, 0.5)
 
     def render(offsets):
-        planes = target.render(offsets).copy()
-        planes[0] += np.tensordot(half_blur, planes[3:], 1)
-        return planes
+        if offsets.shape[1] > 2:  # a search needs no blur
+            return target.render(offsets)
+        return np.stack([psf_neighbours.blurred(target.render(offset[:, None] + blur.offset.T), blur)
+                         for offset in offsets.T], axis=1)
 
     here, weights = np.zeros((2, 1)), _weights(mean, target.stamp)
     image = mean.residual[target.stamp.slices(mean.stamp[::2])].ravel() + flux * render(here)[0, 0]
@@ -102,12 +102,6 @@ def window(limits, place, flux):
     return Stamp.around(*place, 2 * half + 1, 2 * half + 1).clipped(limits)
 
 
-def blur_of(shift, good):
-    """Covariance of the motion (2, times) in the good frames: (rr, rc, cc), px^2."""
-    row, column = shift[:, good]
-    return np.array([row @ row, row @ column, column @ column]) / max(row.size, 1)
-
-
 def fit(mean, series, placed, pixels, errors, image, shift, good, **options):
     """Flux and place of a star in every frame.
 
@@ -134,8 +128,7 @@ def fit(mean, series, placed, pixels, errors, image, shift, good, **options):
     usable = np.isfinite(mean.variance[stamp.slices(mean.stamp[::2])]).ravel()
     errors = errors.reshape(-1, times)
     weights = frame_weights(pixels.reshape(-1, times), errors, good) * usable
-    others = psf_neighbours.light(mean, series, placed.star, stamp, image, shift, blur_of(shift, good),
-                                  weights)
+    others = psf_neighbours.light(mean, series, placed.star, stamp, image, shift, good)
     options.setdefault('cell', psf_expansion.cell_for(placed.found.flux, placed.images, weights))
     return psf_star.fit_star((pixels - others).reshape(-1, times), errors, weights, shift, good,
                              placed.target.render, placed.around, **options)

@@ -27,6 +27,9 @@ SAMPLE = 30
 LOUD, MOST_SAMPLE = 1.6, 200
 """Variance over that of the errors from which a pixel is given less weight, and frames that tell it."""
 
+OWN_ERROR = 0.03
+"""Part of the star's own light in a pixel that its scatter must exceed for that."""
+
 LEAST_FRAMES = 30
 """Frames without gaps from which priors are measured."""
 
@@ -193,10 +196,12 @@ class _Star:
         """The same star with less weight on pixels that scatter more than their errors say, else None.
 
         Where the model of the light is wrong, what it leaves comes and goes with the motion: at the
-        rim of a saturated neighbour's image, above all. Such pixels are given the errors they show.
+        rim of a saturated neighbour's image, above all. Such pixels are given the errors they show,
+        but for those where the star's own image may be what is wrong: without them nothing is known of it.
         """
         scatter = self._scatter(fitted)
-        loud = scatter > LOUD
+        own = OWN_ERROR * np.abs(np.median(fitted.free.flux)) * fitted.expansion.templates[0].mean(axis=0)
+        loud = (scatter > LOUD) & ((scatter - 1) * np.median(self.errors, axis=1) ** 2 > own ** 2)
         if not loud.any():
             return None
         made = copy.copy(self)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.algorithms import prf as prf_model
-from photometry.algorithms.psf_neighbours import near_stars
+from photometry.algorithms.psf_neighbours import displaced, near_stars
 from photometry.algorithms.psf_star import NEIGHBOUR_ERROR, SKY_ERROR
 
 MATTERS = 0.05
@@ -54,10 +53,7 @@ class Target:
         return self._last[1]
 
     def _rendered(self, offsets):
-        row, column = (axis[:, None] + shift for axis, shift
-                       in zip((self.row, self.column), offsets, strict=True))
-        planes = self.prf.render(row.ravel(), column.ravel(), self.stamp, 2)
-        planes = np.reshape(planes, (6, self.row.size, row.shape[1], -1))
+        planes = displaced(self.prf, self.row, self.column, offsets, self.stamp, 2)
         return planes[:, 0] if self.row.size == 1 else np.tensordot(planes, self.share, (1, 0))
 
 
@@ -145,10 +141,8 @@ class SceneSurroundings:
     def _render(self, offsets, derivatives):
         """Images (planes, n, templates, pixels) of the neighbours."""
         stars, shares = self._shares
-        row, column = (axis[stars, None] + shift for axis, shift
-                       in zip((self.mean.row, self.mean.column), offsets, strict=True))
-        planes = self.mean.prf.render(row.ravel(), column.ravel(), self.stamp, derivatives)
-        planes = np.reshape(planes, (prf_model.PLANES[derivatives], stars.size, offsets.shape[1], -1))
+        planes = displaced(self.mean.prf, self.mean.row[stars], self.mean.column[stars], offsets, self.stamp,
+                           derivatives)
         if shares is not None:
             planes = np.einsum('ms,ksnp->kmnp', shares, planes)
         return planes.swapaxes(1, 2)

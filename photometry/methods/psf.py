@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.algorithms import psf_scene
+from photometry.algorithms.scene_design import Blur
 from photometry.core import units
-from photometry.core.errors import FluxOnEdgeError, NoFluxError
+from photometry.core.errors import NoFluxError
 from photometry.methods import sap
 from photometry.methods.linpsf import LinearPSF
 
@@ -44,15 +45,6 @@ class PSFPhotometry(LinearPSF):
     def _good(self):
         return self.source.pixels.good
 
-    def _sum_pixels(self):
-        """Plain sums beside the fit, where there is an aperture; else None."""
-        try:
-            aperture = sap.choose_mask(self)
-        except (NoFluxError, FluxOnEdgeError):
-            return None
-        sap.fill_sums(self, aperture.mask)
-        return aperture
-
     def _shift(self):
         """Motion of the star against the mean of the good frames, (2, times) rows and columns, px."""
         motion = self.columns['pos_corr'].T[::-1]
@@ -61,10 +53,11 @@ class PSFPhotometry(LinearPSF):
     def _find_place(self):
         """`psf_scene.Placed` of the star on the mean image."""
         tile = self.tile
-        group = [self._place, *tile.mean.merged_with(self._place)]
-        expected = units.magnitude_to_flux(self.source.tmag[tile.index[group]], tile.zero_point)
+        group = np.array([self._place, *tile.mean.merged_with(self._place)])
+        listed = tile.index[group[group < tile.index.size]]  # the others were added to the catalogue
+        expected = units.magnitude_to_flux(self.source.tmag[listed], tile.zero_point)
         doubt = np.sqrt(np.diag(tile.series.covariance))
-        placed = psf_scene.place(tile.mean, doubt, self._place, psf_scene.blur_of(self._shift(), self._good),
+        placed = psf_scene.place(tile.mean, doubt, self._place, Blur.of(self._shift()[:, self._good].T),
                                  float(np.nansum(expected)))
         if not placed.light > LEAST_LIGHT:
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
@@ -115,5 +108,6 @@ class PSFPhotometry(LinearPSF):
         distance = self.details['position_offset']
         if distance > REMARKABLE and not self.details['merged_with']:
             yield f'The star stands {distance:.2f} px beside its place in the catalogue.'
-        if not np.nanmedian(self.columns['flux'][self._good]) > 0:
-            yield 'The median flux is not positive.'
+        lost = int(np.isnan(self.columns['flux'][self._good]).sum())
+        if lost:
+            yield f'{lost} of the good cadences tell no flux.'

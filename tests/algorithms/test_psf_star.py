@@ -122,8 +122,7 @@ def test_pixels_that_the_model_explains_badly_lose_their_weight():
     star = OneStar(13.0, neighbours=((4.0, 4.0, 1.0),))
     loud = np.zeros(len(star.pixels), dtype=bool)
     loud[:2 * star.stamp.width] = True
-    wrong = 40 * star.errors.mean() * star.shift[0] / np.std(star.shift[0])
-    noisy = star.pixels + np.where(loud[:, None], wrong, 0.0)
-    found = fitted(star, noisy)
-    assert np.std(found.flux) / star.bounds()[0] < 1.1
+    wrong = 5 * star.errors.mean() * star.shift[0] / np.std(star.shift[0])
+    found = fitted(star, star.pixels + np.where(loud[:, None], wrong, 0.0))
+    assert np.std(found.flux) / star.bounds()[0] < 1.15  # 2.6 with their full weight
     assert np.median(found.flux_err) / np.std(found.flux) == pytest.approx(1, abs=0.1)

@@ -5,6 +5,7 @@ import pytest
 import simulated
 
 from photometry import STATUS
+from photometry.algorithms import psf_neighbours
 from photometry.core.stamp import Stamp
 from photometry.files import wcs
 from photometry.files.lightcurve import read_lightcurve
@@ -155,15 +156,13 @@ def test_the_file_has_places_with_errors(tmp_path):
 
 
 def test_the_light_of_the_others_in_every_frame(tmp_path):
-    from photometry.algorithms import psf_neighbours, psf_scene
     row, column = [1024.3, 1026.9, 1019.0, 1031.0, 1044.0], [726.4, 725.0, 729.3, 717.0, 705.0]
     sector = sector_of(row, column, [12.0, 10.0, 11.0, 9.0, 8.0], noise=False, jitter=0.03)
     photometry = measured(sector, tmp_path)
     tile, stamp = photometry.tile, photometry._placed.target.stamp
     shift, good = photometry._shift(), photometry.source.pixels.good
     light = psf_neighbours.light(tile.mean, tile.series, photometry._place, stamp,
-                                 tile.pixels.sumimage(stamp), shift, psf_scene.blur_of(shift, good),
-                                 np.ones(stamp.height * stamp.width))
+                                 tile.pixels.sumimage(stamp), shift, good)
     truth = simulated._render(sector.row[1:], sector.column[1:], sector.flux[1:], sector.shift, STAMP, 0.0)
     truth = truth[stamp.slices(STAMP[::2])]
     assert np.abs(light - truth)[..., good].max() < 2e-3 * truth.max()
