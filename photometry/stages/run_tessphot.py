@@ -32,7 +32,8 @@ SECTIONS = ('photometry', 'aperture', 'lightcurve')
 """Settings on which light curves depend."""
 
 _NOT_THERE = {Reason.NOT_IN_CATALOG, Reason.OFF_SILICON}
-_PRELOAD = ('photometry.stages.tessphot', 'photometry.methods.context', 'photometry.methods.aperture')
+_PRELOAD = ('photometry.stages.tessphot', 'photometry.methods.context', 'photometry.methods.aperture',
+            'photometry.methods.linpsf')
 
 
 @dataclass(frozen=True)

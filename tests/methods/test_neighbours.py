@@ -1,5 +1,8 @@
 """The table of the neighbours says how much of the light in the file is theirs."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import simulated
@@ -80,3 +83,15 @@ def test_stars_at_one_place_are_merged(tmp_path):
     table = measured(sector, tmp_path)[1].neighbours
     flags = dict(zip(table['STARID'].tolist(), table['FLAGS'].tolist(), strict=True))
     assert flags[1001] == neighbours.MERGED and flags[1002] == neighbours.SATURATED
+
+
+def test_stars_that_no_catalogue_has_are_named(tmp_path):
+    sector = simulated.simulate(ROW, COLUMN, TMAG, frames=30)
+    stars = sector.catalog.stars
+    sector = dataclasses.replace(sector, catalog=SimpleNamespace(
+        info=sector.catalog.info, stars=stars[stars['starid'] != 1004]))
+    table = measured(sector, tmp_path)[1].neighbours
+    added = table['FLAGS'] == neighbours.ADDED
+    assert added.sum() == 1 and table['STARID'][added] == 0 and np.isnan(table['TMAG'][added])
+    assert table['FLUX'][added] == pytest.approx(sector.flux[4], rel=0.02)
+    assert table['ROW'][added] == pytest.approx(ROW[4] + 1, abs=0.05)
