@@ -27,8 +27,8 @@ ADDED = 40
 """Stars put into a field that fills bins."""
 
 FIRST_SEED, FIRST_FILL = 20, 1020
-MOST = {'psf': 40, 'halo': 12}
-"""Stars of a bin and a field that methods which take long measure, drawn at random."""
+MOST, MOST_SLOW = 100, {'psf': 40, 'halo': 12}
+"""Stars of a bin and a field that are measured, drawn at random; of methods that take long."""
 
 SCENES = ('isolated', 'crowded', 'sparse', 'typical', 'bright', 'pairs')
 PAIRS, FAINTER = (0.05, 0.45), (0.0, 1.5)
@@ -220,7 +220,7 @@ def _files(job, folder, steps):
 def _drawn(job, method, tmag, count):
     """Stars that a method measures: all that count, or so many of each bin."""
     rng = np.random.default_rng(job.plan.seed)
-    most = job.most or MOST.get(method)
+    most = job.most or MOST_SLOW.get(method, MOST)
     chosen = []
     for low, high in job.bins:
         some = rng.permutation(np.flatnonzero(count & (tmag >= low) & (tmag < high)))
