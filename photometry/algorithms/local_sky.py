@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +23,8 @@ LEAST = 25
 WINDOW = 31
 """Cadences over which the size of the errors is taken: scattered light comes and goes within days."""
 
-NOISE_PIXELS = 3
-"""Pixels of a block that tell its noise, which hardly differs from one to the next."""
+PROFILE_BLOCKS = 32
+"""Blocks that tell how the noise of the sky changes from cadence to cadence."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,10 @@ class SkyBlocks:
     variance : ndarray (blocks,)
         Noise of that in a typical cadence, (e-/s)^2.
     profile : ndarray (times,)
-        Noise of a cadence over the typical one, squared: it follows the sky.
+        Noise of a cadence over the typical one, squared: it follows the sky; infinite in
+        cadences without any pixel.
     unknown : ndarray (blocks, times) of bool, or None
-        Where nothing is known; None where everything is.
+        Where nothing is known in other cadences; None where everything is.
     """
 
     row: np.ndarray
@@ -109,45 +109,55 @@ def measure(read, dark, region, good, gain=1.0, step=1):
     made = []
     for first in range(0, region.height, BLOCK):
         inside = np.flatnonzero(rows // BLOCK == first // BLOCK)
-        if not inside.size:
-            continue
-        last = min(first + BLOCK, region.height)
-        slab = region._replace(row_min=region.row_min + first, row_max=region.row_min + last)
-        images, errors = read('images', slab), read('images_err', slab)
-        for number in np.unique(columns[inside] // BLOCK):
-            some = inside[columns[inside] // BLOCK == number]
-            made.append((region.row_min + rows[some].mean(), region.col_min + columns[some].mean(), some.size,
-                         *_deviation(images, errors, (rows[some] - first, columns[some]), good, gain)))
-    return _blocks(*zip(*made, strict=True), good) if made else None
+        if inside.size:
+            last = min(first + BLOCK, region.height)
+            slab = region._replace(row_min=region.row_min + first, row_max=region.row_min + last)
+            made.append(_slab(read, slab, rows[inside] - first, columns[inside], good, gain))
+    if not made:
+        return None
+    row, column, number, change, variance = (np.concatenate(parts) for parts in zip(*made, strict=True))
+    return _blocks(row, column + region.col_min, number, change, variance, good)
+
+
+def _slab(read, slab, rows, columns, good, gain):
+    """Places, numbers, deviations and variances of the blocks in a row of them."""
+    order = np.argsort(columns // BLOCK, kind='stable')
+    rows, columns = rows[order], columns[order]
+    starts = np.flatnonzero(np.diff(columns // BLOCK, prepend=-1))
+    number = np.diff(starts, append=columns.size)
+    images, errors = read('images', slab), read('images_err', slab)
+    # Single precision is enough: of some tens of numbers around zero it loses 1e-6.
+    change = np.add.reduceat(images[rows, columns], starts, axis=0)
+    change /= number[:, None].astype(change.dtype)
+    middle = starts + number // 2  # its noise hardly differs from that of the others in the block
+    variance = np.square(errors[rows[middle], columns[middle]]) * (gain ** 2 / number[:, None]).astype('f4')
+    known = np.isfinite(change) & np.isfinite(variance)
+    counted = good & known.any(axis=0)
+    if counted.any():
+        change -= change[:, counted].mean(axis=1, dtype='f8', keepdims=True).astype('f4')
+    for block in np.flatnonzero(~known[:, counted].all(axis=1)):
+        part = slice(starts[block], starts[block] + number[block])
+        change[block], variance[block] = _gappy(images[rows[part], columns[part]].astype('f8'),
+                                                errors[rows[part], columns[part]].astype('f8'), good, gain)
+    place = [np.add.reduceat(axis.astype('f8'), starts) / number for axis in (rows + slab.row_min, columns)]
+    return *place, number, change, variance
 
 
 def _blocks(row, column, number, change, variance, good):
-    change, variance = np.array(change, dtype='float32'), np.array(variance)
-    unknown = ~np.isfinite(variance)
-    filled = np.where(unknown, np.nan, variance) if unknown.any() else variance
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', RuntimeWarning)  # of frames or blocks without any pixel
-        level = np.nanmean(filled[:, good], axis=1) if good.any() else np.full(len(row), np.nan)
-        profile = np.nanmean(filled / level[:, None], axis=0)
-    seen = np.isfinite(level)
-    return SkyBlocks(np.array(row)[seen], np.array(column)[seen], np.array(number)[seen], change[seen],
-                     level[seen], profile, unknown[seen] if unknown.any() else None)
-
-
-def _deviation(images, errors, place, good, gain):
-    """Mean deviation of pixels from their own means, and its variance, (times,) each."""
-    values = images[place]
-    # Single precision is enough: of some tens of numbers around zero it loses 1e-6.
-    change = (np.ones(len(values), dtype=values.dtype) @ values) / values.dtype.type(len(values))
-    some = slice(None, None, -(-len(values) // NOISE_PIXELS))
-    sigma = errors[place[0][some], place[1][some]]
-    variance = np.einsum('pt,pt->t', sigma, sigma) * (gain ** 2 / len(values) / len(sigma))
-    if np.isfinite(change.sum()) and np.isfinite(variance.sum()):
-        change -= change[good].mean(dtype='float64') if good.any() else 0.0
-    else:
-        change, variance = _gappy(values.astype('float64'), errors[place].astype('float64'), good, gain)
-    known = np.isfinite(change) & np.isfinite(variance) & (variance > 0)
-    return np.where(known, change, 0.0), np.where(known, variance, np.inf)
+    unknown = ~(np.isfinite(change) & (variance > 0) & np.isfinite(variance))
+    dark = unknown.all(axis=0)
+    change[unknown], variance[unknown] = 0.0, np.nan
+    seen = ~unknown[:, good & ~dark].all(axis=1)
+    row, column, number, change, variance, unknown = (
+        values[seen] for values in (row, column, number, change, variance, unknown))
+    counted = good & ~dark
+    gappy = bool(unknown[:, ~dark].any())
+    mean = np.nanmean if gappy else np.mean
+    level = mean(variance[:, counted], axis=1, dtype='f8')
+    profile = np.full(good.size, np.inf)
+    few = slice(None, None, 1 if gappy else max(len(row) // PROFILE_BLOCKS, 1))
+    profile[~dark] = mean(variance[few][:, ~dark] / level[few, None], axis=0)
+    return SkyBlocks(row, column, number, change, level, profile, unknown if gappy else None)
 
 
 def _gappy(values, sigma, good, gain):
@@ -187,34 +197,39 @@ def around(blocks, row, column, good):
     LocalSky or None
         None where there is hardly a dark pixel around.
     """
-    weights = [found for found in (_weights(blocks, row, column, spread) for spread in SPREADS)
-               if found is not None]
+    down, right = blocks.row - row, blocks.column - column
+    square = down ** 2 + right ** 2
+    used = np.flatnonzero(square < (REACH * SPREADS[0]) ** 2)
+    design = np.stack([np.ones(used.size), down[used], right[used]])
+    weights = [found for found in (_weights(design, square[used], blocks.number[used], spread)
+                                   for spread in SPREADS) if found is not None]
     if not weights:
         return None
     weights = np.array([weights[0], *(after - before for before, after in itertools.pairwise(weights))])
-    used = weights.any(axis=0)
-    change = weights[:, used].astype('float32') @ blocks.change[used]
-    noise = np.square(weights[:, used]) @ _variance(blocks, used)
-    known = np.isfinite(noise)
-    noise = np.where(known, noise, 1.0)
-    trust = np.array([_trust(*layer, good) for layer in zip(change, noise, known, strict=True)])
-    return LocalSky((trust * change).sum(axis=0), np.sqrt((trust * noise).sum(axis=0)), trust, weights)
+    change = weights.astype('float32') @ blocks.change[used]
+    noise = _noise(blocks, weights, used)
+    trust = _trust(change, noise, good)
+    noise = np.where(trust > 0, noise, 0.0)
+    every = np.zeros((len(weights), blocks.row.size))
+    every[:, used] = weights
+    return LocalSky((trust * change).sum(axis=0), np.sqrt((trust * noise).sum(axis=0)), trust, every)
 
 
-def _variance(blocks, used):
-    """Noise of some blocks, (blocks, times), infinite where nothing is known."""
+def _noise(blocks, weights, used):
+    """Noise of weighted sums of blocks, (layers, times), infinite where nothing is known."""
+    square = np.square(weights)
+    if blocks.unknown is None:
+        return np.outer(square @ blocks.variance[used], blocks.profile)
     variance = np.outer(blocks.variance[used], blocks.profile)
-    return variance if blocks.unknown is None else np.where(blocks.unknown[used], np.inf, variance)
+    return square @ np.where(blocks.unknown[used], np.inf, variance)
 
 
-def _weights(blocks, row, column, spread):
-    """Weights (blocks,) of a local linear fit at a place; None where it would rest on too few pixels."""
-    down, right = blocks.row - row, blocks.column - column
-    square = (down ** 2 + right ** 2) / spread ** 2
-    weight = np.where(square < REACH ** 2, blocks.number * np.exp(-0.5 * square), 0.0)
+def _weights(design, square, number, spread):
+    """Weights (blocks,) of a local linear fit; None where it would rest on too few pixels."""
+    square = square / spread ** 2
+    weight = np.where(square < REACH ** 2, number * np.exp(-0.5 * square), 0.0)
     if weight.sum() < LEAST:
         return None
-    design = np.stack([np.ones_like(down), down, right])
     normal = (weight * design) @ design.T
     # Slopes are held back: few pixels on one side must not extrapolate.
     normal[1, 1] += spread ** 2 * LEAST
@@ -222,11 +237,13 @@ def _weights(blocks, row, column, spread):
     return weight * (np.linalg.inv(normal)[0] @ design)
 
 
-def _trust(change, noise, known, good):
-    """Part of the variance of ``change`` that is more than noise, (times,); 0 where nothing is known."""
+def _trust(change, noise, good):
+    """Part of the variance of ``change`` that is more than noise, (layers, times); 0 where unknown."""
     from scipy.ndimage import uniform_filter1d
+    known = np.isfinite(noise)
+    noise = np.where(known, noise, 1.0)
     counted = known & good
-    excess = uniform_filter1d(np.where(counted, change ** 2 - noise, 0.0), WINDOW, mode='reflect')
+    excess = uniform_filter1d(np.where(counted, np.square(change) - noise, 0.0), WINDOW, mode='reflect')
     if not counted.all():
         excess /= np.maximum(uniform_filter1d(counted.astype('float64'), WINDOW, mode='reflect'), 1e-6)
     signal = np.maximum(excess, 0.0)

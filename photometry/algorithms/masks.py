@@ -87,7 +87,7 @@ def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
 
 def saturated(image, level=SATURATION):
     """Saturated pixels of a mean image; what is not finite is none."""
-    return np.nan_to_num(image, nan=0.0) > level
+    return np.asarray(image) > level
 
 
 def bleeding(full, reach=BLEED_REACH):

@@ -88,7 +88,10 @@ def _trend(time, values, order):
     """Least-squares polynomial; its normal equations in Legendre polynomials are tame."""
     first, last = time.min(), time.max()
     place = 2 * (time - first) / ((last - first) or 1.0) - 1
-    terms = np.polynomial.legendre.legvander(place, order).T
+    terms = np.ones((order + 1, place.size))
+    terms[1:] = place
+    for n in range(2, order + 1):  # Legendre polynomials by their recurrence
+        terms[n] = ((2 * n - 1) * place * terms[n - 1] - (n - 1) * terms[n - 2]) / n
     scale = np.abs(values).max() or 1.0
     normal = terms @ terms.T + 1e-12 * values.size * np.eye(order + 1)  # stays regular with one time alone
     return scale * (np.linalg.solve(normal, terms @ (values / scale)) @ terms)

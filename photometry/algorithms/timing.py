@@ -115,6 +115,8 @@ def light_travel(place, ra, dec):
     ra, dec = np.deg2rad(ra), np.deg2rad(dec)
     direction = np.stack(np.broadcast_arrays(np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra),
                                              np.sin(dec)), axis=-1)
+    if direction.ndim == 1:
+        return place @ direction * LIGHT_DAYS_PER_AU
     return direction @ np.moveaxis(place, -1, 0) * LIGHT_DAYS_PER_AU
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from photometry.algorithms import metrics
 from photometry.core import units
 from photometry.core.status import STATUS
 
@@ -50,7 +51,7 @@ def common(photometry, others=()):
         names = ', '.join(f'TIC {number}' for number in others)
         yield f'The flux is the sum with {names}, too close to be told apart.'
     flux = photometry.columns['flux'][photometry.source.pixels.good]
-    level = float(np.nanmedian(flux)) if np.isfinite(flux).any() else np.nan
+    level = metrics.median(metrics.finite(flux))
     expected = float(units.magnitude_to_flux(photometry.target['tmag'], photometry.tile.zero_point))
     brighter = 2.5 * np.log10(level / expected) if level > 0 else np.nan
     if not level > 0:

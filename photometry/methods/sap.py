@@ -259,16 +259,17 @@ def record(photometry, aperture, flux):
         Of the star, e-/s: the median of the light curve.
     """
     mask = aperture.mask
-    total = aperture.throughput * flux + aperture.others
+    throughput, others, size = aperture.throughput, aperture.others, int(mask.sum())
+    total = throughput * flux + others
     photometry.details |= {
-        'contamination': float(np.clip(aperture.others / total, 0, 1)) if total > 0 else None,
-        'throughput': aperture.throughput, 'neighbours': 'scene', 'mask_size': int(mask.sum()),
+        'contamination': min(max(others / total, 0.0), 1.0) if total > 0 else None,
+        'throughput': throughput, 'neighbours': 'scene', 'mask_size': size,
         'edge_flux': float(np.nansum(photometry.sumimage[masks.edge_pixels(mask)]))}
     settings, info = photometry.settings.aperture, photometry.source.pixels.info
     output = int(ccd_output(photometry.target_pos_column))
     shift = photometry.tile.shift
     photometry.additional_headers |= {
-        'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (int(mask.sum()), 'pixels in the mask'),
+        'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (size, 'pixels in the mask'),
         'AP_WEIGH': (settings.weighting, 'FLUX weighs pixels by signal over variance'),
         'AP_SKY': (settings.local_sky, 'FLUX corrected for the sky of the stamp'),
         'AP_JITT': (aperture.jitter, '[px] pointing noise assumed for the mask'),

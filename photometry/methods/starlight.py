@@ -67,11 +67,6 @@ class Starlight:
         light = scene_design.far_light(self.prf, self.row, self.column, self.flux, self.region, (0, 1, 2))
         return np.tensordot(np.stack([np.ones_like(down), down, right], axis=1), light, 1)
 
-    def wing(self, row, column, about, stamp):
-        """Fractions of light beyond the cores around ``about``, (stars, rows, columns)."""
-        rows, columns = (np.tile(np.arange(*axis), (row.size, 1)) for axis in (stamp[:2], stamp[2:]))
-        return self.prf.wing.render(row, column, rows, columns, about=about)[0]
-
     @cached_property
     def mean(self):
         """Light of all stars in the mean image, (rows, columns)."""
@@ -165,7 +160,7 @@ class StampLight:
     def _part(self):
         return self.stamp.slices(self.whole.region[::2])
 
-    @property
+    @cached_property
     def _box(self):
         """Slices of the stamp and of the box around the star where they overlap."""
         pairs = []
@@ -184,10 +179,17 @@ class StampLight:
 
     @cached_property
     def _wing(self):
-        if self.whole.prf.wing is None:
-            return 0.0
-        place = tuple(np.array([axis]) for axis in self.place)
-        return self.whole.wing(*place, place, self.stamp)[0]
+        """Fraction of the star's light beyond its core, (rows, columns)."""
+        wing, (row, column) = self.whole.prf.wing, self.place
+        if wing is None:
+            return np.zeros(self.stamp.shape)
+        down = np.arange(self.stamp.row_min, self.stamp.row_max) - row
+        right = np.arange(self.stamp.col_min, self.stamp.col_max) - column
+        square = np.maximum(np.square(down)[:, None] + np.square(right), 1.0)
+        light = wing.amplitude * square ** (-wing.exponent / 2)
+        light[square > wing.radius ** 2] = 0.0
+        light[self._box[0]] = 0.0
+        return light
 
     def held(self, weights, down, right):
         """What a weighted sum holds in every frame while all stars move together.

@@ -92,7 +92,7 @@ def empty_columns(time, timecorr, pixels, right, down):
     size = time.size
     names = ('flux', 'flux_err', 'sap_flux', 'sap_flux_err', 'flux_background', 'flux_background_err')
     columns = {'time': time, 'timecorr': timecorr, 'cadenceno': pixels.cadenceno.copy()}
-    columns |= {name: np.full(size, np.nan) for name in names}
+    columns |= dict(zip(names, np.full((len(names), size), np.nan), strict=True))
     columns |= {'quality': pixels.quality.copy(), 'pixel_quality': np.zeros(size, dtype='int32'),
                 'pos_centroid': np.full((size, 2), np.nan), 'pos_corr': np.stack([right, down], axis=1)}
     return Columns(columns)

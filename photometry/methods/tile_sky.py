@@ -11,11 +11,11 @@ from photometry.pixels import block
 SKY_LIGHT = 3.0
 """Starlight below which a pixel tells about the sky, e-/s; what no star explains counts as well."""
 
-PIXELS_A_STAR = 160
+PIXELS_A_STAR = 100
 """Dark pixels that are read for each star of the cell: more would cost more than the star's sums."""
 
-LEAST_PIXELS = 800
-"""Dark pixels that are read in any case."""
+LEAST_PIXELS, MOST_PIXELS = 800, 4000
+"""Dark pixels that are read in any case, and the most that are read."""
 
 
 def of_tile(tile):
@@ -34,7 +34,8 @@ def _measured(tile):
     cell = tile.cell
     stars = int(((tile.source.tmag <= limit) & (row >= cell.row_min - 0.5) & (row < cell.row_max - 0.5)
                  & (column >= cell.col_min - 0.5) & (column < cell.col_max - 0.5)).sum())
-    step = max(1, int(dark.sum()) // max(PIXELS_A_STAR * stars, LEAST_PIXELS))
+    wanted = min(max(PIXELS_A_STAR * stars, LEAST_PIXELS), MOST_PIXELS)
+    step = max(1, round(int(dark.sum()) / wanted))
     if 4 * dark.size * pixels.time.size <= block.MOST_BYTES:
         pixels.load('images'), pixels.load('images_err')
     gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)

@@ -10,8 +10,9 @@ import numpy as np
 from photometry.core.stamp import Stamp
 from photometry.pixels.base import PixelSource
 
-SAMPLES = 64
-"""Cadences that tell the typical variance: the sky changes slowly."""
+RUNS, RUN = 6, 8
+"""Runs of cadences that tell the typical variance, and how many those hold: the sky changes
+slowly, and neighbours in time are neighbours in memory, which is what a look costs."""
 
 LEAST_FINITE = 0.9
 """Part of the good cadences in which a pixel must hold a number to be summed."""
@@ -57,11 +58,10 @@ class Cutout:
     def variance(self) -> np.ndarray:
         """Typical variance of a pixel in one cadence, (e-/s)^2.
 
-        The mean over good cadences, of `SAMPLES` evenly chosen ones where there are more;
+        The mean over good cadences, of some evenly chosen runs where there are many;
         infinite where none of them has an error.
         """
-        good = np.flatnonzero(self.source.good)
-        some = good[np.linspace(0, good.size - 1, min(SAMPLES, good.size)).astype(int)] if good.size else good
+        some = _samples(np.flatnonzero(self.source.good))
         square = np.square(self.images_err_cube[..., some], dtype='float64')
         mean = square.mean(axis=-1) if some.size else np.full(self.stamp.shape, np.nan)
         if not np.isfinite(mean).all():
@@ -78,8 +78,16 @@ class Cutout:
         return np.isfinite(self.sumimage) & (np.isfinite(good).mean(axis=-1) > LEAST_FINITE)
 
     def fills(self, mask) -> bool:
-        """Whether all pixels of a mask hold a number in all cadences."""
-        return bool(np.isfinite(self.images_cube[mask].sum(axis=-1, dtype='float64')).all())
+        """Whether all pixels of a mask hold a number in all good cadences."""
+        return bool(np.isfinite(self.images_cube[mask].sum(axis=0, dtype='float64'))[self.source.good].all())
+
+
+def _samples(good):
+    """Some of the numbers of good cadences, in runs."""
+    if good.size <= RUNS * RUN:
+        return good
+    starts = np.linspace(0, good.size - RUN, RUNS).astype(int)
+    return good[(starts[:, None] + np.arange(RUN)).ravel()]
 
 
 def _mean_finite(cube):

@@ -93,3 +93,14 @@ def test_fewer_pixels_are_noisier():
     many, few = blocks_of(0.0), blocks_of(0.0, step=4)
     assert few.number.sum() == pytest.approx(many.number.sum() / 4, rel=0.01)
     assert np.median(few.variance) > 2 * np.median(many.variance)
+
+
+def test_cadences_without_any_pixel_are_left_alone():
+    truth = np.random.default_rng(1).normal(0, 0.2, TIMES)
+    images = (truth + np.random.default_rng(2).normal(0, 0.3, (36, 36, TIMES))).astype('f4')
+    images[..., [9, 30, 31]] = np.nan
+    blocks = blocks_of(None, images=images)
+    assert blocks.unknown is None and np.isinf(blocks.profile[[9, 30, 31]]).all()
+    found = local_sky.around(blocks, 118.0, 218.0, GOOD)
+    assert not found.change[[9, 30, 31]].any() and np.isfinite(found.error).all()
+    assert np.std(np.delete(found.change - truth, [9, 30, 31])) < 0.05
