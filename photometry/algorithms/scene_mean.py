@@ -62,6 +62,8 @@ class MeanScene:
         Infinite for pixels that were not used.
     residual : ndarray (rows, columns)
         Image less model, NaN where there is no image.
+    starlight : ndarray (rows, columns)
+        Light of all stars.
     far : ndarray (rows, columns)
         Light of compact stars beyond their templates.
     chi2 : ndarray (stars,)
@@ -82,6 +84,7 @@ class MeanScene:
     layout: design.Layout
     variance: np.ndarray
     residual: np.ndarray
+    starlight: np.ndarray
     far: np.ndarray
     chi2: np.ndarray
     seen: np.ndarray
@@ -169,13 +172,13 @@ def _is_wide(prf, row, column, flux, stamp):
 
 
 class _Solution(NamedTuple):
-    """Unknowns of one pass: fluxes, displacements (own and common), sky, and what is left."""
+    """Unknowns of one pass: fluxes, displacements (own and common), sky; the image they make."""
 
     flux: np.ndarray
     own: np.ndarray
     common: np.ndarray
     sky: np.ndarray
-    residual: np.ndarray
+    model: np.ndarray
     factor: tuple
     """Cholesky factor of the equations, scaled with ``spread``."""
     spread: np.ndarray
@@ -261,14 +264,14 @@ class _Fit:
         normal.flat[::spread.size + 1] += 1
         factor = cho_factor(normal, overwrite_a=True, check_finite=False)
         solution = offset + spread * cho_solve(factor, right)
-        residual = self.image - far
+        model = np.empty(self.stamp.shape)
         for band, (index, values) in zip(bands, columns, strict=True):
-            residual[band.rows] -= (solution[index] @ values).reshape(-1, self.stamp.width)
+            model[band.rows] = (solution[index] @ values).reshape(-1, self.stamp.width)
         first = count + terms
         step = solution[first + 2:].reshape(2, count) if moving else 0.0
         both = solution[first:first + 2] if moving else 0.0
-        return _Solution(solution[:count], own + step, common + both, solution[count:first], residual, factor,
-                         spread)
+        return _Solution(solution[:count], own + step, common + both, solution[count:first], model + far,
+                         factor, spread)
 
     def _columns(self, band, flux, moving):
         """Numbers and values of the unknowns that matter in a band."""
@@ -286,7 +289,8 @@ class _Fit:
         layout = self.layout
         seen, square = np.zeros(layout.number), np.zeros(layout.number)
         used = self.weight > 0
-        score = np.where(used, self.weight * np.where(used, solution.residual, 0.0) ** 2, 0.0)
+        residual = self.image - solution.model
+        score = np.where(used, self.weight * np.where(used, residual, 0.0) ** 2, 0.0)
         for band in bands:
             seen[band.members] += band.values[0] @ used[band.rows].ravel()
             square[band.members] += band.values[0] @ score[band.rows].ravel()
@@ -295,5 +299,6 @@ class _Fit:
                  for now, before in zip((row, column), start, strict=True)]
         return MeanScene(
             self.stamp, self.prf, row, column, solution.flux[layout.template] * layout.share, solution.sky,
-            np.array(moved), layout, self.variance, solution.residual, far,
+            np.array(moved), layout, self.variance, residual,
+            solution.model - np.tensordot(solution.sky, self.sky, 1), far,
             (square / total)[layout.template], seen[layout.template], (solution.factor, solution.spread))
