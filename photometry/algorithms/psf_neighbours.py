@@ -5,15 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.algorithms import prf as prf_model
-from photometry.algorithms import psf_expansion
-from photometry.algorithms.pointing import PointingGrid, is_near
-from photometry.algorithms.scene_design import Blur, sky_basis
+from photometry.algorithms.pointing import FAR, PointingGrid, is_near
+from photometry.algorithms.scene_design import sky_basis
 
 REACH = prf_model.HALF + 1
 """Distance from the stamp up to which stars are followed by themselves, px; of others only wings are seen."""
-
-COARSE = 0.2
-"""Distance of the points about which variations of the neighbours are expanded, px."""
 
 
 def near_stars(mean, stamp):
@@ -69,58 +65,49 @@ def light(mean, series, star, stamp, image, shift, good):
     -------
     ndarray (rows, columns, times) of float32
     """
-    layout = mean.layout
-    near = np.flatnonzero(near_stars(mean, stamp))
-    still = _still(mean, near, stamp, image, Blur.of(shift[:, good].T))
+    stars = np.flatnonzero(near_stars(mean, stamp))
+    grid, near = PointingGrid(*shift, good), is_near(*shift)
+    images = displaced(mean.prf, mean.row[stars], mean.column[stars], np.stack(grid.nodes), stamp, 0)[0]
+    everything = np.tensordot(mean.flux[stars], images, 1)
+    still = _explained(mean, stamp, image) - grid.mean @ everything
     made = (still[:, None] - _slopes(still, stamp) @ shift + _sky(series, stamp)).astype('float32')
-    others = near[layout.template[near] != layout.template[star]]
-    if others.size:
-        made += _constant(mean, others, stamp, shift, good)
-        made += _varying(mean, series, others, stamp, shift)
+    own = mean.layout.template[stars] == mean.layout.template[star]
+    constant = everything - np.tensordot(mean.flux[stars[own]], images[own], 1)
+    weights = grid.weights(*shift[:, near]).astype('float32')
+    made[:, near] += constant.astype('float32').T @ weights.T
+    if not near.all():
+        made[:, ~near] += _far_off(mean, stars[~own], stamp, shift[:, ~near])
+    made += _varying(mean, series, stars[~own], images[~own], grid, shift)
     return made.reshape(*stamp.shape, -1)
 
 
-def _constant(mean, stars, stamp, shift, good):
-    """Light of stars with the fluxes of the mean image, (pixels, times)."""
-    grid, near = PointingGrid(*shift, good), is_near(*shift)
-    weights = grid.weights(*shift[:, near]).astype('float32')
-    made = np.empty((stamp.height * stamp.width, near.size), dtype='float32')
-    made[:, near] = _summed(mean, stars, stamp, np.stack(grid.nodes)).T @ weights.T
-    if not near.all():
-        made[:, ~near] = _summed(mean, stars, stamp, shift[:, ~near]).T
-    return made
+def _explained(mean, stamp, image):
+    """What the scene explains of the mean image, (pixels,); 0 where that is not known."""
+    explained = np.asarray(image, dtype='f8') - mean.residual[stamp.slices(mean.stamp[::2])]
+    return np.where(np.isfinite(explained), explained, 0.0).ravel()
 
 
-def _summed(mean, stars, stamp, offsets):
-    """Light of stars with the fluxes of the mean image at some offsets, (n, pixels)."""
-    images = displaced(mean.prf, mean.row[stars], mean.column[stars], offsets, stamp, 0)[0]
-    return np.tensordot(mean.flux[stars], images, 1).astype('float32')
+def _far_off(mean, stars, stamp, shift):
+    """Light of stars with the fluxes of the mean image, (pixels, frames): each frame rendered by itself."""
+    images = displaced(mean.prf, mean.row[stars], mean.column[stars], shift, stamp, 0)[0]
+    return np.tensordot(mean.flux[stars], images, 1).T
 
 
-def _varying(mean, series, stars, stamp, shift):
-    """Light by which stars differ from that, to first order in the motion, (pixels, times)."""
+def _varying(mean, series, stars, images, grid, shift):
+    """Light by which stars differ from the mean image, to first order in the motion, (pixels, times).
+
+    ``images`` (stars, nodes, pixels) are those at the nodes of the grid.
+    """
     template = mean.layout.template[stars]
     change = np.nan_to_num(series.template_flux[template] - mean.template_flux[template, None])
     change = (change * mean.layout.share[stars, None]).astype('float32')
-    points, member = psf_expansion.groups_of(shift, COARSE)
-    images = displaced(mean.prf, mean.row[stars], mean.column[stars], points, stamp, 1).astype('float32')
-    made = np.empty((images.shape[-1], shift.shape[1]), dtype='float32')
-    for number, frames in enumerate(psf_expansion.frames_of(member, points.shape[1])):
-        away = (shift[:, frames] - points[:, number, None]).astype('float32')
-        part = images[0, :, number].T @ change[:, frames]
-        for axis in (0, 1):
-            part += images[axis + 1, :, number].T @ (away[axis] * change[:, frames])
-        made[:, frames] = part
+    still = grid.weights(np.zeros(1), np.zeros(1))
+    planes = np.tensordot(np.concatenate([still, grid.slopes]), images, (1, 1)).astype('float32')
+    near = np.clip(shift, -FAR, FAR).astype('float32')
+    made = planes[0].T @ change
+    for axis in (0, 1):
+        made += planes[axis + 1].T @ (near[axis] * change)
     return made
-
-
-def _still(mean, near, stamp, image, blur):
-    """What the scene explains of the mean image and stars nearby do not, (pixels,)."""
-    part = stamp.slices(mean.stamp[::2])
-    explained = np.asarray(image, dtype='f8') - mean.residual[part]
-    explained = np.where(np.isfinite(explained), explained, 0.0).ravel()
-    images = displaced(mean.prf, mean.row[near], mean.column[near], blur.offset.T, stamp, 2)
-    return explained - blurred(np.tensordot(mean.flux[near], images, (0, 1)), blur)[0]
 
 
 def blurred(planes, blur):

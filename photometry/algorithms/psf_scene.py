@@ -62,7 +62,7 @@ def place(mean, doubt, star, blur, expected):
     image = mean.residual[target.stamp.slices(mean.stamp[::2])].ravel() + flux * render(here)[0, 0]
     around = SceneSurroundings(mean, doubt, star, target, weights)
     with np.errstate(divide='ignore'):
-        found = psf_place.refine(image, 1 / weights, render, around.columns(here)[0], expected)
+        found = psf_place.refine(image, 1 / weights, render, around.still, expected)
     images = target.render(here)[:, 0]
     light = float(images[0] @ (weights > 0))
     if not found.offset.any():

@@ -27,6 +27,9 @@ SAMPLE = 30
 LOUD, MOST_SAMPLE = 1.6, 200
 """Variance over that of the errors from which a pixel is given less weight, and frames that tell it."""
 
+CALM = 1.15
+"""Reduced chi square below which all pixels behave."""
+
 OWN_ERROR = 0.03
 """Part of the star's own light in a pixel that its scatter must exceed for that."""
 
@@ -199,6 +202,9 @@ class _Star:
         rim of a saturated neighbour's image, above all. Such pixels are given the errors they show,
         but for those where the star's own image may be what is wrong: without them nothing is known of it.
         """
+        chi2 = fitted.free.chi2[self.good & fitted.free.found]
+        if chi2.size < LEAST_FRAMES or np.median(chi2) < CALM * self.weights.size:
+            return None
         scatter = self._scatter(fitted)
         own = OWN_ERROR * np.abs(np.median(fitted.free.flux)) * fitted.expansion.templates[0].mean(axis=0)
         loud = (scatter > LOUD) & ((scatter - 1) * np.median(self.errors, axis=1) ** 2 > own ** 2)

@@ -73,15 +73,21 @@ class SceneSurroundings:
     target : Target
     weights : ndarray (pixels,)
         Inverse variances of the pixels of its stamp in a frame.
+
+    Attributes
+    ----------
+    still : ndarray (columns, pixels)
+        `columns` without any displacement.
     """
 
     def __init__(self, mean, doubt, star, target, weights):
         self.mean, self.stamp = mean, target.stamp
-        self._choose(doubt, star, target, weights)
+        images = self._choose(doubt, star, target, weights)
         inside = self._inside(self._members)
         free = np.where(inside, np.inf, np.fmax(doubt[self._numbers], 1e-6))
         self.sigma = np.concatenate([free, np.full(2 * len(self._close), NEIGHBOUR_ERROR), [SKY_ERROR]])
         self.measured = np.arange(self.sigma.size) >= free.size
+        self.still = self._assembled(images[:, None])[0]
 
     def _choose(self, doubt, star, target, weights):
         layout = self.mean.layout
@@ -98,11 +104,13 @@ class SceneSurroundings:
         order = np.argsort(-moves, kind='stable')[:MOST]
         kept = np.sort(order[moves[order] > MATTERS])
         self._numbers = numbers[kept]
+        images = images[:, kept]
         self._members = [self._members[number] for number in kept]
         flux = self.mean.template_flux[self._numbers]
         wander = np.hypot(*slopes)[kept] * np.abs(flux) * NEIGHBOUR_ERROR
         distance = np.array([np.hypot(*(self._place(some) - target.place)) for some in self._members])
         self._close = np.flatnonzero((wander > MATTERS) & (distance < CLOSE))
+        return images
 
     def _place(self, members):
         share = self.mean.layout.share[members]
@@ -127,11 +135,15 @@ class SceneSurroundings:
 
     def columns(self, offsets):
         """Nuisance columns (n, columns, pixels) when everything is displaced by offsets (2, n)."""
-        count, pixels = offsets.shape[1], self.stamp.height * self.stamp.width
-        made = np.ones((count, self.sigma.size, pixels))
-        if self._members:
-            planes = self._render(offsets, 1 if len(self._close) else 0)
-            made[:, :self.number] = planes[0]
+        if not self._members:
+            return self._assembled(np.zeros((1, offsets.shape[1], 0, self.still.shape[-1])))
+        return self._assembled(self._render(offsets, 1 if len(self._close) else 0))
+
+    def _assembled(self, planes):
+        """Columns of images (planes, n, neighbours, pixels): fluxes, places, sky."""
+        made = np.ones((planes.shape[1], self.sigma.size, planes.shape[-1]))
+        made[:, :self.number] = planes[0]
+        if len(self._close):
             flux = self.mean.template_flux[self._numbers][self._close, None]
             for axis, plane in enumerate(planes[1:]):
                 first = self.number + axis * len(self._close)
