@@ -221,7 +221,7 @@ def fill_sums(photometry, mask, weights=None):
         The second sum with its standard error, e-/s; the plain one without weights.
     """
     other = sibling_of(photometry)
-    if other is not None and weights is None:
+    if other is not None and weights is None and mask is other.final_phot_mask:
         for name in _SUMS:
             photometry.columns[name][:] = other.columns[name]
         return photometry.columns['sap_flux'], photometry.columns['sap_flux_err']
