@@ -21,6 +21,9 @@ RESTLESS = 0.075
 MOST_BLUR = 0.49
 """Shift at which frames further off are counted in the motion over the mean image, px."""
 
+CURVED = 40
+"""Least side of a region whose sky may be curved, px."""
+
 SKY_TERMS = 6
 """Level, slopes and curvature of the sky over a region."""
 
@@ -162,6 +165,15 @@ def sky_basis(shape):
     rows, columns = (np.linspace(-1, 1, size) if size > 1 else np.zeros(1) for size in shape)
     rows, columns = rows[:, None] + np.zeros(shape), columns + np.zeros(shape)
     return np.stack([np.ones(shape), rows, columns, rows ** 2 - 1 / 3, rows * columns, columns ** 2 - 1 / 3])
+
+
+def sky_spread(shape, spread):
+    """Standard deviations of the prior of the sky's terms, (6,): ``spread``, or 0 for terms that are left out.
+
+    On few pixels a star's own light would pass for a curvature of the sky.
+    """
+    curved = spread if min(shape) >= CURVED else 0.0
+    return np.array([spread] * 3 + [curved] * 3)
 
 
 def monomials(shift):

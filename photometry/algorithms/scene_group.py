@@ -189,11 +189,12 @@ class Group:
         light = self.light
         prior = np.where(light.inside, 0.0, (OUTSIDE_SPREAD * np.abs(light.flux) + 1.0) ** -2.0)
         prior[self.seen < LEAST_SEEN] = np.inf
-        return np.concatenate([prior, np.full(design.SKY_TERMS, SKY_SPREAD ** -2.0)])
+        spread = design.sky_spread(light.stamp.shape, SKY_SPREAD)
+        return np.concatenate([prior, np.where(spread > 0, np.maximum(spread, 1e-9) ** -2.0, np.inf)])
 
     @cached_property
     def free(self):
-        """Numbers of the unknowns that are solved for; the last six are the sky's."""
+        """Numbers of the unknowns that are solved for: templates, then terms of the sky."""
         return np.flatnonzero(np.isfinite(self._prior))
 
     @cached_property
@@ -227,12 +228,14 @@ class Group:
         """
         right, square, gaps = self._project()
         deviation = self._solutions(right, gaps)
-        stars = self.free.size - design.SKY_TERMS
+        stars = np.searchsorted(self.free, self.light.layout.number)
         growth, free = gaps.growth()[:stars], self.free[:stars]
         lost = growth > LOST
         flux = np.where(lost, np.nan, self.light.flux[free][:, None] + deviation[:stars])
         error = np.where(lost, np.nan, np.sqrt(square[free]) * growth)
-        return Found(free, flux, error, deviation[stars:], self.inverse[:stars, :stars], deviation)
+        sky = np.zeros((design.SKY_TERMS, self.frames.size))
+        sky[self.free[stars:] - self.light.layout.number] = deviation[stars:]
+        return Found(free, flux, error, sky, self.inverse[:stars, :stars], deviation)
 
     def _project(self):
         """Projections of images less the mean scene, variances of the unknowns, and `scene_gaps.Gaps`."""

@@ -245,7 +245,7 @@ class _Fit:
         """One linear fit in fluxes, sky and, where stars are moving, displacements."""
         from scipy.linalg import cho_factor, cho_solve
         count, terms = self.layout.number, design.SKY_TERMS
-        parts = [light * SPREAD, np.full(terms, SKY_SPREAD)]
+        parts = [light * SPREAD, design.sky_spread(self.stamp.shape, SKY_SPREAD)]
         offset = [light, np.zeros(terms)]
         if moving:
             parts += [np.full(2, SHIFT_SPREAD), np.full(2 * count, max(self.position_spread, 1e-9))]
