@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.core.coordinates import to_one_based
-from photometry.methods import starlight
+from photometry.methods import sap, starlight
 
 LEAST_LIGHT = 1e-4
 """Part of all starlight in the mask, or under the star's PRF, from which a neighbour matters."""
@@ -57,10 +57,12 @@ def describe(photometry):
 
 
 def _light_of(photometry):
-    """Light of all stars on the stamp, that of the method's own aperture where there is one."""
-    made = getattr(getattr(photometry, 'chosen', None), 'light', None)
-    return made if made is not None and made.stamp == photometry.stamp else (
-        starlight.StampLight.of(photometry))
+    """Light of all stars on the stamp; that of the aperture where one was chosen."""
+    for holder in (photometry, sap.sibling_of(photometry)):
+        aperture = getattr(holder, 'chosen', None)
+        if aperture is not None and aperture.light.stamp == photometry.stamp:
+            return aperture.light
+    return starlight.StampLight.of(photometry)
 
 
 def _parts(amount):
