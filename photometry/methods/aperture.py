@@ -7,7 +7,7 @@ import numpy as np
 from photometry.algorithms import local_sky, masks, metrics
 from photometry.algorithms.prf import HALF
 from photometry.core.errors import FluxOnEdgeError
-from photometry.methods import remarks, sap, tile_sky
+from photometry.methods import remarks, sap, starlight, tile_sky, varying_stars
 from photometry.methods.base import BasePhotometry
 
 LEAST_HELD = 0.1
@@ -44,6 +44,9 @@ class AperturePhotometry(BasePhotometry):
         right, down = self.columns['pos_corr'].T
         held, others = light.held(weights, down - down[good].mean(), right - right[good].mean())
         total = total - others
+        leak = self._leak_of_neighbours(error)
+        if leak is not None:
+            total, error = total - leak[0], np.hypot(error, leak[1])
         sky = self._sky()
         if sky is not None:
             area = weights.sum()
@@ -55,6 +58,14 @@ class AperturePhotometry(BasePhotometry):
         held = np.where(held > LEAST_HELD * metrics.median(held[good]), held, np.nan)
         for name, values in (('flux', total), ('flux_err', error)):
             self.columns[name][:] = np.where(np.isfinite(values), values, np.nan) / held
+
+    def _leak_of_neighbours(self, error):
+        """(change, error) of the light of neighbours that vary; None where none matters."""
+        tile, light = self.tile, self.chosen.light
+        if light.whole is not starlight.of_tile(tile):
+            return None
+        noise = metrics.median(metrics.finite(error[self.source.pixels.good]))
+        return varying_stars.of_tile(tile).leak(light.star, light.parts(self.chosen.weights), noise)
 
     def _sky(self):
         """`~photometry.algorithms.local_sky.LocalSky` at the star, or None."""

@@ -238,6 +238,23 @@ def test_a_variable_star_keeps_its_amplitude_among_others(tmp_path):
     assert np.polyfit(wave[sector.source.good], flux / sector.flux[0], 1)[0] == pytest.approx(1, abs=0.015)
 
 
+@pytest.mark.parametrize('catalog_error', [0.0, 0.2])
+def test_a_variable_neighbour_does_not_leak(catalog_error, tmp_path):
+    eclipse = np.where(np.abs(np.arange(200) % 70 - 35) < 5, -0.3, 0.0)
+    places, tmag = np.array([[1028.3, 731.4], [1030.1, 732.3], [1020.0, 738.0]]), [13.0, 12.0, 9.0]
+    sector = simulated.simulate(*places.T, tmag, stamp=STAMP, frames=200, catalog_error=catalog_error)
+    alone = simulated.simulate(*places[1:2].T, tmag[1:2], stamp=STAMP, frames=200, noise=False)
+    sector.source.layers['images'] += (alone.source.layers['images'] * eclipse).astype('f4')
+    sector.source.__post_init__()
+    photometry = measured(sector, tmp_path, 1000)
+    flux, good = flux_of(photometry), sector.source.good
+    depth = np.median(flux[eclipse[good] == 0]) - np.mean(flux[eclipse[good] < 0])
+    assert photometry.details['contamination'] > 0.2
+    assert abs(depth) < 0.02 * sector.flux[0] * 10 ** 0.4 * 0.3 + 4 * np.std(flux) / np.sqrt(25)
+    assert np.std(flux) * sap.noise_gain(photometry) == pytest.approx(
+        np.median(photometry.lightcurve['flux_err']), rel=0.2)
+
+
 def test_frames_in_which_the_star_is_elsewhere_have_no_flux(tmp_path):
     sector = simulated.simulate([1028.3], [731.4], [10.0], stamp=STAMP, frames=40)
     sector.source.movement_kernel[5, :2] = 8.0
