@@ -125,8 +125,9 @@ def measure(first, attempt):
         trials.extend(_try(name, first, broken, attempt) for name in names
                       if name in first.context.method_names)
     try_all(ALWAYS[1:])
-    try_all(further(star_of(first), [trial.error for trial in trials if trial.error]))
-    return _chosen(trials)
+    star = star_of(first)
+    try_all(further(star, [trial.error for trial in trials if trial.error]))
+    return _chosen(trials, star)
 
 
 def _try(name, first, broken, attempt):
@@ -144,7 +145,7 @@ def _run(photometry, attempt):
     return Trial(photometry.method, None if error else photometry, error)
 
 
-def _chosen(trials):
+def _chosen(trials, star):
     tried = ' '.join(trial.method if trial.error is None else f'{trial.method}({_reason(trial.error)})'
                      for trial in trials)
     found = {trial.method: evidence_of(trial.photometry) for trial in trials if trial.error is None}
@@ -152,7 +153,7 @@ def _chosen(trials):
         error = min((trial.error for trial in trials), key=lambda error: TELLING.index(_reason(error))
                     if _reason(error) in TELLING else len(TELLING))
         return Choice(None, error, tried)
-    held, why = best(found.values())
+    held, why = best(list(found.values()), saturated=star.saturated > 0)
     kept = next(trial.photometry for trial in trials if trial.method == held.method)
     reason = '; '.join([f'{why}: {_figures(held)}', *(
         f'{method} {_figures(item)}' for method, item in found.items() if method != held.method)])
@@ -186,7 +187,8 @@ def evidence_of(photometry) -> Evidence:
     flux = np.where(good, table['flux'], np.nan)
     error = float(np.nanmedian(table['flux_err'][good]))
     overfit = max(float(photometry.details.get('overfit') or 1.0), 1.0)
-    return Evidence(photometry.method, error, flux, _leak(photometry, float(np.nanmedian(flux))), overfit)
+    return Evidence(photometry.method, error, flux, _leak(photometry, float(np.nanmedian(flux))), overfit,
+                    bool(photometry.details.get('merged_with')))
 
 
 def _leak(photometry, level):

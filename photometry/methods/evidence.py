@@ -46,6 +46,8 @@ class Evidence:
         Light of neighbours whose changes cannot be told from the star's, e-/s.
     overfit : float
         Scatter out of sample over that in the sample, for methods that fit the series itself.
+    merged : bool
+        FLUX is, and says that it is, the sum with stars that cannot be told from this one.
     """
 
     method: str
@@ -53,6 +55,7 @@ class Evidence:
     flux: np.ndarray = field(compare=False, repr=False)
     leak: float = 0.0
     overfit: float = 1.0
+    merged: bool = False
 
     @property
     def noise(self) -> float:
@@ -85,8 +88,11 @@ class Evidence:
         return float(np.hypot(metrics.mad(self.steps), self._leaking))
 
 
-def best(found):
+def best(found, saturated=False):
     """The evidence to keep, and why.
+
+    Where a method says that the star cannot be told from others, those that give it a share
+    of the light that nothing measured are passed over, unless the star is saturated.
 
     The preferred method is held until another one is better: by its spread over all
     cadences, else by its scatter from each to the next, both by `MARGIN` and beyond
@@ -96,13 +102,16 @@ def best(found):
     ----------
     found : sequence of Evidence
         At least one; their order does not matter.
+    saturated : bool
 
     Returns
     -------
     Evidence, str
     """
-    held, *rivals = sorted(found, key=lambda item: (_preference(item.method), item.method))
-    why = 'preferred' if rivals else 'the only light curve'
+    merged = [item for item in found if item.merged and not saturated]
+    held, *rivals = sorted(merged or found, key=lambda item: (_preference(item.method), item.method))
+    only = 'the only sum of merged stars' if len(found) > 1 else 'the only light curve'
+    why = 'preferred' if rivals else only
     for rival in rivals:
         word = _advantage(rival, held)
         if word:

@@ -78,6 +78,13 @@ def test_light_of_neighbours_counts_as_noise():
     assert kept(shows('aperture', 0.6, seed=2, leak=2000.0), shows('linpsf', 1)) == 'linpsf'
 
 
+def test_the_sum_of_merged_stars_is_kept_but_for_saturated_ones():
+    found = [shows('aperture', 0.6, seed=2), shows('linpsf', 1, merged=True)]
+    assert evidence.best(found)[0].method == 'linpsf'
+    assert evidence.best(found)[1] == 'the only sum of merged stars'
+    assert evidence.best(found, saturated=True)[0].method == 'aperture'
+
+
 def test_what_else_is_tried():
     edge, dark, bug = FluxOnEdgeError('x'), NoFluxError('x'), ValueError('x')
     plain = choice.Star()
