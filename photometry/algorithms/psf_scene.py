@@ -10,7 +10,7 @@ from photometry.algorithms import psf_expansion, psf_neighbours, psf_place, psf_
 from photometry.algorithms.psf_surroundings import SceneSurroundings, Target
 from photometry.core.stamp import Stamp
 
-HALVES = ((1e5, 9), (3e4, 8), (5e3, 7), (1e3, 6), (-np.inf, 5))
+HALVES = ((1e5, 9), (3e4, 7), (1e3, 6), (-np.inf, 5))
 """Half width of the fitted stamp, px, and the flux from which on it serves, e-/s."""
 
 LEAST_FINITE = 0.9

@@ -24,7 +24,7 @@ MOVED = 0.03
 SAMPLE = 30
 """Frames in which the brightness of the star is looked at first."""
 
-LOUD, MOST_SAMPLE = 1.6, 200
+LOUD, MOST_SAMPLE = 1.6, 128
 """Variance over that of the errors from which a pixel is given less weight, and frames that tell it."""
 
 CALM = 1.15
@@ -118,7 +118,7 @@ def fit_star(pixels, errors, weights, shift, good, render, around, *, cell=None,
         where = shift + own
         first = star.fit(shift, where, motion_error)
     calmed = star.calmed(first)
-    fitted = first if calmed is None else calmed.fit(shift, where, motion_error)
+    fitted = first if calmed is None else calmed.fit(shift, where, motion_error, first.expansion)
     mean = shift + fitted.trend - fitted.expansion.centre
     precision = np.repeat(fitted.wander[:, None] ** -2, shift.shape[1], axis=1)
     held = psf_fit.solve(fitted.space, mean, (mean, precision))
@@ -186,9 +186,9 @@ class _Star:
         flux = (weights * value) @ typical[known].mean(axis=1) / max((weights * value) @ value, 1e-300)
         return psf_expansion.cell_for(flux, templates, weights)
 
-    def fit(self, shift, where, motion_error):
+    def fit(self, shift, where, motion_error, expansion=None):
         """`_Fitted` of all frames, expanded about (2, times)."""
-        expansion = self.expansion(where)
+        expansion = expansion or self.expansion(where)
         priors = self.priors(expansion)
         space = self.statistics(expansion, *priors)
         free = psf_fit.solve(space, where - expansion.centre)
