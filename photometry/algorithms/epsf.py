@@ -25,7 +25,9 @@ FOLDS = 5
 ENOUGH = 60
 """Stars of which one fifth held out tells enough; with fewer every star is held out in turn."""
 
-EXPONENTS = np.arange(1.5, 4.01, 0.125)
+EXPONENTS, EXPONENT_STEPS = (1.5, 4.0), (0.5, 0.25, 0.125)
+"""Power laws of the wing that are tried: from, to, by what steps."""
+
 AMOUNT_SPREAD = 0.05
 TYPICAL, EXPONENT_SPREAD = 3.0, 0.5
 """Priors of the wing: its light over the core's, its power law."""
@@ -127,33 +129,41 @@ class _School:
         if number < LEAST_STARS:
             logger.info('%d stars are too few to learn a PRF from.', number)
             return None
-        self.degree = epsf_blocks.degree(self.limits, number)
-        self.coefficients = np.zeros((self._terms(self.limits.row_min, 0).size, basis.SIZE))
         self.precision = epsf_prior.precision(self.base.samples.mean(axis=0))
         before = self._start(prf)
-        for last in [False] * (ROUNDS - 1) + [True]:
+        degree = epsf_blocks.degree(self.limits, number)
+        for turn in range(ROUNDS):
+            # what varies over the CCD waits until its mean is known
+            self._set_degree(degree if turn >= ROUNDS - 2 else 0)
             self._prepare()
-            self._choose_exponent()
+            self._choose_wing(EXPONENT_STEPS if turn == 0 else EXPONENT_STEPS[-1:])
             normals = [self._normal(scene) for scene in self.scenes]
-            held_out = self._hold_out(normals) if last else None
+            held_out = self._hold_out(normals) if turn == ROUNDS - 1 else []
             self._take(*self._solve(self._all_reduced(normals)))
             self._refit()
-        after = self._judged(held_out)
+        after = [{star: value for fold, other in held_out for star, value in zip(
+            scene.chosen[fold::FOLDS], scene.residuals(scene.chosen[fold::FOLDS], other), strict=True)}
+            for scene in self.scenes]
         return self._certificate(number, before, after)
 
     # -- one round -------------------------------------------------------------------------------------
 
     def _start(self, prf):
-        """Fit the wing with the official PRF; residuals of its stars."""
+        """Fit the wing with the official PRF; residuals of its stars, a dictionary a scene."""
         self._prepare()
-        reduced = self._all_reduced([self._normal(scene) for scene in self.scenes])
-        amount = (sum(right[-1] for _, right in reduced)
-                  / (sum(matrix[-1, -1] for matrix, _ in reduced) + AMOUNT_SPREAD ** -2))
+        self._choose_wing(EXPONENT_STEPS)
         for scene in self.scenes:
-            scene.amount = amount
             scene.fit()
             scene.render(prf)
-        return [{star: scene.residual(star, prf) for star in scene.chosen} for scene in self.scenes]
+        return [dict(zip(scene.chosen, scene.residuals(scene.chosen, prf), strict=True))
+                for scene in self.scenes]
+
+    def _set_degree(self, degree):
+        """Let the correction change over the field up to some degree; new terms begin at zero."""
+        self.degree = degree
+        terms = self._terms(*self.limits[::2]).size
+        more = np.zeros((terms - len(self.coefficients), basis.SIZE))
+        self.coefficients = np.concatenate([self.coefficients, more])
 
     def _prepare(self):
         for scene in self.scenes:
@@ -161,11 +171,20 @@ class _School:
             scene.judge()
             scene.chosen = scene.teachers()
 
-    def _choose_exponent(self):
-        """The power law that explains most, the steeper ones of equal worth last."""
-        gains = sum(scene.wing_gains(EXPONENTS) for scene in self.scenes)
-        best = EXPONENTS[np.argmax(gains - ((EXPONENTS - TYPICAL) / EXPONENT_SPREAD) ** 2)]
+    def _choose_wing(self, steps):
+        """The power law and the amount that explain most, sought in ever smaller steps."""
+        found = {}
+        best = self.scenes[0].exponent
+        for step in steps:
+            new = [exponent for exponent in (best - step, best, best + step)
+                   if exponent not in found and EXPONENTS[0] <= exponent <= EXPONENTS[1]]
+            for exponent, sums in zip(new, sum(scene.wing_sums(new) for scene in self.scenes), strict=True):
+                square = sums[0] + AMOUNT_SPREAD ** -2
+                away = (exponent - TYPICAL) / EXPONENT_SPREAD
+                found[exponent] = sums[1] ** 2 / square + sums[2] - away ** 2, sums[1] / square
+            best = max(found, key=found.get)
         for scene in self.scenes:
+            scene.amount = found[best][1]
             scene.set_exponent(best)
 
     def _refit(self):
@@ -188,30 +207,24 @@ class _School:
 
     def _solve(self, reduced):
         """Coefficients, wing over core and its error from the reduced normal equations."""
-        number = self.coefficients.shape[0]
+        number = len(self.coefficients)
         size = number * basis.SIZE
         matrix, right = np.zeros((size + 1, size + 1)), np.zeros(size + 1)
+        blocks = [slice(term * basis.SIZE, (term + 1) * basis.SIZE) for term in range(number)]
         for (part, data), scene in zip(reduced, self.scenes, strict=True):
             terms = self._terms(*_middle(scene.stamp))
-            matrix[:size, :size] += np.kron(np.outer(terms, terms), part[:-1, :-1])
-            matrix[-1, :size] += np.kron(terms, part[-1, :-1])
+            for i, one in enumerate(blocks):
+                for j, other in enumerate(blocks[:i + 1]):
+                    matrix[one, other] += terms[i] * terms[j] * part[:-1, :-1]
+                matrix[-1, one] += terms[i] * part[-1, :-1]
+                right[one] += terms[i] * data[:-1]
             matrix[-1, -1] += part[-1, -1]
-            right[:size] += np.kron(terms, data[:-1])
             right[-1] += data[-1]
-        for term, order in enumerate(self._orders()):
-            some = slice(term * basis.SIZE, (term + 1) * basis.SIZE)
+        for some, order in zip(blocks, self._orders(), strict=True):
             matrix[some, some] += self.precision / SLACK[order] ** 2
         matrix[-1, -1] += AMOUNT_SPREAD ** -2
-        matrix[:size, -1] = matrix[-1, :size]
-        scale = np.sqrt(np.diag(matrix))
-        matrix /= scale
-        matrix /= scale[:, None]
-        unit = np.zeros_like(right)
-        unit[-1] = 1
-        from scipy.linalg import cho_factor, cho_solve
-        factor = cho_factor(matrix, lower=True, overwrite_a=True)
-        solution, variance = cho_solve(factor, np.stack([right / scale, unit], axis=1)).T / scale
-        return solution[:-1].reshape(number, -1), solution[-1], np.sqrt(variance[-1] / scale[-1])
+        solution, error = _solved(matrix, right)
+        return solution[:-1].reshape(number, -1), solution[-1], error
 
     def _take(self, coefficients, amount, error):
         self.coefficients, self.amount_error = coefficients, error
@@ -228,14 +241,6 @@ class _School:
             rest = [normal - self._normal(scene, _owned(scene.owner(scene.chosen), fold))
                     for normal, scene in zip(normals, self.scenes, strict=True)]
             made.append((fold, self._prf(self._solve(self._all_reduced(rest))[0])))
-        return made
-
-    def _judged(self, held_out):
-        """Residuals of held-out stars, a dictionary a scene."""
-        made = []
-        for scene in self.scenes:
-            made.append({star: scene.residual(star, prf) for fold, prf in held_out
-                         for star in scene.chosen[fold::FOLDS]})
         return made
 
     def _certificate(self, number, before, after):
@@ -290,6 +295,19 @@ class _Samples:
     row: np.ndarray
     column: np.ndarray
     oversample: int = basis.OVERSAMPLE
+
+
+def _solved(matrix, right):
+    """Solution of normal equations of which the lower triangle is given, and the last unknown's error."""
+    from scipy.linalg import cho_factor, cho_solve
+    scale = np.sqrt(np.diag(matrix))
+    matrix /= scale
+    matrix /= scale[:, None]
+    unit = np.zeros_like(right)
+    unit[-1] = 1
+    factor = cho_factor(matrix, lower=True, overwrite_a=True)
+    solution, inverse = cho_solve(factor, np.stack([right / scale, unit], axis=1)).T
+    return solution / scale, np.sqrt(inverse[-1]) / scale[-1]
 
 
 def _owned(owner, fold):

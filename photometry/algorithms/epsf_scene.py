@@ -18,8 +18,9 @@ MODEL_ERROR, SATURATED_ERROR = 0.003, 0.1
 OUTSKIRT_ERROR, WING_ERROR = 2e-5, 0.1
 """Error of the model as a part of all light of a star; of its wing, as a part of that."""
 
-CORE_ERROR = 0.1
-"""Error of the cores as a part of their light when the power law of the wings is chosen."""
+CORE_ERROR, LAW_ERROR = 0.1, 0.2
+"""Errors when the power law of the wings is chosen: of the cores as a part of their light; of any
+such law where wings end, e-/s."""
 
 FLUX_SPREAD, PLACE_SPREAD, SATURATED_SPREAD = 0.5, 0.08, 0.01
 """Priors: flux against its magnitude (relative), place against the catalogue, px."""
@@ -31,7 +32,9 @@ CLIP = 5.0
 """Deviations, in units of their robust scatter, beyond which pixels lose weight."""
 
 DEGREE, SKY_SPREAD = 2, 1.0
-"""Of the sky that is left, with the prior of each term, e-/s."""
+MESH, MESH_SPREAD = 40, 0.03
+"""The sky that is left: degree of a polynomial over the scene with the prior of each term, e-/s;
+knots of a spline for the errors of its subtraction, px, and their size, e-/s."""
 
 GIANTS, GIANT, GIANT_SPREAD = 20, 6.8, 0.5
 """Saturated stars whose wings have an amplitude of their own: how many at most, their magnitude,
@@ -107,10 +110,11 @@ class Scene:
         giants = np.concatenate([outside[:, giant], mine], axis=1)
         self.giants = giants[:, np.argsort(-giants[2], kind='stable')][:, :GIANTS]
         self.outside = outside[:, ~giant]
-        self._sky = _polynomials(self.stamp.shape)
-        number = self._sky.shape[1], self.giants.shape[1]
-        self.level = self._level_mean = np.repeat([0.0, 1.0], number)
-        self.wide_precision = np.repeat([SKY_SPREAD ** -2, GIANT_SPREAD ** -2], number)
+        smooth, mesh = _polynomials(self.stamp.shape), _mesh(self.stamp.shape)
+        self._sky = np.concatenate([smooth, mesh], axis=1)
+        number = smooth.shape[1], mesh.shape[1], self.giants.shape[1]
+        self.level = self._level_mean = np.repeat([0.0, 0.0, 1.0], number)
+        self.wide_precision = np.repeat([SKY_SPREAD ** -2, MESH_SPREAD ** -2, GIANT_SPREAD ** -2], number)
 
     # -- the model -------------------------------------------------------------------------------------
 
@@ -140,13 +144,16 @@ class Scene:
     def set_exponent(self, exponent):
         """Let all wings follow a power law."""
         self.exponent = float(exponent)
-        self.wings = self._wing_images.image(exponent).ravel()
+        self.wings, self.wide = self._wings_of(self.exponent)
+
+    def _wings_of(self, exponent):
+        """The image of all wings and the columns ``wide`` for a power law."""
         number, (height, width) = self.giants.shape[1], self.stamp.shape
         rows = np.broadcast_to(np.arange(height) + self.stamp.row_min, (number, height))
         columns = np.broadcast_to(np.arange(width) + self.stamp.col_min, (number, width))
         light = Wing(TYPICAL_WING, exponent, RADIUS).render(*self.giants[:2], rows, columns)[0]
         light = light.reshape(number, height * width) * self.giants[2][:, None]
-        self.wide = np.column_stack([self._sky, light.T])
+        return self._wing_images.image(exponent).ravel(), np.column_stack([self._sky, light.T])
 
     def model(self):
         """Light of stars, wings and sky, (pixels,)."""
@@ -176,23 +183,39 @@ class Scene:
         scale = max(1.0, 1.4826 * np.median(ratio[self.used]))
         self.robust = np.minimum(1.0, CLIP * scale / np.maximum(ratio, 1e-9))
 
-    def wing_gains(self, exponents):
-        """Chi square that the best amount of wing takes away, for each power law.
+    def wing_sums(self, exponents):
+        """Least squares of the shared wing for some power laws, sky and giants projected out.
 
         Cores count for little, lest what is wrong with them yet should choose the wing.
+
+        Returns
+        -------
+        array (exponents, 3)
+            Wing times wing, wing times data, and chi square that sky and giants take away.
         """
         cores = self.spread(np.maximum(self.flux, 0)[:, None] * self.templates[0])
-        weight = np.where(self.used, self.robust / (self.variance() + (CORE_ERROR * cores) ** 2), 0.0)
-        rest = self.image - self.model() + self.amount * self.wings
-        gains = np.empty(len(exponents))
-        for number, exponent in enumerate(exponents):
-            self.set_exponent(exponent)
-            design = np.column_stack([self.wings, self.wide])
-            weighted = design * weight[:, None]
-            normal = weighted.T @ design + np.diag(np.append(0.0, self.wide_precision))
-            right = weighted.T @ rest
-            gains[number] = right @ np.linalg.solve(normal, right)
-        return gains
+        variance = self.variance() + (CORE_ERROR * cores) ** 2 + LAW_ERROR ** 2
+        root = np.sqrt(np.where(self.used, self.robust / variance, 0.0))
+        data = self.image - cores
+        sky, known = self._sky * root[:, None], self._sky.shape[1]
+        inner = sky.T @ sky + np.diag(self.wide_precision[:known])
+        made = []
+        for exponent in exponents:
+            wings, wide = self._wings_of(exponent)
+            images = np.column_stack([wings, wide[:, known:], data]) * root[:, None]
+            cross = sky.T @ images
+            sums = images.T @ images - cross.T @ np.linalg.solve(inner, cross)
+            made.append(self._without_giants(sums, known))
+        return np.array(made)
+
+    def _without_giants(self, sums, known):
+        """Wing times wing and data, and what giants take away, from sums over wing, giants, data."""
+        prior = self.wide_precision[known:]
+        giants = sums[1:-1, 1:-1] + np.diag(prior)
+        right = np.stack([sums[1:-1, 0], sums[1:-1, -1] + prior * self._level_mean[known:]], axis=1)
+        away = np.linalg.solve(giants, right)
+        return (sums[0, 0] - sums[0, 1:-1] @ away[:, 0], sums[0, -1] - sums[0, 1:-1] @ away[:, 1],
+                right[:, 1] @ away[:, 1])
 
     # -- fluxes, places, sky ---------------------------------------------------------------------------
 
@@ -277,18 +300,24 @@ class Scene:
             best[pixel[more]], owner[pixel[more]] = value[more], number
         return owner[:-1]
 
-    def residual(self, star, prf):
-        """Rms of what is left of a star, over its peak; flux, place and a level are its own."""
+    def residuals(self, stars, prf):
+        """Rms of what is left of stars over their peaks, (n,); flux, place and a level are their own."""
+        rest, weight = self.image - self.model(), self.weight()
+        images = np.stack(prf.render_at(self.row[stars], self.column[stars], HALF, derivatives=1)[0])
+        images = images.reshape(3, len(stars), -1)
+        return np.array([self._residual(star, images[:, number], rest, weight)
+                         for number, star in enumerate(stars)])
+
+    def _residual(self, star, images, rest, weight):
         kept = self.pixel[star] < self.image.size
         kept[kept] = self.used[self.pixel[star][kept]]
         pixel = self.pixel[star][kept]
         present = self.flux[star] * self.templates[0, star][kept]
-        data = (self.image - self.model())[pixel] + present
-        images = prf.render_at(self.row[star], self.column[star], HALF, derivatives=1)[0]
-        design = np.stack([image.ravel()[kept] for image in images] + [np.ones(pixel.size)])
-        weighted = design * self.weight()[pixel]
+        data = rest[pixel] + present
+        design = np.concatenate([images[:, kept], np.ones((1, pixel.size))])
+        weighted = design * weight[pixel]
         left = data - np.linalg.solve(weighted @ design.T, weighted @ data) @ design
-        return float(np.sqrt(np.mean(left ** 2)) / present.max())
+        return np.sqrt(np.mean(left ** 2)) / present.max()
 
 
 def _polynomials(shape):
@@ -296,3 +325,17 @@ def _polynomials(shape):
     row, column = (np.linspace(-1, 1, size) if size > 1 else np.zeros(1) for size in shape)
     return np.stack([np.outer(row ** i, column ** j).ravel()
                      for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)], axis=1)
+
+
+def _mesh(shape):
+    """Cubic B-splines MESH px apart over the pixels, (pixels, splines)."""
+    from photometry.algorithms.splines import cubic_weights
+    axes = []
+    for size in shape:
+        count = max(1, round(size / MESH))
+        place = (np.arange(size) + 0.5) * count / size
+        node = np.minimum(place.astype(int), count - 1)
+        axis = np.zeros((size, count + 3))
+        np.put_along_axis(axis, node[:, None] + np.arange(4), cubic_weights(place - node), axis=1)
+        axes.append(axis)
+    return np.einsum('ia,jb->ijab', *axes).reshape(shape[0] * shape[1], -1)

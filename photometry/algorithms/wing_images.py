@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from photometry.algorithms.prf import HALF, Wing
@@ -42,10 +44,17 @@ class WingImages:
     def image(self, exponent):
         """Light in the pixels of the stamp, were every star to have all its light in the wing."""
         from scipy import fft
-        total = (self._light * fft.rfft2(_kernels(float(exponent)), self._shape)).sum(axis=0)
+        total = np.einsum('kij,kij->ij', self._light, _transforms(float(exponent), self._shape))
         made = fft.irfft2(total, self._shape)
         start = 2 * RADIUS
         return made[start:start + self.stamp.height, start:start + self.stamp.width]
+
+
+@lru_cache(maxsize=2)
+def _transforms(exponent, shape):
+    """Fourier transforms of a wing and its derivatives; parts of a field of one size share them."""
+    from scipy import fft
+    return fft.rfft2(_kernels(exponent), shape)
 
 
 def _kernels(exponent):
