@@ -19,7 +19,7 @@ RESTLESS = 0.075
 """Motion up to which three offsets along an axis do, px rms."""
 
 MOST_BLUR = 0.49
-"""Shift at which frames further off are counted in the motion over the mean image, px."""
+"""Shift along an axis from which frames are left out of the motion over the mean image, px."""
 
 CURVED = 40
 """Least side of a region whose sky may be curved, px."""
@@ -98,20 +98,25 @@ class Blur(NamedTuple):
 
     @classmethod
     def of(cls, shift):
-        """The motion of frames (times, 2) about their mean.
+        """The motion of frames (times, 2); those far off are left out.
 
         Along a principal axis with more than `STEADY` px rms some offsets stand for the frames,
         those of a Gauss quadrature with the frames as the measure: three are exact for polynomials
         up to fifth order, five up to ninth (Golub & Welsch 1969, Math. Comp. 23, 221).
         """
-        shift = np.clip(shift - shift.mean(axis=0), -MOST_BLUR, MOST_BLUR) if len(shift) else np.zeros((1, 2))
+        near = np.isfinite(shift).all(axis=1) & (np.abs(np.nan_to_num(shift)) < MOST_BLUR).all(axis=1)
+        if not near.any():
+            return cls(np.zeros((1, 2)), np.ones(1), np.zeros(3))
+        middle = shift[near].mean(axis=0)
+        shift = shift[near] - middle
         value, axes = np.linalg.eigh(shift.T @ shift / len(shift))
         rules = [_gauss(shift @ axis, 1 if spread <= STEADY ** 2 else 3 if spread <= RESTLESS ** 2 else 5)
                  for spread, axis in zip(value, axes.T, strict=True)]
-        offset = rules[0][0][:, None, None] * axes[:, 0] + rules[1][0][:, None] * axes[:, 1]
+        offset = rules[0][0][:, None, None] * axes[:, 0] + rules[1][0][:, None] * axes[:, 1] + middle
         weight = rules[0][1][:, None] * rules[1][1]
         steady = (axes * np.where(value > STEADY ** 2, 0.0, value)) @ axes.T
-        return cls(offset.reshape(-1, 2), weight.ravel(), steady[[0, 0, 1], [0, 1, 1]])
+        return cls(np.clip(offset.reshape(-1, 2), -MOST_BLUR, MOST_BLUR), weight.ravel(),
+                   steady[[0, 0, 1], [0, 1, 1]])
 
 
 def _gauss(values, number):
@@ -168,7 +173,7 @@ def sky_basis(shape):
 
 
 def sky_spread(shape, spread):
-    """Standard deviations of the prior of the sky's terms, (6,): ``spread``, or 0 for terms that are left out.
+    """Standard deviations of the prior of the terms of the sky, (6,): ``spread``, or 0 for those left out.
 
     On few pixels a star's own light would pass for a curvature of the sky.
     """
@@ -206,10 +211,10 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
     planes = prf_model.PLANES[derivatives]
     values, row0, column0 = (_averaged(prf, row, column, derivatives, blur) if blur is not None
                              else prf.render_at(row, column, prf_model.HALF, derivatives, about))
-    values = np.reshape(values, (planes, row.size, -1))
+    values = np.reshape(values, (planes, row.size, prf_model.CORE ** 2))
     row0, column0 = row0 - stamp.row_min, column0 - stamp.col_min
     bands, where, size = _extents(layout, stamp, row0)
-    index = _index(where, layout, row0, column0, stamp.shape).reshape(row.size, -1)
+    index = _index(where, layout, row0, column0, stamp.shape).reshape(row.size, prf_model.CORE ** 2)
     # What falls off the region is put behind the end.
     index[index < 0] = size
     flat = np.zeros((planes, size + 1), dtype='float32')

@@ -9,6 +9,9 @@ import numpy as np
 MOST = 60
 """Missing pixels of a frame up to which its inverse is corrected, not computed anew."""
 
+LEFT = 1e-9
+"""Part of the information that is always left, so that no matrix is singular."""
+
 
 class _Gap(NamedTuple):
     """What is taken from the equations of one frame; n missing pixels."""
@@ -63,14 +66,15 @@ class Gaps:
         spread = group.inverse @ middle
         if chosen.size > MOST:
             full = group.normal[0] - (middle * weight) @ middle.T
-            inverse = np.linalg.pinv(full, hermitian=True)
+            full.flat[::len(full) + 1] += LEFT * np.diag(group.normal[0])
+            inverse = np.linalg.inv(full)
             gained = np.diag(inverse) - variance
             inner = (inverse - group.inverse) @ group.normal[0]
             spread = None
         else:
             small = np.diag(1 / weight) - middle.T @ spread
             # A star that only missing pixels showed leaves nothing to divide by.
-            inner = np.linalg.solve(small + 1e-9 * np.diag(1 / weight), middle.T)
+            inner = np.linalg.solve(small + LEFT * np.diag(1 / weight), middle.T)
             gained = np.einsum('fn,nf->f', spread, inner @ group.inverse)
         growth = np.sqrt(np.maximum(1 + gained / variance, 0.0))
         return _Gap(number, middle * weight, moved, inner, spread, growth)

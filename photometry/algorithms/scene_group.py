@@ -61,13 +61,18 @@ class Pixels:
         known = np.isfinite(shift).all(axis=1)
         some = np.flatnonzero(good & known) if (good & known).any() else np.flatnonzero(known)
         starts = np.linspace(0, max(some.size - RUN, 0), RUNS).astype(int)
-        self.sample = some[np.unique(np.clip(starts[:, None] + np.arange(RUN), 0, some.size - 1))]
+        self.sample = some[np.unique(np.clip(starts[:, None] + np.arange(RUN), 0, some.size - 1))
+                           if some.size else slice(0)]
         valid, square = self._sampled()
         number = valid.sum(axis=-1)
         typical = np.where(valid, square, 0.0).sum(axis=-1) / np.maximum(number, 1)
         used = np.isfinite(variance) & (typical > 0) & (number > GONE * self.sample.size)
         self.variance = np.where(used, typical, np.inf)
         self.weight = np.where(used, 1 / np.where(used, typical, 1.0), 0.0)
+
+    def doubt(self, error):
+        """Weigh pixels less by an error of the model (rows, columns), e-/s."""
+        self.weight = np.where(self.weight > 0, 1 / (1 / np.maximum(self.weight, 1e-300) + error ** 2), 0.0)
 
     def _sampled(self):
         """Whether the pixels of the sampled frames hold a number, and the squares of their errors."""
@@ -219,6 +224,13 @@ class Group:
         scale = 1 / np.sqrt(np.diag(self.normal[0]))
         return np.linalg.inv(self.normal[0] * scale[:, None] * scale) * scale[:, None] * scale
 
+    @cached_property
+    def _whole_inverse(self):
+        """The same for all unknowns, zero for what is not free."""
+        made = np.zeros((self._size, self._size))
+        made[np.ix_(self.free, self.free)] = self.inverse
+        return made
+
     def solve(self):
         """Fluxes of the group.
 
@@ -242,8 +254,7 @@ class Group:
         images, coefficients = self._model
         right, square = (np.zeros((self._size, self.frames.size), dtype='float32') for _ in range(2))
         static = np.zeros((self._size, len(images)))
-        inverse = np.zeros((self._size, self._size))
-        inverse[np.ix_(self.free, self.free)] = self.inverse
+        inverse = self._whole_inverse
         space = np.empty((2, design.BAND * self.light.stamp.width, self.frames.size), dtype='float32')
         missing = []
         for band, index, weighted in zip(self.bands, self._index, self._weighted, strict=True):
@@ -325,7 +336,9 @@ class Group:
         full[self.free] = deviation[:, numbers]
         images, coefficients = self._model
         total, weight = np.zeros(self._size), np.zeros(self._size)
-        for band, index, values in zip(self.bands, self._index, self._columns, strict=True):
+        inverse = self._whole_inverse
+        for band, index, values, weighted in zip(self.bands, self._index, self._columns, self._weighted,
+                                                 strict=True):
             data, square = self.pixels.band(band.rows, self.frames[numbers])
             model = np.concatenate([images[:, band.rows].reshape(len(images), -1), values])
             model = model.T @ np.concatenate([coefficients[:, numbers], full[index]])
@@ -333,7 +346,9 @@ class Group:
             score = np.where(used, (data - model) ** 2 / np.where(used, square, 1.0), 0.0)
             core = np.abs(values)
             band.add(total, core @ score.sum(axis=1))
-            band.add(weight, core @ used.sum(axis=1))
+            # Each pixel has drawn the fit towards itself.
+            left = 1 - np.einsum('up,up->p', values, inverse[np.ix_(index, index)] @ weighted)
+            band.add(weight, core @ (left * used.sum(axis=1)))
         known = weight > LEAST_SEEN * max(numbers.size, 1)
         return np.where(known, total / np.where(known, weight, 1.0), np.nan)[:-design.SKY_TERMS]
 

@@ -18,7 +18,7 @@ SPREAD = 1.0
 SKY_SPREAD = 10.0
 """Standard deviation of the prior of each term of the sky, e-/s a pixel."""
 
-SHIFT_SPREAD = 0.3
+SHIFT_SPREAD = 0.1
 """Of the shift that all stars have in common, px."""
 
 POSITION_SPREAD = 0.05

@@ -27,6 +27,13 @@ UNSEEN = 0.15
 """Error in errors of the flux that does no harm."""
 
 
+EXPLAINED = 0.5
+"""Part of the known starlight in a pixel that its image may be wrong by before others are suspected."""
+
+SLOPE = 0.4
+"""Change of an unknown star's light in a pixel by a shift of 1 px, over the light."""
+
+
 @dataclass(frozen=True)
 class SceneSeries:
     """Fluxes of the stars of a region in every frame.
@@ -104,7 +111,9 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None):
     stamp = stamp or mean.stamp
     shift = np.asarray(shift, dtype='float64')
     light = MovingScene(mean, stamp, shift, good)
-    pixels = Pixels(images, errors, mean.variance[stamp.slices(mean.stamp[::2])], good, shift)
+    part = stamp.slices(mean.stamp[::2])
+    pixels = Pixels(images, errors, mean.variance[part], good, shift)
+    pixels.doubt(_unknown(mean.residual[part], mean.starlight[part], shift, good))
     count, times = mean.layout.number, len(shift)
     made = SceneSeries(mean, mean.stamp, stamp,
                        *(np.full((count, times), np.nan) for _ in range(2)),
@@ -117,6 +126,14 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None):
             light.follow(group.information)
         _fill(made, group, first=number == 0)
     return made
+
+
+def _unknown(residual, light, shift, good):
+    """What the motion makes of light that no known star explains, e-/s rms: (rows, columns)."""
+    moved = shift[good & np.isfinite(shift).all(axis=1)]
+    rms = np.sqrt((moved ** 2).sum(axis=1).mean()) if len(moved) else 0.0
+    unknown = np.abs(np.nan_to_num(residual)) - EXPLAINED * np.abs(light)
+    return SLOPE * rms * np.maximum(unknown, 0.0)
 
 
 def _fill(series, group, first):
