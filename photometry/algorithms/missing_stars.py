@@ -7,10 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 SIGNIFICANCE = 6.0
-"""Errors by which a star must stand out; they hold noise, crowd and the doubt of the PRF."""
+"""Errors by which a star must stand out; they hold the noise and the doubt of other stars' images."""
+
+CROWDING = 3.0
+"""How much brighter it must be than the crowd of those too faint to be found."""
 
 DOUBT = 0.05
-"""Part of the brightest light within two pixels by which a model of the starlight may be wrong."""
+"""Part of the brightest light within two pixels by which a model of the starlight may be
+wrong: it weighs the pixels of a star alike, so that the core and not the rim decides."""
+
+SKY_DOUBT = 0.3
+"""What sky and far wings may leave in a pixel, e-/s."""
 
 REACH = 12
 """Distance from a known star up to which the doubt of its image is learned, px."""
@@ -22,11 +29,14 @@ FLOOR, FLOOR_SCALE = 0.004, 3.0
 """Least doubt of a known star's image as a part of its flux in the fit of another star on
 top of it, and the distance in px over which it falls by a factor e."""
 
+UNLEARNED, TEACHERS = 0.03, 5
+"""The same where fewer known stars than these tell."""
+
 SMEAR = 15
 """Half length of the piece of a column whose median is taken for its straps and trails, px."""
 
-LIKENESS = 0.6
-"""Part of the squares around a peak that a star must explain."""
+LIKENESS, EVIDENT = 0.6, 0.9
+"""Part of the squares around a peak that a star must explain, and to be evident."""
 
 NEAREST = 1.0
 """Distance from a known star within which another is believed only if unmistakable, px."""
@@ -34,11 +44,17 @@ NEAREST = 1.0
 STRIDE = 5
 """Rows that share a median."""
 
-HALF, EXTENT = 3, 6
+BRIGHT = 3.0
+"""Doubt of the known starlight above which pixels have no part in it, e-/s."""
+
+HALF, EXTENT = 2, 6
 """Half widths of the pixels that place a star, and of its image, px."""
 
+SETTLED = 0.2
+"""Displacement of the last round that a star may make, px."""
+
 EDGE = 1
-"""Pixels along the edge on which no star is looked for."""
+"""Pixels within and beyond the edge where a star must be evident."""
 
 PAD = 9
 ROUNDS = 6
@@ -58,8 +74,7 @@ def find(residual, variance, prf, stamp, known_row, known_column, known_flux, li
     """Stars in what a model of all known ones leaves of a mean image.
 
     Every pixel gets the flux of a star on a local level by least squares
-    (a matched filter). Its error holds the noise, the crowd of what is too
-    faint to be found, and what the images of the known stars may leave
+    (a matched filter). Its error holds the noise and what the images of the known stars may leave
     behind: the latter is learned from the residual around all known stars
     together, as a part of their flux in rings, so that a wrong PRF makes the
     finder careful and a good one bold. Peaks are refined with the PRF one by
@@ -85,30 +100,30 @@ def find(residual, variance, prf, stamp, known_row, known_column, known_flux, li
     MissingStars
         Brightest first; empty where nothing is missing.
     """
-    field = _Field(residual, variance, prf, stamp, (known_row, known_column, known_flux), light)
+    known = np.stack([np.asarray(values, 'f8') for values in (known_row, known_column, known_flux)], axis=1)
+    field = _Field(residual, variance, prf, stamp, known, light, significance)
     found = np.zeros((0, 3))
     for _ in range(ROUNDS):
-        peaks = field.peaks(found, significance)
-        if not len(peaks):
-            break
+        peaks = field.peaks(found)
         before = len(found)
-        found = field.refined(np.concatenate([found, peaks]), significance)
+        if len(peaks):
+            found = field.refined(np.concatenate([found, peaks]))
         if len(found) <= before:
             break
     found = found[np.argsort(-found[:, 2], kind='stable')]
-    return MissingStars(*found.T, found[:, 2] / field.error_at(found))
+    return MissingStars(*found.T, found[:, 2] / np.hypot(field.at(field.error, found), field.crowd))
 
 
 class _Field:
     """The residual with its weights, and the error of a star's flux at every pixel."""
 
-    def __init__(self, residual, variance, prf, stamp, known, light):
-        self.prf, self.stamp = prf, stamp
-        self.known = np.stack([np.asarray(values, 'f8') for values in known], axis=1)
+    def __init__(self, residual, variance, prf, stamp, known, light, significance):
+        self.prf, self.stamp, self.known, self.significance = prf, stamp, known, significance
         self.used = np.isfinite(residual) & np.isfinite(variance) & (variance > 0)
-        clean = np.where(self.used, residual, np.nan)
-        self.residual = np.where(self.used, clean - _column_level(clean), 0.0)
-        doubt = DOUBT * _widest(np.nan_to_num(np.maximum(light, 0)))
+        rest = np.where(self.used, residual, 0.0)
+        doubt = np.hypot(SKY_DOUBT, DOUBT * _widest(np.maximum(np.nan_to_num(light) + rest, 0)))
+        dark = self.used & (DOUBT * _widest(np.nan_to_num(light)) < BRIGHT)
+        self.residual = np.where(self.used, rest - _column_level(np.where(dark, rest, np.nan)), 0.0)
         self.weight = np.where(self.used, 1 / (np.where(self.used, variance, 1.0) + doubt**2), 0.0)
         middle = (stamp.row_min + stamp.row_max) // 2, (stamp.col_min + stamp.col_max) // 2
         self.kernel = prf.render_at(*map(float, middle), HALF)[0][0]
@@ -131,35 +146,43 @@ class _Field:
         good = self.seen & (determinant > 1e-12 * one * square)
         return np.where(good, (one * star - value * level) / np.where(good, determinant, 1.0), np.nan)
 
-    def _error(self, flux):
+    def _error(self, flux, found):
+        """Error of a star on every pixel, from noise and the doubt of others, and the flux of the crowd."""
         one, value, square = self._sums
         determinant = one * square - value**2
         good = self.seen & (determinant > 1e-12 * one * square)
         noise = np.where(good, one / np.where(good, determinant, 1.0), np.inf)
-        far, doubt = self._doubt(flux)
-        calm = far & np.isfinite(flux)
+        doubt = self._doubt(flux, found)
+        calm = np.isfinite(flux) & (doubt <= np.percentile(doubt, 50))
         below = flux[calm & (flux < 0)]
         crowd = 1.4826 * np.median(np.abs(below)) if below.size > 30 else 0.0
-        return np.sqrt(noise + crowd**2 + doubt**2)
+        return np.sqrt(noise + doubt**2), crowd
 
-    def _doubt(self, flux):
-        """Which pixels lie far from known stars, and what these may leave in the others."""
+    def _doubt(self, flux, found):
+        """What known and found stars may leave in the flux of another one, (rows, columns)."""
         bright = self.known[self.known[:, 2] > 0]
         rings = np.arange(0, REACH + STEP, STEP)
+        scale = self._learned(flux, bright, rings)
+        every = np.concatenate([bright, found])
+        return self._shares(every, rings, scale)[0] if len(every) else np.zeros(self.stamp.shape)
+
+    def _learned(self, flux, bright, rings):
+        """Doubt of a known star's image by the distance, as a part of its flux."""
         least = FLOOR * np.exp(-rings / FLOOR_SCALE)
-        total, strongest, ring = self._shares(bright, rings, least)
+        if len(bright) < TEACHERS:
+            return UNLEARNED / FLOOR * least
+        total, strongest, owner, ring = self._shares(bright, rings, least)
         owned = np.isfinite(flux) & (strongest > 0.7 * total) & (total > 0)
-        part = np.abs(flux[owned]) / (strongest[owned] / least[ring[owned]])
-        scale = least.copy()
+        part = np.abs(flux[owned]) / bright[owner[owned], 2]
+        scale = UNLEARNED / FLOOR * least
         for i in range(len(rings)):
-            some = part[ring[owned] == i]
-            if some.size >= 8:
-                scale[i] = max(scale[i], 1.4826 * np.median(some))
-        total, _, _ = self._shares(bright, rings, scale)
-        return total < np.nanpercentile(total, 50), total
+            some = ring[owned] == i
+            if len(np.unique(owner[owned][some])) >= TEACHERS:
+                scale[i] = max(least[i], 1.4826 * np.median(part[some]))
+        return scale
 
     def _shares(self, stars, rings, scale):
-        """Root of squares and greatest of the stars' doubts in each pixel, and the ring it comes from."""
+        """Root of squares of the stars' doubts in each pixel, the greatest, its star and its ring."""
         size = self.stamp.height * self.stamp.width
         step = np.arange(-REACH, REACH + 1)
         rows, columns = (np.rint(stars[:, axis]).astype(int)[:, None] + step for axis in (0, 1))
@@ -171,40 +194,49 @@ class _Field:
         index = np.minimum((distance[inside] / STEP + 0.5).astype(int), len(rings) - 1)
         value = np.broadcast_to(stars[:, 2, None, None], inside.shape)[inside] * scale[index]
         total = np.sqrt(np.bincount(place, value**2, minlength=size))
-        strongest, ring = np.zeros(size), np.zeros(size, dtype=int)
+        strongest, owner, ring = np.zeros(size), *np.zeros((2, size), dtype=int)
         np.maximum.at(strongest, place, value)
         first = value == strongest[place]
         ring[place[first]] = index[first]
-        return (made.reshape(self.stamp.shape) for made in (total, strongest, ring))
+        owner[place[first]] = np.nonzero(inside)[0][first]
+        return [made.reshape(self.stamp.shape) for made in (total, strongest, owner, ring)]
 
-    def error_at(self, stars):
-        """Error of the flux of stars (n, 3)."""
+    def peaks(self, found):
+        """Pixels (n, 3) on which another star seems to stand."""
+        from scipy import ndimage
+        flux = self.flux(_Overlay(self, found).rest_on_stamp())
+        self.error, self.crowd = self._error(flux, found)
+        ratio = np.nan_to_num(flux / self.limit, nan=0.0, posinf=0.0, neginf=0.0)
+        top = (ratio == ndimage.maximum_filter(ratio, 5)) & (ratio > 0.8)
+        place = np.argwhere(top)
+        return np.column_stack([place + self.stamp[::2], flux[top]]).reshape(-1, 3)
+
+    @property
+    def limit(self):
+        """Flux from which a star is believed, (rows, columns)."""
+        return np.maximum(self.significance * self.error, CROWDING * self.crowd)
+
+    def at(self, image, stars):
+        """Values of an image where stars (n, 3) are."""
         if not len(stars):
             return np.zeros(0)
         row, column = (np.clip(np.rint(stars[:, axis]).astype(int) - self.stamp[2 * axis], 0, size - 1)
                        for axis, size in enumerate(self.stamp.shape))
-        return self.error[row, column]
+        return image[row, column]
 
-    def peaks(self, found, significance):
-        """Pixels (n, 3) on which another star seems to stand."""
-        from scipy import ndimage
-        flux = self.flux(_Overlay(self, found).rest_on_stamp())
-        self.error = self._error(flux)
-        ratio = np.nan_to_num(flux / self.error, nan=0.0, posinf=0.0, neginf=0.0)
-        top = (ratio == ndimage.maximum_filter(ratio, 5)) & (ratio > 0.8 * significance)
-        place = np.argwhere(top)
-        return np.column_stack([place + self.stamp[::2], flux[top]]).reshape(-1, 3)
-
-    def refined(self, stars, significance, rounds=3):
+    def refined(self, stars, rounds=4):
         """Stars with places and fluxes of their own, those that do not convince left out."""
         stars = stars[np.argsort(-stars[:, 2], kind='stable')]
         start = stars[:, :2].copy()
         for _ in range(rounds):
+            before = stars
             stars, likeness = _Overlay(self, stars).improved()
-        kept = (likeness > LIKENESS) & (stars[:, 2] > significance * self.error_at(stars))
+        kept = (np.abs(stars - before)[:, :2] < SETTLED).all(axis=1) & (stars[:, 2] < 1.3 * before[:, 2])
+        kept &= (likeness > LIKENESS) & (stars[:, 2] > self.at(self.limit, stars))
         kept &= (np.abs(stars[:, :2] - start) < 1.5).all(axis=1) & self._unmistakable(stars, likeness)
-        inner = self.stamp.grown(*[-EDGE] * 4)
-        kept &= np.array([inner.contains(*star[:2]) for star in stars], dtype=bool)
+        inner, outer = self.stamp.grown(*[-EDGE] * 4), self.stamp.grown(*[EDGE] * 4)
+        kept &= np.array([outer.contains(*star[:2]) for star in stars], dtype=bool)
+        kept &= (likeness > EVIDENT) | [inner.contains(*star[:2]) for star in stars]
         return stars[kept]
 
     def _unmistakable(self, stars, likeness):
@@ -214,7 +246,7 @@ class _Field:
         distance = np.hypot(*(stars[:, None, :2] - self.known[None, :, :2]).transpose(2, 0, 1))
         near = distance < NEAREST
         rival = np.where(near, self.known[None, :, 2], 0.0).max(axis=1)
-        return ~near.any(axis=1) | ((stars[:, 2] > 0.5 * rival) & (likeness > 0.9))
+        return ~near.any(axis=1) | ((stars[:, 2] > 0.5 * rival) & (likeness > EVIDENT))
 
 class _Overlay:
     """Stars laid over the residual, each to be improved while the others are taken away."""
@@ -261,16 +293,24 @@ class _Overlay:
         self.stars[i] += [*step, solution[0] - flux]
         rest -= solution[0] * (value + step[0] * down + step[1] * right)
         before = weight @ (data - weight @ data / max(weight.sum(), 1e-30)) ** 2
-        return 1 - weight @ (data - solution @ design) ** 2 / max(before, 1e-30)
+        after = data - solution @ design
+        # the weighted squares may come from the rim alone; the core must show, too
+        core = (weight > 0) * value[inner].ravel() ** 2
+        shown = 1 - core @ after**2 / max(core @ (data - solution[3]) ** 2, 1e-30)
+        return min(1 - weight @ after**2 / max(before, 1e-30), shown)
 
 
 def _column_level(image):
     """Median of the piece of column around each pixel: straps and trails, which are no stars."""
     from numpy.lib.stride_tricks import sliding_window_view
-    padded = np.pad(image, ((SMEAR, SMEAR), (0, 0)), constant_values=np.nan)
-    windows = sliding_window_view(padded, 2 * SMEAR + 1, axis=0)[::STRIDE]
-    empty = ~np.isfinite(windows).any(axis=2)
-    level = np.where(empty, 0.0, np.nanmedian(np.where(empty[..., None], 0.0, windows), axis=2))
+    length = 2 * SMEAR + 1
+    if len(image) < length:
+        return np.zeros_like(image)  # too little of a column to tell a strap from stars
+    windows = sliding_window_view(image, length, axis=0)
+    start = np.clip(np.arange(0, len(image), STRIDE) + STRIDE // 2 - SMEAR, 0, len(windows) - 1)
+    windows = windows[start]
+    enough = np.isfinite(windows).sum(axis=2) > SMEAR
+    level = np.where(enough, np.nanmedian(np.where(enough[..., None], windows, 0.0), axis=2), 0.0)
     return np.repeat(level, STRIDE, axis=0)[:len(image)]
 
 
