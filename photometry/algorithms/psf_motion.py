@@ -9,6 +9,10 @@ from photometry.algorithms import metrics
 TREND_TERMS = 4
 """Legendre polynomials of the slow motion."""
 
+SEEMING = 2e-3
+"""What stars seem to move because their PRF is not known well enough, px: some percent of the motion. Only
+what exceeds it is believed."""
+
 LEAST_FRAMES = 30
 """Frames with a place from which motion of its own is learned."""
 
@@ -17,7 +21,8 @@ def own_motion(free, away, good, motion_error):
     """Slow motion of a star beside the measured one, (2, times), and the scatter about it, (2,).
 
     Legendre polynomials in time, each shrunk by the part of its square that noise explains; the
-    scatter is the error of the motion with what the star moves beyond its own noise.
+    scatter is the error of the motion with what the star moves beyond its own noise. What stars only
+    seem to move, since their PRF is not known well enough, is left out of both.
     """
     trend, wander = np.zeros_like(away), np.full(2, float(motion_error))
     known = good & free.found
@@ -30,7 +35,8 @@ def own_motion(free, away, good, motion_error):
         weight = 1 / (variance[keep] + _excess(away[axis][keep], variance[keep]))
         trend[axis] = basis @ _shrunk(basis[keep], away[axis][keep], weight)
         rest = (away[axis] - trend[axis])[keep]
-        wander[axis] = np.hypot(motion_error, np.sqrt(_excess(rest, variance[keep])))
+        excess = max(_excess(rest, variance[keep]) - SEEMING ** 2, 0.0)
+        wander[axis] = np.hypot(motion_error, np.sqrt(excess))
     return trend, wander
 
 
@@ -55,8 +61,9 @@ def _excess(values, variance):
 
 
 def _shrunk(basis, values, weight):
-    """Coefficients of a weighted fit, each as far as it exceeds its error."""
+    """Coefficients of a weighted fit, each as far as it exceeds its error and what stars seem to move."""
     normal = (basis.T * weight) @ basis
     upper = np.linalg.cholesky(normal).T
     rotated = np.linalg.solve(upper.T, basis.T @ (weight * values))  # unit errors, independent
-    return np.linalg.solve(upper, rotated * np.maximum(1 - 1 / np.maximum(rotated ** 2, 1e-300), 0))
+    doubt = 1 + SEEMING ** 2 * (upper ** 2).sum(axis=1)
+    return np.linalg.solve(upper, rotated * np.maximum(1 - doubt / np.maximum(rotated ** 2, 1e-300), 0))

@@ -58,6 +58,14 @@ def test_a_star_that_moves_by_itself():
     assert np.allclose(held_still.place, found.place, atol=3e-4)
 
 
+def test_what_a_star_only_seems_to_move_is_not_believed():
+    path = np.stack([0.5e-3 * np.linspace(-1, 1, 500), np.zeros(500)])
+    star = OneStar(10.0, own=path)
+    found = fitted(star)
+    assert np.ptp(found.trend) < 1e-4 and found.wander == pytest.approx([2e-4, 2e-4], rel=0.01)
+    assert np.polyfit(path[0], found.place[0] - star.shift[0], 1)[0] == pytest.approx(1, abs=0.1)
+
+
 def test_a_star_that_shakes_by_itself():
     """Displacements of each frame on its own come back without bias, and the prior lets them."""
     shake = 0.03 * np.random.default_rng(5).standard_normal((2, 500))
