@@ -38,6 +38,12 @@ OUTSKIRT = 9
 """Error of the PRF as a part of the star's whole flux, and how far around a star it
 counts, px: the rim of its samples, where the wing takes over, is known least."""
 
+FEW = 5
+"""Stars of the catalogue with fewer of which their places are not refined before missing ones are found."""
+
+PASSES = 3
+"""How often missing stars are looked for."""
+
 ALONE = 0.75
 """Least distance of a star that is added to a scene from one in the catalogue, px."""
 
@@ -89,51 +95,59 @@ class TileContext:
         """TESS magnitudes of the stars."""
         return self.source.tmag[self.index]
 
-    @cached_property
+    @property
     def mean(self):
         """`~photometry.algorithms.scene_mean.MeanScene` of the region; the stars of `added` come last."""
-        known = self._known_scene
-        if not self.added.row.size:
-            return known
-        return self._fit_mean(*(np.concatenate(pair)
-                                for pair in zip(self._catalogued(), self.added[:3], strict=True)))
+        return self._explained[0]
+
+    @property
+    def added(self):
+        """`~photometry.algorithms.missing_stars.MissingStars` in the mean image: not in the catalogue."""
+        return self._explained[1]
 
     @cached_property
-    def _known_scene(self):
-        """The scene of the catalogue's stars alone."""
-        return self._fit_mean(*self._catalogued())
+    def _explained(self):
+        """The scene, once no further star shows in what it leaves, and the stars added for that."""
+        stars, added = self._catalogued(), np.zeros((4, 0))
+        # a single star may be drawn to a brighter one that is missing: it stays until all are found
+        mean = self._fit_mean(*stars, refine=self.index.size >= FEW)
+        for _ in range(PASSES):
+            found = self._missing(mean, stars)
+            if not found.shape[1]:
+                break
+            added = np.concatenate([added, found], axis=1)
+            stars = [np.concatenate(pair) for pair in zip(self._catalogued(), added[:3], strict=True)]
+            mean = self._fit_mean(*stars)
+            count = self.index.size
+            added[:3] = mean.row[count:], mean.column[count:], mean.flux[count:]
+        if added.size:
+            logger.info('%d stars around row %d, column %d are missing in the catalogue.', added.shape[1],
+                        *(int(middle) for middle in self._middle))
+        elif self.index.size < FEW:
+            mean = self._fit_mean(*stars)
+        return mean, missing_stars.MissingStars(*added)
 
     def _catalogued(self):
         """Positions and expected fluxes of the catalogue's stars."""
         row, column = (axis[self.index] for axis in self.source.mean_positions)
         return row, column, units.magnitude_to_flux(_known(self.tmag))
 
-    def _fit_mean(self, row, column, expected):
+    def _fit_mean(self, row, column, expected, refine=True):
         image = self.pixels.sumimage(self.region)
         variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
         return scene.fit_mean(image, variance, self.source.prf, row, column, expected, self.region,
-                              blur=scene.Blur.of(self.motion[self.source.pixels.good]))
+                              blur=scene.Blur.of(self.motion[self.source.pixels.good]), refine=refine)
 
-    @cached_property
-    def added(self):
-        """`~photometry.algorithms.missing_stars.MissingStars` in the mean image: not in the catalogue."""
-        known, good = self._known_scene, self.source.pixels.good
+    def _missing(self, mean, stars):
+        """Stars that a scene leaves, (4, n); none that would share a template with one of its own."""
         image = self.pixels.sumimage(self.region)
-        seconds = max(self.source.pixels.info.exposure, 1.0) * max(good.sum(), 1)
+        seconds = max(self.source.pixels.info.exposure, 1.0) * max(self.source.pixels.good.sum(), 1)
         noise = (np.maximum(np.nan_to_num(image), 0) + SKY) / seconds
-        variance = np.where(np.isfinite(known.variance), noise, np.inf)
-        light = image - known.residual - known.sky_image()
-        found = missing_stars.find(known.residual, variance, self.source.prf, self.region,
-                                   known.row, known.column, known.flux, light)
-        # what shares a template with a star of the catalogue could not be told from it
-        row, column, _ = self._catalogued()
-        distance = np.hypot(found.row[:, None] - row, found.column[:, None] - column)
-        apart = (distance > ALONE).all(axis=1)
-        found = missing_stars.MissingStars(*(part[apart] for part in found))
-        if found.row.size:
-            logger.info('%d stars around row %d, column %d are missing in the catalogue.', found.row.size,
-                        *(int(middle) for middle in self._middle))
-        return found
+        found = missing_stars.find(
+            mean.residual, np.where(np.isfinite(mean.variance), noise, np.inf), self.source.prf, self.region,
+            mean.row, mean.column, mean.flux, image - mean.residual - mean.sky_image())
+        distance = np.hypot(found.row[:, None] - stars[0], found.column[:, None] - stars[1])
+        return np.stack(found)[:, (distance > ALONE).all(axis=1)]
 
     @property
     def _middle(self):
