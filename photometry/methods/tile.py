@@ -20,6 +20,9 @@ MARGIN = 16
 WINDOW = 8
 """Pixels around a cell that enter the fit of every frame: its stars shine hardly further."""
 
+SETTLED = 10
+"""Pixels around a cell within which also faint stars are placed one by one."""
+
 REACH = 8
 """Distance beyond the margin within which stars still shine on the fitted pixels, px."""
 
@@ -46,6 +49,10 @@ PASSES = 3
 
 ALONE = 0.75
 """Least distance of a star that is added to a scene from one in the catalogue, px."""
+
+ASTRAY = 2.5
+"""Distance within which it is rather a star of the catalogue with a wrong position, px, if
+about as bright as that should be where it lacks light."""
 
 SKY = 100.0
 """Photons of the sky that weights assume, e-/s a pixel."""
@@ -136,10 +143,11 @@ class TileContext:
         image = self.pixels.sumimage(self.region)
         variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
         return scene.fit_mean(image, variance, self.source.prf, row, column, expected, self.region,
-                              blur=scene.Blur.of(self.motion[self.source.pixels.good]), refine=refine)
+                              blur=scene.Blur.of(self.motion[self.source.pixels.good]), refine=refine,
+                              settle=self.cell.grown(*[SETTLED] * 4))
 
     def _missing(self, mean, stars):
-        """Stars that a scene leaves, (4, n); none that would share a template with one of its own."""
+        """Stars that a scene leaves, (4, n), without its own that are astray or too near."""
         image = self.pixels.sumimage(self.region)
         seconds = max(self.source.pixels.info.exposure, 1.0) * max(self.source.pixels.good.sum(), 1)
         noise = (np.maximum(np.nan_to_num(image), 0) + SKY) / seconds
@@ -147,7 +155,9 @@ class TileContext:
             mean.residual, np.where(np.isfinite(mean.variance), noise, np.inf), self.source.prf, self.region,
             mean.row, mean.column, mean.flux, image - mean.residual - mean.sky_image())
         distance = np.hypot(found.row[:, None] - stars[0], found.column[:, None] - stars[1])
-        return np.stack(found)[:, (distance > ALONE).all(axis=1)]
+        part = found.flux[:, None] / stars[2]
+        astray = (distance < ASTRAY) & (part > 0.5) & (part < 2) & (mean.flux < 0.7 * stars[2])
+        return np.stack(found)[:, ~(astray | (distance < ALONE)).any(axis=1)]
 
     @property
     def _middle(self):
