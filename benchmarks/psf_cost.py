@@ -33,6 +33,9 @@ RATIO, FLUX_ERR = 1.05, (0.93, 1.07)
 """Median scatter of FLUX over the bound for stars brighter than 12 that are not saturated, and FLUX_ERR
 over scatter: wider than the scorecard's by the noise of few stars."""
 
+REPEATS = 3
+"""Runs of a star, of which the fastest counts: others on the machine slow down any of them."""
+
 EDGE = 5
 STEP = 0.05
 
@@ -81,16 +84,25 @@ def rows_of(field):
         psf = worker.method('psf')
         for number in stars:
             task = fields.task_of(field.stars[number], field.simulation.plan, 'field', 'psf')
-            photometry = psf.from_task(task, worker)
-            if photometry.tile.cell not in seen:
-                seen.add(photometry.tile.cell)
-                shared += timed(share, psf, task, worker)[0]
-            photometry.tile.pixels.load('images')
-            photometry.images_cube, photometry.images_err_cube, photometry.backgrounds_cube  # noqa: B018
-            cpu, done = timed(measure, photometry)
-            if done:
-                rows.append(figures_of(field, found, number, photometry) | {'cpu': 1000 * cpu})
+            if (cell := psf.from_task(task, worker).tile.cell) not in seen:
+                seen.add(cell)
+                shared += timed(measure, psf.from_task(task, worker))[0]
+            runs = [timed(measure, photometry) for photometry in
+                    (ready(psf.from_task(task, worker)) for _ in range(REPEATS))]
+            photometry = ready(psf.from_task(task, worker))
+            if measure(photometry):
+                rows.append(figures_of(field, found, number, photometry)
+                            | {'cpu': 1000 * min(cpu for cpu, _ in runs)})
     return rows, shared
+
+
+def ready(photometry):
+    """A photometry whose pixels are in memory."""
+    for layer in ('images', 'images_err'):
+        photometry.tile.pixels.load(layer)
+    for cube in ('images_cube', 'images_err_cube', 'backgrounds_cube', 'pixelflags_cube'):
+        getattr(photometry, cube)
+    return photometry
 
 
 def timed(work, *arguments):
@@ -98,11 +110,6 @@ def timed(work, *arguments):
     started = time.process_time()
     result = work(*arguments)
     return time.process_time() - started, result
-
-
-def share(psf, task, worker):
-    """Make all that the stars of a tile share."""
-    measure(psf.from_task(task, worker))
 
 
 def measure(photometry):

@@ -50,7 +50,7 @@ class StarSpace:
             getattr(self, name)[..., frames] = getattr(part, name)
 
 
-def project(pixels, errors, weights, templates, nuisance, precision):
+def project(pixels, errors, weights, templates, nuisance, precision, middle=None, whole=None):
     """Statistics of a star, its surroundings eliminated by a Schur complement.
 
     The nuisance columns B (fluxes and displacements of neighbours, the sky) are
@@ -69,6 +69,10 @@ def project(pixels, errors, weights, templates, nuisance, precision):
     nuisance : ndarray (columns, pixels)
     precision : ndarray (columns,)
         1 / variance of the prior of each nuisance column; 0 for a free one.
+    middle : ndarray (columns,), optional
+        Around what that prior stands; zero by default.
+    whole : ndarray (times,) of bool, optional
+        Frames that lack no pixel, where that is known.
 
     Returns
     -------
@@ -78,30 +82,36 @@ def project(pixels, errors, weights, templates, nuisance, precision):
     columns, used = np.concatenate([templates, nuisance]), weights > 0
     if not used.all():
         pixels, errors, columns, weights = pixels[used], errors[used], columns[:, used], weights[used]
-    whole = np.isfinite(pixels.sum(axis=0) + errors.sum(axis=0))
+    light = np.zeros(weights.size) if middle is None else middle @ columns[TERMS:]
+    if whole is None:
+        whole = np.isfinite(pixels.sum(axis=0) + errors.sum(axis=0))
     if whole.all():
-        return _whole(pixels, errors, weights, columns, precision)
+        return _whole(pixels, errors, weights, columns, precision, light)
     made = StarSpace.empty(pixels.shape[1])
     if whole.any():
-        made.put(whole, _whole(pixels[:, whole], errors[:, whole], weights, columns, precision))
-    made.put(~whole, _gappy(pixels[:, ~whole], errors[:, ~whole], weights, columns, precision))
+        made.put(whole, _whole(pixels[:, whole], errors[:, whole], weights, columns, precision, light))
+    pixels, errors = pixels[:, ~whole] - light[:, None], errors[:, ~whole]
+    made.put(~whole, _gappy(pixels, errors, weights, columns, precision))
     return made
 
 
-def _whole(pixels, errors, weights, columns, precision):
-    """Statistics of frames that have every pixel: one factorisation for all of them."""
+def _whole(pixels, errors, weights, columns, precision, light):
+    """Statistics of frames that have every pixel, less some light: one factorisation for all of them."""
     weighted = columns * weights
     normal = weighted @ columns.T
     coupling, inverse = _coupling(normal[None], precision)
     filters = weighted[:TERMS] - coupling[0] @ weighted[TERMS:]
-    q = filters @ pixels
-    beyond = weighted[TERMS:] @ pixels
+    right = np.concatenate([filters, weighted[TERMS:], [weights * light]])
+    right = right @ pixels - (right @ light)[:, None]
+    q, beyond, crossed = right[:TERMS], right[TERMS:-1], right[-1]
     gram = filters @ columns[:TERMS].T
     products = filters[_PAIRS[0]] * filters[_PAIRS[1]]
     spread = _unpacked(products.astype('float32') @ np.square(errors))
     spread += _prior_part(coupling, precision)[0][..., None]
     times = pixels.shape[1]
-    const = weights @ pixels ** 2 - np.einsum('bt,bt->t', beyond, inverse[0] @ beyond)
+    # crossed is l'W(d - l), so that (d - l)'W(d - l) = d'Wd - 2 crossed - l'Wl.
+    const = np.einsum('p,pt,pt->t', weights, pixels, pixels) - 2 * crossed - weights @ light ** 2
+    const -= np.einsum('bt,bt->t', beyond, inverse[0] @ beyond)
     return StarSpace(q, np.broadcast_to(gram[..., None], (TERMS, TERMS, times)), spread, const,
                      np.full(times, float(weights.size)))
 

@@ -30,6 +30,9 @@ LOUD, MOST_SAMPLE = 1.6, 128
 CALM = 1.15
 """Reduced chi square below which all pixels behave."""
 
+HARMLESS = 0.01
+"""Growth of the flux's variance, were those pixels wrong all alike, below which they are left alone."""
+
 OWN_ERROR = 0.03
 """Part of the star's own light in a pixel that its scatter must exceed for that."""
 
@@ -118,7 +121,7 @@ def fit_star(pixels, errors, weights, shift, good, render, around, *, cell=None,
         where = shift + own
         first = star.fit(shift, where, motion_error)
     calmed = star.calmed(first)
-    fitted = first if calmed is None else calmed.fit(shift, where, motion_error, first.expansion)
+    fitted = first if calmed is None else calmed.fit(shift, where, motion_error, first)
     mean = shift + fitted.trend - fitted.expansion.centre
     precision = np.repeat(fitted.wander[:, None] ** -2, shift.shape[1], axis=1)
     held = psf_fit.solve(fitted.space, mean, (mean, precision))
@@ -186,12 +189,12 @@ class _Star:
         flux = (weights * value) @ typical[known].mean(axis=1) / max((weights * value) @ value, 1e-300)
         return psf_expansion.cell_for(flux, templates, weights)
 
-    def fit(self, shift, where, motion_error, expansion=None):
-        """`_Fitted` of all frames, expanded about (2, times)."""
-        expansion = expansion or self.expansion(where)
+    def fit(self, shift, where, motion_error, former=None):
+        """`_Fitted` of all frames, expanded about (2, times), or as a former fit was."""
+        expansion = former.expansion if former else self.expansion(where)
         priors = self.priors(expansion)
         space = self.statistics(expansion, *priors)
-        free = psf_fit.solve(space, where - expansion.centre)
+        free = psf_fit.solve(space, former.free.place if former else where - expansion.centre)
         own = psf_motion.own_motion(free, free.place + expansion.centre - shift, self.good, motion_error)
         return _Fitted(expansion, priors, space, free, *own)
 
@@ -206,9 +209,11 @@ class _Star:
         if chi2.size < LEAST_FRAMES or np.median(chi2) < CALM * self.weights.size:
             return None
         scatter = self._scatter(fitted)
-        own = OWN_ERROR * np.abs(np.median(fitted.free.flux)) * fitted.expansion.templates[0].mean(axis=0)
-        loud = (scatter > LOUD) & ((scatter - 1) * np.median(self.errors, axis=1) ** 2 > own ** 2)
-        if not loud.any():
+        image = np.abs(fitted.expansion.templates[0].mean(axis=0))
+        wrong = np.sqrt(np.maximum(scatter - 1, 0) / self.weights)
+        loud = (scatter > LOUD) & (wrong > OWN_ERROR * abs(np.median(fitted.free.flux)) * image)
+        heard = (self.weights * image)[loud] @ wrong[loud]
+        if heard ** 2 < HARMLESS * (self.weights * image) @ image:
             return None
         made = copy.copy(self)
         factor = np.where(loud, scatter, 1.0)
@@ -252,11 +257,9 @@ class _Star:
         """`StarSpace` of all frames; the surroundings have priors of ``sigma`` around ``centre``."""
         made = psf_space.StarSpace.empty(self.pixels.shape[1])
         for number, frames in expansion.groups():
-            pixels, columns = self.pixels[:, frames], expansion.columns[number]
-            if centre.any():
-                pixels = pixels - (centre @ columns)[:, None]
-            part = psf_space.project(pixels, self.errors[:, frames], self.weights,
-                                     expansion.templates[:, number], columns, sigma ** -2.0)
+            part = psf_space.project(
+                self.pixels[:, frames], self.errors[:, frames], self.weights, expansion.templates[:, number],
+                expansion.columns[number], sigma ** -2.0, centre, self._whole[frames])
             if len(expansion.points[0]) == 1:
                 return part
             made.put(frames, part)

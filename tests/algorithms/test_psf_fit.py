@@ -43,6 +43,14 @@ def test_statistics_are_those_of_each_frame_alone(blend):
         assert np.allclose(space.spread[..., frame], spread, rtol=1e-5, atol=1e-5 * np.abs(spread).max())
 
 
+def test_a_prior_around_something_is_one_around_zero_of_what_is_left(blend):
+    pixels, precision, middle = with_gaps(blend), np.array([0.0, 0.0, 4e2]), np.array([0.0, 3.0, 0.5])
+    templates, nuisance, _ = statistics(blend, pixels, precision)
+    around = psf_space.project(pixels, blend.errors, blend.weights, templates, nuisance, precision, middle)
+    left = statistics(blend, pixels - (middle @ nuisance)[:, None], precision)[2]
+    assert np.allclose(around.q, left.q, rtol=1e-8) and np.allclose(around.const, left.const, rtol=1e-6)
+
+
 def test_flux_and_place_are_the_minimum_of_the_squares(blend):
     """`const - 2 c.q + c'Gc` is the sum of squares with everything around the star fitted."""
     from scipy.optimize import minimize
