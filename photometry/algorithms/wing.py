@@ -14,6 +14,9 @@ from photometry.core.stamp import Stamp
 EXPONENTS = np.arange(1.5, 4.01, 0.125)
 """Power laws that are tried."""
 
+TYPICAL, EXPONENT_SPREAD, INDEPENDENT = 3.0, 0.5, 2
+"""What is expected of the power law, and how many independent values a neighbourhood gives."""
+
 REACH = 25
 """Half width in px of the neighbourhood in which a star's wing is looked at."""
 
@@ -176,9 +179,11 @@ def _best_wing(hoods):
         kept = abs(sums[:, 1] / sums[:, 0] - ratio) < 5 * spread
         square, product, rest = sums[kept].sum(axis=0)
         amount = product / square
-        chi2 = (rest - amount * product) / kept.sum()
-        if best is None or chi2 < best[0]:
-            best = chi2, amount, exponent, spread / np.sqrt(kept.sum())
+        # What is left is correlated over many pixels, so that a neighbourhood counts as few.
+        loss = (INDEPENDENT * len(hoods) * np.log((rest - amount * product) / kept.sum())
+                + ((exponent - TYPICAL) / EXPONENT_SPREAD) ** 2)
+        if best is None or loss < best[0]:
+            best = loss, amount, exponent, spread / np.sqrt(kept.sum())
     _, amount, exponent, error = best
     if amount <= SIGNIFICANT * error:
         return None
