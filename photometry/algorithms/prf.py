@@ -178,7 +178,7 @@ class PRF:
                                 np.full(row.size, stamp.col_min), stamp.shape, derivatives, about)
         return tuple(image) if derivatives else image[0]
 
-    def render_at(self, row, column, half, derivatives=0, about=None):
+    def render_at(self, row, column, half, derivatives=0, about=None, blur=None):
         """Fraction of each star's light in a small stamp of its own.
 
         Parameters
@@ -189,6 +189,9 @@ class PRF:
             The stamps measure ``2 * half + 1`` px around the pixel nearest to the star.
         derivatives, about
             As in `render`.
+        blur : tuple of float, optional
+            Covariance (rr, rc, cc) of a motion over which the core is averaged, px^2; the
+            derivatives are left as they are.
 
         Returns
         -------
@@ -198,7 +201,7 @@ class PRF:
         """
         row, column = _positions(row, column)
         about = (row, column) if about is None else _positions(*about)
-        core, row0, column0 = self._core(row, column, derivatives, about)
+        core, row0, column0 = self._core(row, column, derivatives, about, blur)
         side, shift = 2 * half + 1, HALF - half
         row0, column0 = row0 + shift, column0 + shift
         if shift >= 0:
@@ -213,7 +216,7 @@ class PRF:
         return self.wing.render(row, column, row0[:, None] + np.arange(shape[0]),
                                 column0[:, None] + np.arange(shape[1]), derivatives, about)
 
-    def _core(self, row, column, derivatives, about):
+    def _core(self, row, column, derivatives, about, blur=None):
         """Images (1, 3 or 6, n, 13, 13) with their first rows and columns."""
         planes = PLANES[derivatives]
         image = np.empty((planes, row.size, CORE * CORE))
@@ -223,7 +226,11 @@ class PRF:
         meets = [centre + self.oversample * (start - axis)
                  for start, axis in zip(first, (row, column), strict=True)]
         tap = [np.floor(sample).astype(int) for sample in meets]
-        weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)], derivatives)
+        weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)],
+                                derivatives if blur is None else 2)
+        if blur is not None:
+            weights[0] += np.tensordot(np.asarray(blur) * (0.5, 1.0, 0.5), weights[3:], 1)
+            weights = weights[:planes]
         cells = self._cell(row, self.grid_row)[0], self._cell(column, self.grid_column)[0]
         if any(place.size and (place.min() < 1 - _PAD or place.max() > _PAD + 15) for place in tap):
             raise ValueError('Stars may be half a pixel away at most from the positions `about`.')

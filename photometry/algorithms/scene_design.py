@@ -233,16 +233,11 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
 
 def _averaged(prf, row, column, derivatives, blur):
     """Cores (planes, stars, 13, 13) averaged over a motion, with their first rows and columns."""
-    planes = prf_model.PLANES[derivatives]
-    total = 0
-    order = max(derivatives, 2 if blur.covariance.any() else 0)
-    for offset, weight in zip(blur.offset, blur.weight, strict=True):
-        values, row0, column0 = prf.render_at(row + offset[0], column + offset[1], prf_model.HALF, order,
-                                              (row, column))
-        values = np.reshape(values, (prf_model.PLANES[order], row.size, prf_model.CORE, prf_model.CORE))
-        if blur.covariance.any():
-            values[0] += np.tensordot(blur.covariance * (0.5, 1.0, 0.5), values[3:], 1)
-        total = total + weight * values[:planes]
+    total, covariance = 0, blur.covariance if blur.covariance.any() else None
+    for (down, right), weight in zip(blur.offset, blur.weight, strict=True):
+        values, row0, column0 = prf.render_at(row + down, column + right, prf_model.HALF, derivatives,
+                                              (row, column), covariance)
+        total = total + weight * np.asarray(values)
     return total, row0, column0
 
 
@@ -348,7 +343,7 @@ def far_light(prf, row, column, flux, stamp, planes=None):
     size = tuple(fft.next_fast_len(side, real=True) for side in canvas.shape)
     terms = monomials(shift)[:6 if 0 in planes else 3] * flux[near]
     points = [fft.rfft2(np.bincount(place, weights=weight, minlength=canvas.height * canvas.width)
-                        .reshape(canvas.shape), size) for weight in terms]
+                        .reshape(canvas.shape).astype('float32'), size) for weight in terms]
     made = []
     for plane in planes:
         kernels = ((0, 1, 2, 3, 4, 5), (1, 3, 4), (2, 4, 5))[plane]
@@ -372,9 +367,9 @@ def _kernel_transform(wing, size, number):
     from scipy import fft
     image = _wing_images(wing)[number]
     reach = image.shape[0] // 2
-    rolled = np.zeros(size)
+    rolled = np.zeros(size, dtype='float32')
     # The canvas is wider than the region by the reach of a wing on each side: what is
     # wrapped around lands on it alone.
     span = [np.arange(-reach, reach + 1) % side for side in size]
-    np.add.at(rolled, np.ix_(*span), image)
+    np.add.at(rolled, np.ix_(*span), image.astype('float32'))
     return fft.rfft2(rolled)

@@ -12,7 +12,7 @@ from photometry.algorithms import scene_design as design
 from photometry.algorithms.prf import CORE
 from photometry.core.stamp import Stamp
 
-SPREAD = 1.0
+SPREAD = 0.5
 """Standard deviation of the prior of a flux, over the flux that is expected."""
 
 SKY_SPREAD = 10.0
@@ -30,11 +30,17 @@ MERGED = 0.5
 WIDE = 3.0
 """Light that the wing of a wide star puts on some pixel of the region, e-/s."""
 
-GUIDES = 60
+GUIDES = 40
 """Brightest stars, which tell the common shift before the others are fitted."""
 
-SETTLED = 0.003
-"""Displacement of a pass, px, below which positions need no further one."""
+PLACED = 500.0
+"""Flux of stars that are placed wherever they stand, e-/s."""
+
+SETTLED, RESTING = 0.002, 0.2
+"""Displacement of a pass below which positions need no further one: px, or in errors of a position."""
+
+STRAY = 0.01
+"""Part of the stars that need not rest: in a blend of many some place may go on for long."""
 
 MOST_PASSES = 5
 MOST_STEP = 0.5
@@ -125,7 +131,7 @@ def groups_of(row, column, limit=MERGED):
 
 
 def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, refine=True,
-             position_spread=POSITION_SPREAD):
+             settle=None, position_spread=POSITION_SPREAD):
     """Fluxes and positions of all stars of a region, with its sky.
 
     Weighted least squares in fluxes, sky and displacements, linearised about the
@@ -146,6 +152,9 @@ def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, r
         Motion over the frames of the mean.
     refine : bool
         Whether positions are fitted.
+    settle : Stamp, optional
+        Where each star has a displacement of its own; elsewhere only those that are
+        brighter than `PLACED` do, the others follow the shift that all share.
     position_spread : float
         Expected error of catalogue positions, px.
 
@@ -158,7 +167,13 @@ def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, r
     groups = groups_of(row, column) if row.size else np.zeros(0, dtype=int)
     layout = design.make_layout(row, expected, groups, _is_wide(prf, row, column, expected, stamp))
     fit = _Fit(image, variance, prf, layout, stamp, blur, position_spread)
-    return fit.run(row, column, expected, refine)
+    placed = expected > PLACED
+    if settle is None or refine is False:
+        placed[:] = refine
+    else:
+        placed |= ((row > settle.row_min - 1) & (row < settle.row_max)
+                   & (column > settle.col_min - 1) & (column < settle.col_max))
+    return fit.run(row, column, expected, refine, np.unique(layout.template[placed]))
 
 
 def _is_wide(prf, row, column, flux, stamp):
@@ -182,6 +197,8 @@ class _Solution(NamedTuple):
     factor: tuple
     """Cholesky factor of the equations, scaled with ``spread``."""
     spread: np.ndarray
+    rest: np.ndarray
+    """(2, placed) displacements that no longer matter, px."""
 
 
 class _Fit:
@@ -197,8 +214,16 @@ class _Fit:
         self.weight = np.where(used, 1 / np.where(used, variance, 1.0), 0.0)
         self.sky = design.sky_basis(stamp.shape)
 
-    def run(self, row, column, expected, refine):
-        """Repeat linear fits until the positions rest."""
+    def run(self, row, column, expected, refine, placed):
+        """Repeat linear fits until the positions rest.
+
+        Parameters
+        ----------
+        row, column, expected : ndarray (stars,)
+        refine : bool
+        placed : ndarray of int
+            Templates with displacements of their own.
+        """
         layout, start = self.layout, (row, column)
         light = layout.sums(expected)
         flux, own, common = light, np.zeros((2, layout.number)), np.zeros(2)
@@ -209,12 +234,14 @@ class _Fit:
             bands = self._bands(row, column)
             if number < 2:
                 far = self._far_light(row, column, flux[layout.template] * layout.share)
-            solution = self._solve(bands, far, light, flux, own, common, refine)
+            solution = self._solve(bands, far, light, flux, own, common, refine, placed)
             step = solution.common[:, None] + solution.own - common[:, None] - own
             flux, own, common = solution.flux, solution.own, solution.common
-            step = np.clip(step, -MOST_STEP, MOST_STEP)[:, layout.template]
-            row, column = row + step[0], column + step[1]
-            if not refine or (number and np.abs(step).max(initial=0) < SETTLED):
+            step = np.clip(step, -MOST_STEP, MOST_STEP)
+            moved = step[:, layout.template]
+            row, column = row + moved[0], column + moved[1]
+            moving = (np.abs(step[:, placed]) > solution.rest).any(axis=0)
+            if not refine or (number and moving.sum() <= STRAY * placed.size):
                 break
         return self._scene(solution, bands, row, column, start, far)
 
@@ -222,15 +249,13 @@ class _Fit:
         """Common shift of the brightest stars alone."""
         inside = ((row > self.stamp.row_min - 1) & (row < self.stamp.row_max)
                   & (column > self.stamp.col_min - 1) & (column < self.stamp.col_max))
-        rank = np.argsort(np.argsort(-expected * inside, kind='stable'), kind='stable')
-        chosen = rank[rank < GUIDES]
-        chosen = np.flatnonzero(np.isin(self.layout.template, self.layout.template[rank < GUIDES]))
-        wide = np.arange(self.layout.number) < self.layout.wide
-        layout, kept = self.layout.some(np.isin(np.arange(row.size), chosen), wide)
+        brightest = np.argsort(-expected * inside, kind='stable')[:GUIDES]
+        chosen = np.isin(self.layout.template, self.layout.template[brightest])
+        layout, kept = self.layout.some(chosen, np.arange(self.layout.number) < self.layout.wide)
         some = _Fit(self.image, self.variance, self.prf, layout, self.stamp, self.blur, 0.0)
         light, still = layout.sums(expected[chosen]), np.zeros((2, kept.size))
         bands = some._bands(row[chosen], column[chosen])
-        return some._solve(bands, 0.0, light, light, still, np.zeros(2), True).common
+        return some._solve(bands, 0.0, light, light, still, np.zeros(2), True, np.zeros(0, dtype=int)).common
 
     def _bands(self, row, column):
         bands = design.render_bands(self.prf, row, column, self.layout, self.stamp, 1, blur=self.blur)
@@ -241,48 +266,54 @@ class _Fit:
         compact = self.layout.template >= self.layout.wide
         return design.far_light(self.prf, row[compact], column[compact], flux[compact], self.stamp)
 
-    def _solve(self, bands, far, light, flux, own, common, moving):
+    def _solve(self, bands, far, light, flux, own, common, moving, placed):
         """One linear fit in fluxes, sky and, where stars are moving, displacements."""
         from scipy.linalg import cho_factor, cho_solve
         count, terms = self.layout.number, design.SKY_TERMS
-        parts = [light * SPREAD, design.sky_spread(self.stamp.shape, SKY_SPREAD)]
-        offset = [light, np.zeros(terms)]
-        if moving:
-            parts += [np.full(2, SHIFT_SPREAD), np.full(2 * count, max(self.position_spread, 1e-9))]
-            offset += [-common, -own.ravel()]
-        spread, offset = np.concatenate(parts), np.concatenate(offset)
+        spread = [light * SPREAD, design.sky_spread(self.stamp.shape, SKY_SPREAD),
+                  np.full(2, SHIFT_SPREAD if moving else 0.0), np.full(2 * placed.size, self.position_spread)]
+        offset = [light, np.zeros(terms), -common, -own[:, placed].ravel()]
+        spread, offset = np.concatenate(spread), np.concatenate(offset)
         normal, right = np.zeros((spread.size,) * 2), np.zeros(spread.size)
         data = np.where(self.weight > 0, self.image - far, 0.0)
-        columns = [self._columns(band, flux, moving) for band in bands]
+        columns = [self._columns(band, flux, moving, placed) for band in bands]
         for band, (index, values) in zip(bands, columns, strict=True):
             weighted = values * self.weight[band.rows].ravel()
-            normal[np.ix_(index, index)] += weighted @ values.T
+            normal.ravel()[index[:, None] * spread.size + index] += weighted @ values.T
             right[index] += weighted @ data[band.rows].ravel()
+        first = count + terms + 2
+        with np.errstate(divide='ignore'):
+            rest = np.maximum(RESTING / np.sqrt(np.diag(normal)[first:]), SETTLED).reshape(2, -1)
         right = spread * (right - normal @ offset)
         normal *= spread[:, None]
         normal *= spread
         normal.flat[::spread.size + 1] += 1
-        factor = cho_factor(normal, overwrite_a=True, check_finite=False)
-        solution = offset + spread * cho_solve(factor, right)
+        # The transpose is the same matrix, in the order that LAPACK works on in place.
+        factor = cho_factor(normal.T, lower=True, overwrite_a=True, check_finite=False)
+        solution = offset + spread * cho_solve(factor, right, check_finite=False)
         model = np.empty(self.stamp.shape)
         for band, (index, values) in zip(bands, columns, strict=True):
             model[band.rows] = (solution[index] @ values).reshape(-1, self.stamp.width)
-        first = count + terms
-        step = solution[first + 2:].reshape(2, count) if moving else 0.0
-        both = solution[first:first + 2] if moving else 0.0
-        return _Solution(solution[:count], own + step, common + both, solution[count:first], model + far,
-                         factor, spread)
+        moved = np.zeros((2, count))
+        moved[:, placed] = solution[first:].reshape(2, placed.size)
+        return _Solution(solution[:count], own + moved, common + solution[first - 2:first],
+                         solution[count:first - 2], model + far, factor, spread, rest)
 
-    def _columns(self, band, flux, moving):
+    def _columns(self, band, flux, moving, placed):
         """Numbers and values of the unknowns that matter in a band."""
         count, members = self.layout.number, band.members
-        first = count + design.SKY_TERMS
+        first = count + design.SKY_TERMS + 2
         index = [members, count + np.arange(design.SKY_TERMS)]
         values = [band.values[0], self.sky[:, band.rows].reshape(design.SKY_TERMS, -1)]
         if moving:
-            gradients = band.values[1:3] * flux[members][:, None]
-            index += [first + np.arange(2), first + 2 + members, first + 2 + count + members]
-            values += [gradients.sum(axis=1), *gradients]
+            light = flux[members]
+            index.append(first - 2 + np.arange(2))
+            values.append(np.einsum('m,pmk->pk', light, band.values[1:3]))
+        if placed.size:
+            own = np.flatnonzero(np.isin(members, placed))
+            place = first + np.searchsorted(placed, members[own])
+            index += [place, placed.size + place]
+            values += [*(band.values[1:3, own] * light[own, None])]
         return np.concatenate(index), np.concatenate(values)
 
     def _scene(self, solution, bands, row, column, start, far):
