@@ -159,6 +159,8 @@ def _chosen(trials, star):
         f'{method} {_figures(item)}' for method, item in found.items() if method != held.method)])
     kept.automatic = True
     kept.details |= {'methods_tried': tried, 'choice_reason': reason}
+    fitted = [trial.photometry.details.get('chi2') for trial in trials if trial.photometry]
+    kept.details.setdefault('chi2', next((chi2 for chi2 in fitted if chi2 is not None), None))
     kept.all_fluxes = {trial.method: trial.photometry.columns for trial in trials if trial.photometry}
     _tell_bugs(kept, trials)
     return Choice(kept, None, tried, reason)
