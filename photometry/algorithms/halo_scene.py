@@ -1,0 +1,235 @@
+"""Everything but the star itself on its stamp, and the pixels of its halo less all that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from photometry.algorithms import halo_level, masks, scene
+from photometry.algorithms.halo_pixels import HaloPixels, motion_basis
+
+MODEL_ERROR = 0.01
+"""Relative error of the model that tempers the weights of bright pixels in the scene."""
+
+PROFILE_ERROR = 0.1
+"""Relative error of the model's image that the star's mean image may correct."""
+
+NEARLY = 0.2
+"""Part of the level of saturation from which on a pixel's mean is looked at frame by frame."""
+
+FULL = 0.9
+"""Part of what full pixels hold above which a pixel is not linear."""
+
+LONG_REACH = 10
+EXCESS, NOISES = 0.1, 5.0
+"""Pixels beyond a run of full ones that are looked at, and by how much more than the model
+they must hold to be left out: a part of it and standard errors."""
+
+BRIGHT_PART = 1e-6
+"""Part of the target's flux from which on the motion of another star is followed."""
+
+
+@dataclass(frozen=True)
+class HaloScene:
+    """A star on its stamp in the mean image.
+
+    Attributes
+    ----------
+    stamp : Stamp
+    level : photometry.algorithms.halo_level.Level
+    image : ndarray (rows, columns)
+        Mean image of the star alone: less the others and the sky.
+    template : ndarray (rows, columns)
+        Model of the star's image: the fraction of its light in each pixel.
+    others : ndarray (rows, columns)
+        Light of all other stars.
+    sky : ndarray (rows, columns)
+        What is left of the sky.
+    slopes : ndarray (2, rows, columns)
+        Change of the light of the others by a displacement in row and column, e-/s a px.
+    own_slopes : ndarray (2, rows, columns)
+        The same of the star's own light.
+    merged : ndarray (n,) of int
+        Numbers of the stars whose light cannot be told from the star's.
+    """
+
+    stamp: object
+    level: halo_level.Level
+    image: np.ndarray
+    template: np.ndarray
+    others: np.ndarray
+    sky: np.ndarray
+    slopes: np.ndarray
+    own_slopes: np.ndarray
+    merged: np.ndarray
+
+    @property
+    def model(self):
+        """Light of all stars by their models, (rows, columns)."""
+        return self.others + self.level.flux * self.template
+
+    def with_level(self, variance, usable, star):
+        """The same with the star's flux and place fitted to some pixels.
+
+        Parameters
+        ----------
+        variance : ndarray (rows, columns)
+            Noise of the mean image, (e-/s)^2.
+        usable : ndarray (rows, columns) of bool
+        star : photometry.algorithms.halo_star.MovingStar
+        """
+        start = self.level
+        place = start.row, start.column
+        level = halo_level.fit_level(self.image, variance, usable, star, place, start.flux)
+        template, *slopes = star.mean(level.row, level.column)
+        return replace(self, level=level, image=self.image - level.sky, sky=self.sky + level.sky,
+                       template=template, own_slopes=level.flux * np.stack(slopes))
+
+
+def highest(images, sumimage, good):
+    """Greatest value of the pixels that may be full in some good frame, the mean of the others.
+
+    Parameters
+    ----------
+    images : ndarray (rows, columns, times)
+    sumimage : ndarray (rows, columns)
+        Their mean.
+    good : ndarray (times,) of bool
+
+    Returns
+    -------
+    ndarray (rows, columns)
+        NaN counts as 0.
+    """
+    made = np.nan_to_num(sumimage, nan=0.0)
+    bright = masks.bleeding(made > NEARLY * masks.SATURATION)  # the others are never near it
+    if bright.any() and good.any():
+        made[bright] = np.nan_to_num(images[bright][:, good], nan=0.0).max(axis=-1)
+    return made
+
+
+def spoilt(peak):
+    """Full pixels and those along their columns that may hold their charge, (rows, columns) of bool."""
+    return masks.bleeding(masks.saturated(peak))
+
+
+def truly_spoilt(peak, known, shift, noise):
+    """The same where a model of all light tells which of these pixels hold charge of others.
+
+    A pixel is linear when it stays below what full pixels of the stamp hold and shows no
+    more light than the model has there at any displacement.
+
+    Parameters
+    ----------
+    peak : ndarray (rows, columns)
+        `highest` of the pixels.
+    known : HaloScene
+    shift : ndarray (times, 2)
+        Motion in the good frames, px.
+    noise : ndarray (rows, columns)
+        Variance of a pixel in one frame.
+    """
+    full = masks.saturated(peak)
+    if not full.any():
+        return full
+    well = np.median(peak[full])
+    reach = np.abs(shift).max(axis=0, initial=0.0)
+    most = known.model + np.tensordot(reach, np.abs(known.slopes + known.own_slopes), 1)
+    excess = peak - (1 + EXCESS) * most - NOISES * np.sqrt(noise)
+    return (peak > FULL * well) | (masks.bleeding(full, LONG_REACH) & (excess > 0))
+
+
+def fit_scene(sumimage, variance, usable, star, stars, target):
+    """Fit all stars of the stamp, then the target by itself.
+
+    Parameters
+    ----------
+    sumimage, variance : ndarray (rows, columns)
+        Mean image and variance of a pixel in one frame.
+    usable : ndarray (rows, columns) of bool
+    star : photometry.algorithms.halo_star.MovingStar
+    stars : tuple of ndarray (stars,)
+        Row, column and expected flux.
+    target : int
+        Number of the target among them.
+
+    Returns
+    -------
+    HaloScene
+    """
+    prf, stamp = star.prf, star.stamp
+    light = np.maximum(np.nan_to_num(sumimage), 0)
+    error = variance + (MODEL_ERROR * light) ** 2
+    rim = halo_level.is_rim(stars[0][target], stars[1][target], stamp)
+    error = error + (halo_level.RIM_ERROR * stars[2][target] * rim) ** 2
+    mean = scene.fit_mean(sumimage, np.where(usable, error, np.inf), prf, *stars, stamp)
+    merged = mean.merged_with(target)
+    flux = float(mean.flux[target] + mean.flux[merged].sum())
+    place = float(mean.row[target]), float(mean.column[target])
+    alone = np.nan_to_num(mean.residual) + flux * prf.render(*place, stamp)[0]
+    others = np.nan_to_num(sumimage) - alone - mean.sky_image()
+    apart = np.ones(mean.flux.size, dtype=bool)
+    apart[[target, *merged]] = False
+    slopes = _slopes(prf, mean, apart & (mean.flux > BRIGHT_PART * flux), stamp)
+    first = HaloScene(stamp, halo_level.Level(flux, np.nan, *place, 0.0), alone, np.zeros(stamp.shape),
+                      others, mean.sky_image(), slopes, slopes, merged)
+    return first.with_level(variance / max(star.good.sum(), 1), usable, star)
+
+
+def _slopes(prf, mean, chosen, stamp):
+    if not chosen.any():
+        return np.zeros((2, *stamp.shape))
+    _, down, right = prf.render(mean.row[chosen], mean.column[chosen], stamp, derivatives=1)
+    return np.stack([np.tensordot(mean.flux[chosen], slope, 1) for slope in (down, right)])
+
+
+def make_pixels(images, errors, known, kept, star, segment):
+    """The pixels of a halo for `halo.measure`.
+
+    Parameters
+    ----------
+    images : ndarray (pixels, times)
+        e-/s; NaN where unknown.
+    errors : ndarray (pixels,)
+        Variance of a pixel in one frame.
+    known : HaloScene
+    kept : ndarray (rows, columns) of bool
+        The pixels.
+    star : photometry.algorithms.halo_star.MovingStar
+    segment : ndarray (times,) of int
+
+    Returns
+    -------
+    HaloPixels
+    """
+    level, good, shift = known.level, star.good, star.shift
+    rim = halo_level.is_rim(level.row, level.column, known.stamp)[kept]
+    model = known.template[kept]
+    profile = _profile(known.image[kept], level, model, errors / max(good.sum(), 1), rim)
+    # Motion changes the light that is there by the part that the model says.
+    response = star.follow(level.row, level.column, kept)
+    response *= (profile / np.maximum(model, 1e-12)).astype('float32')[:, None]
+    response -= profile.astype('float32')[:, None]
+    rest = images.astype('float32')
+    rest -= (known.others + known.sky)[kept].astype('float32')[:, None]
+    rest -= np.float32(level.flux) * (response + profile.astype('float32')[:, None])
+    others = known.slopes[:, kept]
+    if others.any():
+        rest -= others.T.astype('float32') @ shift.T.astype('float32')
+    missing = None
+    if not np.isfinite(rest.sum()):
+        missing = np.nonzero(~np.isfinite(rest))
+        rest[missing] = 0
+    shapes = np.stack(star.prf.render(level.row, level.column, known.stamp, derivatives=2))[1:, 0][:, kept]
+    nuisances = np.stack([np.ones(len(model)), *(known.own_slopes[:, kept] + others)])
+    return HaloPixels(rest, missing, errors, level.flux, profile, model, response, ~rim, nuisances, shapes,
+                      motion_basis(shift, good, segment), good, segment)
+
+
+def _profile(image, level, model, noise, rim):
+    """The star's image as measured where that is known better than the model has it."""
+    if not level.flux > 0:
+        return model
+    doubt = (PROFILE_ERROR * level.flux * model) ** 2 + (halo_level.RIM_ERROR * level.flux * rim) ** 2
+    return model + doubt / (doubt + noise) * (image / level.flux - model)

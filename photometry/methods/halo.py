@@ -1,0 +1,205 @@
+"""Halo photometry: the flux of a star from the pixels around it that it does not saturate."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+
+import numpy as np
+
+from photometry.algorithms import halo, halo_pixels, halo_scene, halo_star
+from photometry.core import units
+from photometry.core.errors import FluxOnEdgeError, NoFluxError, NoGoodCadencesError
+from photometry.core.status import STATUS
+from photometry.methods import sap
+from photometry.methods.base import BasePhotometry
+
+logger = logging.getLogger(__name__)
+
+RADIUS = 20.0
+RADIUS_TMAG = 5.5
+GROWTH = 2.5
+RADII = (9.0, 30.0)
+"""Radius of the halo at a Tmag, px, its growth for a star brighter by a magnitude, and its limits."""
+
+LEAST_PIXELS = 25
+"""Pixels that a halo must have."""
+
+LEAST_LIGHT = 0.002
+"""Part of the star's light that they must hold."""
+
+FAINT = 16.0
+"""Magnitude of stars without one."""
+
+LEAST_MOTION = 0.9
+"""Part of the good cadences whose motion must have been measured for a light curve without a remark."""
+
+CATALOG_ERROR = 1.0
+"""Magnitudes by which a flux may differ from the catalogue's without a remark."""
+
+
+class HaloPhotometry(BasePhotometry):
+    """Flux from the unsaturated pixels around a star (docs/methods/halo.md).
+
+    ``flux`` is the star's total flux: its mean from the model of a star's image on the
+    kept pixels, its changes from the estimator that does best out of sample. ``sap_flux``
+    is the plain sum of the kept pixels, which does not hold the saturated ones.
+    """
+
+    method = 'halo'
+
+    @cached_property
+    def radius(self):
+        """Radius of the halo, px."""
+        tmag = self.target['tmag']
+        tmag = tmag if np.isfinite(tmag) else 15.0
+        return float(np.clip(RADIUS + GROWTH * (RADIUS_TMAG - tmag), *RADII))
+
+    def default_stamp(self):
+        """Rows and columns that hold the halo."""
+        side = 2 * int(np.ceil(self.radius)) + 1
+        return side, side
+
+    def do_photometry(self):
+        """Choose the pixels, find the level, measure."""
+        if not self.source.pixels.good.any():
+            raise NoGoodCadencesError(f'TIC {self.starid}: every cadence is flagged.')
+        self._scene = self._fit_scene()
+        self._choose_pixels()
+        pixels = self._make_pixels()
+        self.series = halo.measure(pixels, np.asarray(self.columns['time']), self._square(pixels))
+        self.weightmap = np.zeros(self.stamp.shape)
+        self.weightmap[self.final_phot_mask] = self.series.weights.mean(axis=0)
+        self._fill(pixels)
+        self._record(pixels)
+        return self._verdict()
+
+    @cached_property
+    def _variance(self):
+        """Variance of the pixels in one frame, 1 where none is known."""
+        variance = self.cutout.variance
+        return np.where(np.isfinite(variance), variance, 1.0) * sap.noise_gain(self) ** 2
+
+    @cached_property
+    def _known(self):
+        """Pixels that hold numbers and errors."""
+        return self.cutout.collected & np.isfinite(self.cutout.variance)
+
+    @cached_property
+    def _star(self):
+        """The star's image through the motion."""
+        return halo_star.MovingStar(self.psf, self.stamp, self._shift, self.source.pixels.good)
+
+    def _fit_scene(self):
+        """The star alone in the mean image; its level from all pixels that are linear."""
+        pixels = self.source.pixels
+        peak = halo_scene.highest(self.images_cube, self.sumimage, pixels.good)
+        usable = self._known & ~halo_scene.spoilt(peak)
+        if usable.sum() < LEAST_PIXELS:
+            raise NoFluxError(f'TIC {self.starid}: only {usable.sum()} pixels of the stamp can be used.')
+        index = self.tile.stars_on(self.stamp)
+        row, column = (axis[index] for axis in self.source.mean_positions)
+        tmag = self.source.tmag[index]
+        expected = units.magnitude_to_flux(np.where(np.isfinite(tmag), tmag, FAINT))
+        known = halo_scene.fit_scene(self.sumimage, self._variance, usable, self._star,
+                                     (row, column, expected), int(np.searchsorted(index, self.catalog_index)))
+        self._merged = self.source.starid[index[known.merged]]
+        self._usable = self._known & ~halo_scene.truly_spoilt(peak, known, self._shift[pixels.good],
+                                                              self._variance)
+        return known.with_level(self._variance / pixels.good.sum(), self._usable, self._star)
+
+    def _choose_pixels(self):
+        stamp, level = self.stamp, self._scene.level
+        away = np.hypot((np.arange(stamp.row_min, stamp.row_max) - level.row)[:, None],
+                        np.arange(stamp.col_min, stamp.col_max) - level.column)
+        kept = self._usable & (away <= self.radius)
+        if kept.sum() < LEAST_PIXELS:
+            raise NoFluxError(f'TIC {self.starid}: only {kept.sum()} pixels around the star can be used.')
+        self.final_phot_mask = self.final_position_mask = kept
+
+    @cached_property
+    def _shift(self):
+        """Motion of the star against the mean image, (times, 2), px: rows, columns."""
+        moved = np.asarray(self.columns['pos_corr'])[:, ::-1]
+        return moved - moved[self.source.pixels.good].mean(axis=0)
+
+    def _make_pixels(self):
+        good, kept = self.source.pixels.good, self.final_phot_mask
+        time = np.asarray(self.columns['time'])
+        segment = halo_pixels.find_segments(time, good, self.cadence / 86400)
+        pixels = halo_scene.make_pixels(self.images_cube[kept], self._variance[kept], self._scene, kept,
+                                        self._star, segment)
+        light = float(pixels.model.sum())
+        if light < LEAST_LIGHT:
+            kind = NoFluxError if self.stamp.shape == self.default_stamp() else FluxOnEdgeError
+            raise kind(f'TIC {self.starid}: the pixels that can be used hold only '
+                       f'{100 * light:.2g} % of its light.')
+        return pixels
+
+    def _square(self, pixels):
+        square = np.square(self.images_err_cube[self.final_phot_mask] * np.float32(sap.noise_gain(self)))
+        if pixels.missing is not None:
+            square[pixels.missing] = 0
+        return np.nan_to_num(square, copy=False, nan=0.0)
+
+    def _fill(self, pixels):
+        sap.fill_sums(self, self.final_phot_mask)
+        columns, place = self.columns, self._scene.level
+        columns['flux'][:], columns['flux_err'][:] = self.series.flux, self.series.flux_err
+        centroid = columns['pos_centroid']
+        centroid[:, 0] = place.column + self._shift[:, 1]
+        centroid[:, 1] = place.row + self._shift[:, 0]
+
+    def _record(self, pixels):
+        series, level = self.series, self._scene.level
+        weights = np.abs(series.weights.mean(axis=0))
+        own = float(weights @ pixels.profile) * level.flux
+        others = float(weights @ self._scene.others[self.final_phot_mask])
+        self.details |= {
+            'contamination': float(np.clip(others / (own + others), 0, 1)) if own + others > 0 else None,
+            'throughput': float(pixels.model.sum()), 'neighbours': 'scene',
+            'mask_size': int(self.final_phot_mask.sum()), 'edge_flux': 0.0,
+            'overfit': series.overfit, 'halo_estimator': series.estimator, 'halo_kept': series.kept,
+            'halo_scatter': dict(series.scatter), 'halo_level_error': level.error,
+            'merged_with': self._merged.tolist()}
+        self.additional_headers |= {
+            'HALO_EST': (series.estimator, 'estimator of the flux'),
+            'HALO_NPX': (int(self.final_phot_mask.sum()), 'pixels of the halo'),
+            'HALO_RAD': (self.radius, '[px] its radius'),
+            'HALO_LEV': (level.flux, '[e-/s] mean flux by the image of a star'),
+            'HALO_LER': (level.error, '[e-/s] its error'),
+            'HALO_KEP': (series.kept, 'part of an injected slow signal that is left'),
+            'HALO_DRI': (series.drift, 'motion left in the light curve was taken away'),
+            'HALO_OVR': (series.overfit, 'scatter out of sample over that in the sample'),
+            'HALO_SEG': (len(series.weights), 'sets of weights')}
+        for name, scatter in series.scatter.items():
+            self.additional_headers[f'HALO_{name[:3].upper()}'] = (
+                scatter, f'[e-/s] scatter out of sample of {name}')
+
+    def _verdict(self):
+        flux = np.asarray(self.columns['flux'])[self.source.pixels.good]
+        if not np.isfinite(flux).any():
+            raise NoFluxError(f'TIC {self.starid}: no cadence has a flux.')
+        remarks = list(self._remarks(float(np.nanmedian(flux))))
+        for remark in remarks:
+            self.report_details(error=remark)
+        return STATUS.WARNING if remarks else STATUS.OK
+
+    def _remarks(self, flux):
+        """What is a bit fishy about the light curve, in sentences."""
+        if sap.unmoved(self):
+            yield 'No motion of the stars was measured; the flux is not corrected for it.'
+        else:
+            known = self.MovementKernel.known[self.source.pixels.good].mean()
+            if known < LEAST_MOTION:
+                yield (f'The motion of the stars was measured in only {100 * known:.0f} % of the good '
+                       'cadences and is interpolated in the others.')
+        if self._merged.size:
+            names = ', '.join(f'TIC {number}' for number in self._merged)
+            yield f'The flux is the sum with {names}, too close to be told apart.'
+        expected = float(units.magnitude_to_flux(self.target['tmag']))
+        if not flux > 0:
+            yield 'The median flux is not positive.'
+        elif abs(2.5 * np.log10(flux / expected)) > CATALOG_ERROR:
+            yield (f'The flux is {2.5 * np.log10(flux / expected):+.1f} mag off that of the catalogue: '
+                   'a wrong magnitude or a neighbour without an entry.')
