@@ -33,7 +33,7 @@ SECTIONS = ('photometry', 'aperture', 'lightcurve')
 
 _NOT_THERE = {Reason.NOT_IN_CATALOG, Reason.OFF_SILICON}
 _PRELOAD = ('photometry.stages.tessphot', 'photometry.methods.context', 'photometry.methods.aperture',
-            'photometry.methods.linpsf')
+            'photometry.methods.linpsf', 'photometry.methods.psf', 'photometry.methods.halo')
 
 
 @dataclass(frozen=True)
