@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +9,20 @@ import numpy as np
 BLOCK = 6
 """Rows and columns of a block of dark pixels, px."""
 
-SPREADS = (9.0, 4.0)
-"""Standard deviations of the weights around a star by distance, px: mostly the error of the
+SPREADS, NARROW = (9.0, 16.0, 28.0), 4.0
+"""Standard deviations of the weights around a star by distance, px: the first of `SPREADS` that
+finds enough dark pixels (bright stars shine far), then `NARROW`. Mostly the error of the
 background hardly changes over tens of pixels, but scattered light may be structured."""
 
 REACH = 2.5
 """Standard deviations up to which blocks are used."""
 
-LEAST = 25
-"""Pixels, weighed by distance, below which the sky around a star is not known."""
+LEAST, ENOUGH = 25, 60
+"""Pixels, weighed by distance, below which the sky around a star is not known, and with
+which no wider neighbourhood is looked at."""
+
+CORRELATED = 20.0
+"""Distance at which errors of the background have little in common any more, px."""
 
 WINDOW = 31
 """Cadences over which the size of the errors is taken: scattered light comes and goes within days."""
@@ -199,20 +203,32 @@ def around(blocks, row, column, good):
     """
     down, right = blocks.row - row, blocks.column - column
     square = down ** 2 + right ** 2
-    used = np.flatnonzero(square < (REACH * SPREADS[0]) ** 2)
-    design = np.stack([np.ones(used.size), down[used], right[used]])
-    weights = [found for found in (_weights(design, square[used], blocks.number[used], spread)
-                                   for spread in SPREADS) if found is not None]
-    if not weights:
+    wide = next((spread for spread in SPREADS
+                 if _nearness(square, blocks.number, spread).sum() > ENOUGH), SPREADS[-1])
+    used = np.flatnonzero(square < (REACH * wide) ** 2)
+    design, square, number = (np.stack([np.ones(used.size), down[used], right[used]]), square[used],
+                              blocks.number[used])
+    layers = [_nearness(square, number, spread) for spread in (wide, NARROW)]
+    layers = np.array([layer for layer in layers if layer.sum() > LEAST])
+    if not len(layers):
         return None
-    weights = np.array([weights[0], *(after - before for before, after in itertools.pairwise(weights))])
+    weights = np.array([_fitted(layer, design, spread)
+                        for layer, spread in zip(layers, (wide, NARROW), strict=False)])
+    weights[1:] -= weights[:-1]
     change = weights.astype('float32') @ blocks.change[used]
     noise = _noise(blocks, weights, used)
-    trust = _trust(change, noise, good)
-    noise = np.where(trust > 0, noise, 0.0)
+    signal, trust = _filtered(change, noise, good)
     every = np.zeros((len(weights), blocks.row.size))
     every[:, used] = weights
-    return LocalSky((trust * change).sum(axis=0), np.sqrt((trust * noise).sum(axis=0)), trust, every)
+    error = (trust * np.where(trust > 0, noise, 0.0)).sum(axis=0)
+    error += signal[0] * _estranged(layers, square, trust)
+    return LocalSky((trust * change).sum(axis=0), np.sqrt(error), trust, every)
+
+
+def _estranged(layers, square, trust):
+    """Part of the variance of the error at the star that blocks at a distance know nothing of, (times,)."""
+    far = np.square(1 - np.exp(-(layers @ square) / layers.sum(axis=1) / CORRELATED ** 2))
+    return far[0] if len(far) == 1 else far[0] + trust[1] * (far[1] - far[0])
 
 
 def _noise(blocks, weights, used):
@@ -224,12 +240,14 @@ def _noise(blocks, weights, used):
     return square @ np.where(blocks.unknown[used], np.inf, variance)
 
 
-def _weights(design, square, number, spread):
-    """Weights (blocks,) of a local linear fit; None where it would rest on too few pixels."""
+def _nearness(square, number, spread):
+    """Pixels of blocks (blocks,) at squared distances, weighed by these."""
     square = square / spread ** 2
-    weight = np.where(square < REACH ** 2, number * np.exp(-0.5 * square), 0.0)
-    if weight.sum() < LEAST:
-        return None
+    return np.where(square < REACH ** 2, number * np.exp(-0.5 * square), 0.0)
+
+
+def _fitted(weight, design, spread):
+    """Weights (blocks,) of a local linear fit at the star."""
     normal = (weight * design) @ design.T
     # Slopes are held back: few pixels on one side must not extrapolate.
     normal[1, 1] += spread ** 2 * LEAST
@@ -237,8 +255,8 @@ def _weights(design, square, number, spread):
     return weight * (np.linalg.inv(normal)[0] @ design)
 
 
-def _trust(change, noise, good):
-    """Part of the variance of ``change`` that is more than noise, (layers, times); 0 where unknown."""
+def _filtered(change, noise, good):
+    """Variance of ``change`` beyond noise, and its part in all variance, (layers, times); 0 where unknown."""
     from scipy.ndimage import uniform_filter1d
     known = np.isfinite(noise)
     noise = np.where(known, noise, 1.0)
@@ -246,5 +264,5 @@ def _trust(change, noise, good):
     excess = uniform_filter1d(np.where(counted, np.square(change) - noise, 0.0), WINDOW, mode='reflect')
     if not counted.all():
         excess /= np.maximum(uniform_filter1d(counted.astype('float64'), WINDOW, mode='reflect'), 1e-6)
-    signal = np.maximum(excess, 0.0)
-    return np.where(known, signal / (signal + noise), 0.0)
+    signal = np.where(known, np.maximum(excess, 0.0), 0.0)
+    return signal, signal / (signal + noise)

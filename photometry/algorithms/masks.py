@@ -43,7 +43,7 @@ def connected(mask, start):
     return (labels == own) if own else np.zeros_like(mask)
 
 
-def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
+def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0, shared=0.0):
     """Contiguous aperture of the greatest signal to noise.
 
     Pixels are taken in order of signal over noise until the cumulated ratio is
@@ -63,6 +63,8 @@ def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
     slack : float
         Part of the greatest ratio that may be given up for more pixels (`MOST_MORE` of
         them at most), which a weighted sum makes use of.
+    shared : float
+        Error that all pixels have in common, such as that of the background, e-/s.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0):
         return np.zeros(target.shape, dtype=bool)
     ratio = np.where(usable, target / np.sqrt(np.where(usable, variance, 1.0)), -1.0)
     order = np.argsort(-ratio, axis=None, kind='stable')[:usable.sum()]
-    noise = np.cumsum(variance.ravel()[order])
+    noise = np.cumsum(variance.ravel()[order]) + (shared * np.arange(1, order.size + 1)) ** 2
     if gradients is not None and jitter > 0:
         noise = noise + jitter ** 2 * sum(np.cumsum(slope.ravel()[order]) ** 2 for slope in gradients)
     cumulated = np.cumsum(target.ravel()[order]) / np.sqrt(noise)

@@ -22,6 +22,9 @@ LEAST_LIGHT = 0.1
 UNCORRECTED_JITTER = 0.010
 """Pointing noise assumed where no motion was measured that FLUX could be corrected for, px."""
 
+SKY_ERROR = 0.05
+"""Error of the background that all pixels of a mask have in common, e-/s: large masks suffer."""
+
 SLACK = 0.05
 """Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
 
@@ -165,7 +168,7 @@ def _snr(photometry, light, expected, variance):
     """Pixels of greatest signal to noise."""
     slack = SLACK if photometry.settings.aperture.weighting else 0.0
     jitter = jitter_of(photometry)
-    choose = partial(masks.snr_mask, expected, variance, light.slopes, slack=slack)
+    choose = partial(masks.snr_mask, expected, variance, light.slopes, slack=slack, shared=SKY_ERROR)
     mask = choose(jitter=jitter)
     if jitter and any(masks.touched_sides(mask)) and light.template[mask].sum() < LEAST_THROUGHPUT:
         # Where the edge cuts a star in two, fear of its motion leaves hardly a pixel.
