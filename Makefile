@@ -35,6 +35,7 @@ $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 		{ echo "tessphot needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	rm -rf *.egg-info  # an old one would hide new entry points from programs started here
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
