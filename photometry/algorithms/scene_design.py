@@ -9,8 +9,9 @@ import numpy as np
 
 from photometry.algorithms import prf as prf_model
 
-BAND = 4
-"""Rows of a band: few, so that hardly a star of a band misses the others', many, for large products."""
+BANDS = {80: 8, np.inf: 4}
+"""Rows of a band below some number of templates: few where there are many stars, so that hardly one misses
+the pixels of the others, more where the number of bands is what costs."""
 
 STEADY = 0.055
 """Motion along an axis up to which second derivatives tell what it does to the mean image, px rms."""
@@ -43,20 +44,26 @@ class Layout(NamedTuple):
     """Templates whose wings count over the whole region."""
     number: int
 
+    @property
+    def band(self):
+        """Rows of a band."""
+        return next(rows for number, rows in BANDS.items() if self.number < number)
+
     def sums(self, values):
         """Sums over the stars of each template, (templates,)."""
         return np.bincount(self.template, weights=values, minlength=self.number)
 
-    def some(self, stars, wide):
+    def some(self, stars, row, wide):
         """Layout of some stars alone, all or none of a template, with their templates' old numbers.
 
         Parameters
         ----------
         stars : ndarray (stars,) of bool
+        row : ndarray (stars,)
         wide : ndarray (templates,) of bool
         """
         kept = np.unique(self.template[stars])
-        kept = np.concatenate([kept[wide[kept]], kept[~wide[kept]]])
+        kept = kept[np.lexsort((self.sums(row * self.share)[kept], ~wide[kept]))]
         number = np.full(self.number, -1)
         number[kept] = np.arange(kept.size)
         return Layout(number[self.template[stars]], self.share[stars], int(wide[kept].sum()), kept.size), kept
@@ -259,8 +266,8 @@ def _extents(layout, stamp, first):
     compact = layout.template >= layout.wide
     template, first = layout.template[compact], first[compact]
     bands, where, size = [], [], 0
-    for start in range(0, stamp.height, BAND):
-        end = min(start + BAND, stamp.height)
+    for start in range(0, stamp.height, layout.band):
+        end = min(start + layout.band, stamp.height)
         here = template[(first < end) & (first + prf_model.CORE > start)]
         low, high = (int(here.min()), int(here.max()) + 1) if here.size else (layout.wide, layout.wide)
         bands.append((start, end, low, high))
@@ -276,10 +283,10 @@ def _index(where, layout, row0, column0, shape):
     rows, columns = row0[:, None] + step, column0[:, None] + step
     inside = (((rows >= 0) & (rows < height))[:, :, None]
               & ((columns >= 0) & (columns < width))[:, None, :])
-    band = np.clip(rows, 0, height - 1) // BAND
-    tall = np.minimum(BAND, height - band * BAND)
+    band = np.clip(rows, 0, height - 1) // layout.band
+    tall = np.minimum(layout.band, height - band * layout.band)
     number = layout.template[:, None] - np.where((layout.template < layout.wide)[:, None], 0, where[band, 1])
-    begin = where[band, 0] + number * tall * width + (rows - band * BAND) * width
+    begin = where[band, 0] + number * tall * width + (rows - band * layout.band) * width
     return np.where(inside, begin[:, :, None] + columns[:, None, :], -1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ class Gaps:
         numbers, first = np.unique(frame[order], return_index=True)
         pieces = np.split(pixel[order], first[1:]) if numbers.size else ()
         for number, chosen in zip(numbers, pieces, strict=True):
-            self._gaps.append(self._gap(number, chosen, weight[chosen]))
+            self._gaps.append(self._gap(int(number), chosen, weight[chosen]))
 
     def _gap(self, number, chosen, weight):
         group = self.group
@@ -78,6 +79,13 @@ class Gaps:
             gained = np.einsum('fn,nf->f', spread, inner @ group.inverse)
         growth = np.sqrt(np.maximum(1 + gained / variance, 0.0))
         return _Gap(number, middle * weight, moved, inner, spread, growth)
+
+    def of(self, numbers):
+        """Those of some frames of the group, counted anew."""
+        made = copy.copy(self)
+        place = {int(number): place for place, number in enumerate(numbers)}
+        made._gaps = [gap._replace(number=place[gap.number]) for gap in self._gaps if gap.number in place]
+        return made
 
     def solved(self, solution):
         """Solutions without the missing pixels from those with them, in place."""

@@ -29,7 +29,7 @@ SKY_SPREAD = 10.0
 LOST = 5.0
 """Growth of the error by missing pixels beyond which a frame tells nothing about a star."""
 
-RUNS, RUN = 6, 8
+RUNS, RUN = 4, 8
 """Runs of successive frames from which typical errors and the reduced chi square are taken."""
 
 GONE = 0.5
@@ -65,7 +65,7 @@ class Pixels:
                            if some.size else slice(0)]
         valid, square = self._sampled()
         number = valid.sum(axis=-1)
-        typical = np.where(valid, square, 0.0).sum(axis=-1) / np.maximum(number, 1)
+        typical = np.where(valid, square, 0.0).sum(axis=-1, dtype='float64') / np.maximum(number, 1)
         used = np.isfinite(variance) & (typical > 0) & (number > GONE * self.sample.size)
         self.variance = np.where(used, typical, np.inf)
         self.weight = np.where(used, 1 / np.where(used, typical, 1.0), 0.0)
@@ -76,7 +76,7 @@ class Pixels:
 
     def _sampled(self):
         """Whether the pixels of the sampled frames hold a number, and the squares of their errors."""
-        square = self.errors[..., self.sample].astype('float64') ** 2
+        square = self.errors[..., self.sample] ** 2
         return np.isfinite(square) & np.isfinite(self.images[..., self.sample]), square
 
     def band(self, rows, frames, space=None):
@@ -204,19 +204,28 @@ class Group:
 
     @cached_property
     def normal(self):
-        """``A0' W A_l`` of the free unknowns, (6, free, free), with the prior in the first."""
-        normal = np.zeros((6, self._size, self._size))
+        """``A0' W A_l`` of the free unknowns, (6, free, free), with the prior in the first.
+
+        Second derivatives change what a star gives to its own flux; what they change
+        between stars is left out.
+        """
+        normal, curved = np.zeros((3, self._size, self._size)), np.zeros((3, self._size))
         for band, index, values, weighted in zip(self.bands, self._index, self._columns, self._weighted,
                                                  strict=True):
-            normal[0][np.ix_(index, index)] += weighted @ values.T
-            members = index[:-design.SKY_TERMS]
-            place = np.ix_(index, members)
-            products = weighted.astype('float32') @ band.values[1:].transpose(0, 2, 1)
-            for plane in range(1, 6):
-                normal[plane][place] += products[plane - 1]
-        normal = np.ascontiguousarray(normal[:, self.free[:, None], self.free])
-        normal[0].flat[::self.free.size + 1] += self._prior[self.free]
-        return normal
+            place = (index[:, None] * self._size + index[:-design.SKY_TERMS]).ravel()
+            normal[0].ravel()[index[:, None] * self._size + index] += weighted @ values.T
+            narrow = weighted.astype('float32')
+            for plane in (1, 2):
+                normal[plane].ravel()[place] += (narrow @ band.values[plane].T).ravel()
+            for plane in range(3):
+                curved[plane, index[:-design.SKY_TERMS]] += np.einsum(
+                    'mp,mp->m', narrow[:-design.SKY_TERMS], band.values[3 + plane])
+        made = np.zeros((6, self.free.size, self.free.size))
+        made[:3] = normal[:, self.free[:, None], self.free]
+        made[0].flat[::self.free.size + 1] += self._prior[self.free]
+        for plane in range(3):
+            np.fill_diagonal(made[3 + plane], curved[plane, self.free])
+        return made
 
     @cached_property
     def inverse(self):
@@ -230,6 +239,12 @@ class Group:
         made = np.zeros((self._size, self._size))
         made[np.ix_(self.free, self.free)] = self.inverse
         return made
+
+    @cached_property
+    def _operators(self):
+        """What pixels of each band give to its unknowns: (members + 6, pixels)."""
+        return [self._whole_inverse[np.ix_(index, index)] @ weighted
+                for index, weighted in zip(self._index, self._weighted, strict=True)]
 
     def solve(self):
         """Fluxes of the group.
@@ -254,12 +269,11 @@ class Group:
         images, coefficients = self._model
         right, square = (np.zeros((self._size, self.frames.size), dtype='float32') for _ in range(2))
         static = np.zeros((self._size, len(images)))
-        inverse = self._whole_inverse
-        space = np.empty((2, design.BAND * self.light.stamp.width, self.frames.size), dtype='float32')
+        pixels = self.light.layout.band * self.light.stamp.width
+        space = np.empty((2, pixels, self.frames.size), dtype='float32')
         missing = []
-        for band, index, weighted in zip(self.bands, self._index, self._weighted, strict=True):
-            operators = (weighted.astype('float32'),
-                         np.square(inverse[np.ix_(index, index)] @ weighted).astype('float32'))
+        for band, weighted, operator in zip(self.bands, self._weighted, self._operators, strict=True):
+            operators = weighted.astype('float32'), np.square(operator).astype('float32')
             band.add(static, weighted @ images[:, band.rows].reshape(len(images), -1).T)
             data, square_errors = self.pixels.band(band.rows, self.frames, space)
             parts = operators[0] @ data, operators[1] @ square_errors
@@ -289,31 +303,41 @@ class Group:
 
     def _solutions(self, right, gaps):
         """Deviations from the mean scene, (free, frames)."""
-        solution = gaps.solved(self.inverse @ right)
-        sigma = np.sqrt(np.diag(self.inverse))[:, None]
-        step = gaps.solved(self.inverse @ (right - self._own(solution, gaps)))
+        inverse, right = self.inverse.astype('float32'), right.astype('float32')
+        solution = gaps.solved(inverse @ right)
+        scale = 1 / np.sqrt(np.diag(inverse))[:, None]
+        step = gaps.solved(inverse @ (right - self._own(solution, gaps)))
         solution += step
-        first = np.abs(step / sigma).max(axis=0, initial=0)
+        first = np.abs(step * scale).max(axis=0, initial=0)
         rest = np.flatnonzero(~(first < CLEAR))
         if rest.size:
-            product = self._own(solution, gaps)
-            step = gaps.solved(self.inverse @ (right - product))
-            solution[:, rest] += step[:, rest]
-            last = np.abs(step / sigma).max(axis=0, initial=0)
-            for number in rest[~(last[rest] < np.maximum(CONVERGED * first[rest], CLEAR))]:
-                matrix = gaps.own_matrix(np.tensordot(self.phi[:, number], self.normal, 1), number)
-                solution[:, number] = np.linalg.lstsq(matrix, right[:, number], rcond=None)[0]
+            some = gaps.of(rest)
+            part, right = solution[:, rest], right[:, rest]
+            step = some.solved(inverse @ (right - self._own(part, some, rest)))
+            part += step
+            last = np.abs(step * scale).max(axis=0, initial=0)
+            for place in np.flatnonzero(~(last < np.maximum(CONVERGED * first[rest], CLEAR))):
+                matrix = some.own_matrix(np.tensordot(self.phi[:, rest[place]], self.normal, 1), place)
+                part[:, place] = np.linalg.lstsq(matrix, right[:, place], rcond=None)[0]
+            solution[:, rest] = part
         return solution
 
     @cached_property
-    def _slopes(self):
-        """What the motion adds to the matrix, side by side: (free, 5 * free) float32."""
-        return np.concatenate([*self.normal[1:]], axis=1).astype('float32')
+    def _matrices(self):
+        """The matrix, what the motion adds to it, side by side, and to its diagonal; float32.
 
-    def _own(self, solution, gaps):
+        Arrays (free, free), (free, 2 * free) and (3, free).
+        """
+        normal = self.normal.astype('float32')
+        return normal[0], np.concatenate([*normal[1:3]], axis=1), np.diagonal(normal[3:], axis1=1, axis2=2)
+
+    def _own(self, solution, gaps, numbers=slice(None)):
         """The frames' own matrices times the solutions."""
-        moved = self.phi[1:, None].astype('float32') * solution.astype('float32')
-        product = self.normal[0] @ solution + self._slopes @ moved.reshape(-1, solution.shape[1])
+        phi, (middle, slopes, curved) = self.phi[:, numbers].astype('float32'), self._matrices
+        moved = phi[1:3, None] * solution
+        product = middle @ solution
+        product += slopes @ moved.reshape(-1, solution.shape[1])
+        product += (curved.T @ phi[3:]) * solution
         return gaps.own(product, solution)
 
     def values_at(self, flat):
@@ -322,7 +346,7 @@ class Group:
         values = np.zeros((6, self._size, len(flat)))
         for number, pixel in enumerate(flat):
             row, column = divmod(int(pixel), width)
-            band, index, middle = (items[row // design.BAND]
+            band, index, middle = (items[row // self.light.layout.band]
                                    for items in (self.bands, self._index, self._columns))
             inner = (row - band.rows.start) * width + column
             values[:, index[:-design.SKY_TERMS], number] = band.values[:, :, inner]
@@ -336,8 +360,7 @@ class Group:
         full[self.free] = deviation[:, numbers]
         images, coefficients = self._model
         total, weight = np.zeros(self._size), np.zeros(self._size)
-        inverse = self._whole_inverse
-        for band, index, values, weighted in zip(self.bands, self._index, self._columns, self._weighted,
+        for band, index, values, operator in zip(self.bands, self._index, self._columns, self._operators,
                                                  strict=True):
             data, square = self.pixels.band(band.rows, self.frames[numbers])
             model = np.concatenate([images[:, band.rows].reshape(len(images), -1), values])
@@ -347,7 +370,7 @@ class Group:
             core = np.abs(values)
             band.add(total, core @ score.sum(axis=1))
             # Each pixel has drawn the fit towards itself.
-            left = 1 - np.einsum('up,up->p', values, inverse[np.ix_(index, index)] @ weighted)
+            left = 1 - np.einsum('up,up->p', values, operator)
             band.add(weight, core @ (left * used.sum(axis=1)))
         known = weight > LEAST_SEEN * max(numbers.size, 1)
         return np.where(known, total / np.where(known, weight, 1.0), np.nan)[:-design.SKY_TERMS]

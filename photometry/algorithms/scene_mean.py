@@ -251,7 +251,7 @@ class _Fit:
                   & (column > self.stamp.col_min - 1) & (column < self.stamp.col_max))
         brightest = np.argsort(-expected * inside, kind='stable')[:GUIDES]
         chosen = np.isin(self.layout.template, self.layout.template[brightest])
-        layout, kept = self.layout.some(chosen, np.arange(self.layout.number) < self.layout.wide)
+        layout, kept = self.layout.some(chosen, row, np.arange(self.layout.number) < self.layout.wide)
         some = _Fit(self.image, self.variance, self.prf, layout, self.stamp, self.blur, 0.0)
         light, still = layout.sums(expected[chosen]), np.zeros((2, kept.size))
         bands = some._bands(row[chosen], column[chosen])

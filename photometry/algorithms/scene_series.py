@@ -23,7 +23,7 @@ THIRD = 1.0
 """Error of an expansion to second order as a part of the flux, over the third power of the shift in px
 (measured with the official PRF, at most)."""
 
-UNSEEN = 0.15
+UNSEEN = 0.25
 """Error in errors of the flux that does no harm."""
 
 
@@ -83,7 +83,7 @@ class SceneSeries:
         return self.template_chi2[self.mean.layout.template]
 
 
-def fit_series(images, errors, mean, shift, good, *, stamp=None):
+def fit_series(images, errors, mean, shift, good, *, stamp=None, window=None):
     """Fluxes of all stars in every frame, with weights that do not change.
 
     Frame t is the mean scene, moved, and deviations from it, for which the equations
@@ -103,19 +103,25 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None):
         Frames from which typical errors are taken.
     stamp : Stamp, optional
         Where the pixels lie, a part of that of the mean scene, which it is by default.
+    window : Stamp, optional
+        Pixels of these that are used, all by default.
 
     Returns
     -------
     SceneSeries
     """
     stamp = stamp or mean.stamp
+    window = (window or stamp).clipped(stamp)
     shift = np.asarray(shift, dtype='float64')
-    light = MovingScene(mean, stamp, shift, good)
+    light = MovingScene(mean, stamp, window, shift, good)
     part = stamp.slices(mean.stamp[::2])
-    pixels = Pixels(images, errors, mean.variance[part], good, shift)
+    variance = np.full(stamp.shape, np.inf)
+    inside = window.slices(stamp[::2])
+    variance[inside] = mean.variance[part][inside]
+    pixels = Pixels(images, errors, variance, good, shift)
     pixels.doubt(_unknown(mean.residual[part], mean.starlight[part], shift, good))
     count, times = mean.layout.number, len(shift)
-    made = SceneSeries(mean, mean.stamp, stamp,
+    made = SceneSeries(mean, mean.stamp, window,
                        *(np.full((count, times), np.nan) for _ in range(2)),
                        np.full((design.SKY_TERMS, times), np.nan), np.full((count, count), np.nan),
                        np.full(count, np.nan), np.zeros(count))
@@ -172,35 +178,37 @@ class MovingScene:
     ----------
     mean : photometry.algorithms.scene_mean.MeanScene
     stamp : Stamp
+    window : Stamp
+        Pixels of these that are used.
     shift : ndarray (times, 2)
     good : ndarray (times,) of bool
 
     Attributes
     ----------
     layout : photometry.algorithms.scene_design.Layout
-        Of the stars whose cores touch the stamp.
+        Of the stars whose cores touch the window.
     kept : ndarray (templates,)
         Their numbers in the layout of the mean scene.
     flux : ndarray (templates,)
     inside : ndarray (templates,) of bool
-        Whether a star of the template stands on the stamp.
+        Whether a star of the template stands on the window.
     bright : ndarray (templates,) of bool
         Templates that `follow` chose.
     sky : ndarray (6, rows, columns)
         Polynomials of the mean scene's sky.
     """
 
-    def __init__(self, mean, stamp, shift, good):
+    def __init__(self, mean, stamp, window, shift, good):
         self.mean, self.stamp, self.prf, self.shift, self.good = mean, stamp, mean.prf, shift, good
         self.bright = None
         row, column = mean.row, mean.column
         reach = HALF + 1
-        touching = self._whole(stamp.grown(reach, reach, reach, reach))
+        touching = self._whole(window.grown(reach, reach, reach, reach))
         number = mean.layout.number
         inside = np.zeros(number, dtype=bool)
-        inside[mean.layout.template[_on(stamp, row, column)]] = True
+        inside[mean.layout.template[_on(window, row, column)]] = True
         wide = inside & (np.arange(number) < mean.layout.wide)
-        self.layout, self.kept = mean.layout.some(touching, wide)
+        self.layout, self.kept = mean.layout.some(touching, row, wide)
         self.inside = inside[self.kept]
         self.row, self.column, self.star_flux = row[touching], column[touching], mean.flux[touching]
         self.flux = self.layout.sums(self.star_flux)

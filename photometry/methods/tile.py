@@ -176,9 +176,12 @@ class TileContext:
     def series(self):
         """`~photometry.algorithms.scene_series.SceneSeries` of the region, shared by its stars."""
         window = self.cell.grown(*[WINDOW] * 4).clipped(self.region)
-        part = window.slices(self.region[::2])
+        # Whole rows, which lie together in memory.
+        stamp = window._replace(col_min=self.region.col_min, col_max=self.region.col_max)
+        part = stamp.slices(self.region[::2])
         images, errors = (self.pixels.load(layer)[part] for layer in ('images', 'images_err'))
-        return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good, stamp=window)
+        return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good, stamp=stamp,
+                                window=window)
 
     def place_of(self, catalog_index):
         """Number of a catalogue row among the stars of the scene, or None when it is not there."""
