@@ -30,14 +30,14 @@ MERGED = 0.5
 WIDE = 3.0
 """Light that the wing of a wide star puts on some pixel of the region, e-/s."""
 
-GUIDES = 40
-"""Brightest stars, which tell the common shift before the others are fitted."""
+FEW = 80
+"""Stars up to which all are placed at once."""
 
 PLACED = 500.0
 """Flux of stars that are placed wherever they stand, e-/s."""
 
-SETTLED, RESTING = 0.002, 0.2
-"""Displacement of a pass below which positions need no further one: px, or in errors of a position."""
+SETTLED, RESTING = 0.001, 0.1
+"""Errors of positions that need no further pass: px, or in errors of a position in a single frame."""
 
 STRAY = 0.01
 """Part of the stars that need not rest: in a blend of many some place may go on for long."""
@@ -227,35 +227,24 @@ class _Fit:
         layout, start = self.layout, (row, column)
         light = layout.sums(expected)
         flux, own, common = light, np.zeros((2, layout.number)), np.zeros(2)
-        if refine and row.size > 2 * GUIDES:
-            common = self._guided(row, column, expected)
-            row, column = row + common[0], column + common[1]
         for number in range(MOST_PASSES):
             bands = self._bands(row, column)
             if number < 2:
                 far = self._far_light(row, column, flux[layout.template] * layout.share)
-            solution = self._solve(bands, far, light, flux, own, common, refine, placed)
+            # At first the bright ones and what all have in common: the places of others depend on them.
+            first = number == 0 and layout.number > FEW
+            free = placed[light[placed] > PLACED] if first else placed
+            solution = self._solve(bands, far, light, flux, own, common, refine, free)
             step = solution.common[:, None] + solution.own - common[:, None] - own
             flux, own, common = solution.flux, solution.own, solution.common
             step = np.clip(step, -MOST_STEP, MOST_STEP)
             moved = step[:, layout.template]
             row, column = row + moved[0], column + moved[1]
-            moving = (np.abs(step[:, placed]) > solution.rest).any(axis=0)
-            if not refine or (number and moving.sum() <= STRAY * placed.size):
+            # The next step is about the square of this one, in px.
+            moving = (step[:, free] ** 2 > solution.rest).any(axis=0)
+            if not refine or (number and moving.sum() <= STRAY * free.size):
                 break
         return self._scene(solution, bands, row, column, start, far)
-
-    def _guided(self, row, column, expected):
-        """Common shift of the brightest stars alone."""
-        inside = ((row > self.stamp.row_min - 1) & (row < self.stamp.row_max)
-                  & (column > self.stamp.col_min - 1) & (column < self.stamp.col_max))
-        brightest = np.argsort(-expected * inside, kind='stable')[:GUIDES]
-        chosen = np.isin(self.layout.template, self.layout.template[brightest])
-        layout, kept = self.layout.some(chosen, row, np.arange(self.layout.number) < self.layout.wide)
-        some = _Fit(self.image, self.variance, self.prf, layout, self.stamp, self.blur, 0.0)
-        light, still = layout.sums(expected[chosen]), np.zeros((2, kept.size))
-        bands = some._bands(row[chosen], column[chosen])
-        return some._solve(bands, 0.0, light, light, still, np.zeros(2), True, np.zeros(0, dtype=int)).common
 
     def _bands(self, row, column):
         bands = design.render_bands(self.prf, row, column, self.layout, self.stamp, 1, blur=self.blur)
