@@ -181,6 +181,14 @@ class Group:
         return seen[:-design.SKY_TERMS]
 
     @cached_property
+    def number(self):
+        """Pixels of each template's image that can be used."""
+        number = np.zeros(self._size)
+        for band, values in zip(self.bands, self._columns, strict=True):
+            band.add(number, (values != 0) @ (self.pixels.weight[band.rows].ravel() > 0).astype('float64'))
+        return number[:-design.SKY_TERMS].astype(int)
+
+    @cached_property
     def information(self):
         """Inverse variance of each template's flux, were it alone."""
         found = np.zeros(self._size)

@@ -55,6 +55,8 @@ class SceneSeries:
         Reduced, over the pixels of the template, in a sample of the frames.
     seen : ndarray (templates,)
         Part of the light that falls on pixels which can be used.
+    pixels : ndarray (templates,) of int
+        Pixels of the template that were used.
     """
 
     mean: object
@@ -66,6 +68,7 @@ class SceneSeries:
     covariance: np.ndarray
     template_chi2: np.ndarray
     seen: np.ndarray
+    pixels: np.ndarray
 
     @property
     def flux(self):
@@ -124,7 +127,7 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None, window=None):
     made = SceneSeries(mean, mean.stamp, window,
                        *(np.full((count, times), np.nan) for _ in range(2)),
                        np.full((design.SKY_TERMS, times), np.nan), np.full((count, count), np.nan),
-                       np.full(count, np.nan), np.zeros(count))
+                       np.full(count, np.nan), np.zeros(count), np.zeros(count, dtype=int))
     groups = frame_groups(shift)
     for number, chosen in enumerate(np.argsort([-len(frames) for frames, _ in groups], kind='stable')):
         group = Group(pixels, light, *groups[chosen])
@@ -153,6 +156,7 @@ def _fill(series, group, first):
         series.covariance[np.ix_(kept, kept)] = found.covariance
         series.template_chi2[group.light.kept] = group.chi2(found.deviation)
         series.seen[group.light.kept] = group.seen
+        series.pixels[group.light.kept] = group.number
 
 
 def frame_groups(shift):

@@ -49,10 +49,14 @@ class LinearPSF(BasePhotometry):
         mean, series = tile.mean, tile.series
         template = mean.layout.template[self._place]
         merged = tile.merged_with(self.catalog_index)
-        self.details |= {'chi2': float(series.template_chi2[template]), 'merged_with': merged.tolist(),
+        chi2 = float(series.template_chi2[template]) / sap.noise_gain(self) ** 2
+        self.details |= {'chi2': chi2 if np.isfinite(chi2) else None, 'merged_with': merged.tolist(),
                          'neighbours': 'scene'}
         self.additional_headers |= {
-            'PSF_CHI2': (self.details['chi2'], 'reduced chi square of the star\'s pixels'),
+            'PSF_CHI2': (self.details['chi2'], "reduced chi square of the star's pixels"),
+            'PSF_NPIX': (int(series.pixels[template]), "pixels of the star's image that were fitted"),
+            'PSF_SEEN': (float(series.seen[template]), "part of the star's light on them"),
+            'PSF_NBRS': (int((series.pixels > 0).sum()) - 1, 'other stars fitted along'),
             'N_MERGED': (len(merged), 'stars that cannot be told from this one')}
 
     def _verdict(self):
