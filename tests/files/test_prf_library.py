@@ -32,12 +32,24 @@ def test_quantisation_is_exact_to_a_ten_thousandth_of_the_peak(tmp_path):
     row, column = np.repeat(np.arange(5), 5), np.tile(np.arange(5), 5)
     path = tmp_path / 'prf.hdf5'
     prf.write_library(path, {('start_s0001', 2, 3): prf.PRFSamples(samples, row, column)}, 'test')
-    stored = prf.load_prf(1, 2, 3, path)
+    stored = prf.load_prf(1, 2, 3, path, grain=True)
     error = abs(stored.samples - samples) / samples.max(axis=(1, 2), keepdims=True)
     assert error.max() < 1e-5
     assert np.array_equal(stored.row, row) and np.array_equal(stored.column, column)
     with pytest.raises(InputMissingError, match='has no start_s0004/cam2_ccd3'):
         prf.load_prf(4, 2, 3, path)
+
+
+def test_what_no_pixel_can_respond_to_is_taken_out():
+    published, smooth = prf.load_prf(4, 2, 2, grain=True), prf.load_prf(4, 2, 2)
+    frequency = np.fft.fftfreq(117, 1 / prf.OVERSAMPLE)
+    fine = np.hypot(frequency[:, None], frequency) > 1.3
+    before, after = (np.abs(np.fft.fft2(model.samples) * fine).max() for model in (published, smooth))
+    assert after < 0.2 * before
+    peak = published.samples.max()
+    assert np.abs(smooth.samples - published.samples).std() < 1e-3 * peak
+    assert smooth.samples.min() >= 0
+    np.testing.assert_allclose(smooth.samples.sum(axis=(1, 2)), 81, rtol=1e-6)
 
 
 def test_damage_is_named(tmp_path):
