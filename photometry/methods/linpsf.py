@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from photometry.core import units
 from photometry.core.errors import FluxOnEdgeError, NoFluxError
 from photometry.methods import remarks, sap
 from photometry.methods.base import BasePhotometry
+
+LEAST_SEEN = 0.2
+"""Part of the light of a star that does not saturate itself that must be seen: beside the trail of
+another one the rest says more about that one's image than about the star."""
+
+SATURATING = 1.5e5
+"""Least flux of a star that saturates pixels itself, e-/s: half of full well in its brightest pixel."""
 
 SEEN = 0.5
 """Part of the star's light on pixels that can be used below which a reader is told."""
@@ -26,7 +34,9 @@ class LinearPSF(BasePhotometry):
         tile = self.tile
         self._place = tile.place_of(self.catalog_index)
         flux, error = tile.series_of(self.catalog_index)
-        if not np.isfinite(flux[self.source.pixels.good]).any():
+        bright = units.magnitude_to_flux(self.target['tmag'], tile.zero_point) > SATURATING
+        drowned = not bright and tile.mean.seen[self._place] < LEAST_SEEN
+        if drowned or not np.isfinite(flux[self.source.pixels.good]).any():
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
         aperture = self._sum_pixels()
