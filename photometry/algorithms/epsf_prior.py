@@ -6,14 +6,14 @@ import numpy as np
 
 from photometry.algorithms import epsf_basis as basis
 
-RIDGE, FLOOR = 0.3, 3e-5
+RIDGE, FLOOR = 0.1, 1e-5
 """Standard deviation of each spline: so much of the official PRF there, and a little more."""
 
 STRETCH, BLUR, SKEW = 0.1, 0.1, 0.05
 """Standard deviations of what is likelier than a free form: the official PRF stretched or
 turned (parts of its size), smeared (px^2) and made lopsided (px^3)."""
 
-RIPPLE, WANDER = 3e-4, 2e-3
+RIPPLE, WANDER = 3e-5, 2e-3
 """How far the sum over the pixels, and the place that a fit finds (px), may change with the
 phase of the star: fluxes and places of the stars themselves can hardly tell."""
 
