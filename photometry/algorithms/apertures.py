@@ -45,16 +45,17 @@ class Sums:
     column: np.ndarray
 
 
-def sums(cube, mask, weights, stamp):
+def sums(pixels, mask, weights, stamp):
     """Plain and weighted sum over a mask with its centre of light, in one go and in float64.
 
     Parameters
     ----------
-    cube : ndarray (rows, columns, times)
+    pixels : float64 ndarray (n, times)
+        Those of the mask, in its order.
     mask : ndarray (rows, columns) of bool
     weights : ndarray (rows, columns)
     stamp : Stamp
-        Place of the cube on the CCD.
+        Place of the mask on the CCD.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def sums(cube, mask, weights, stamp):
     level = rows.mean(), columns.mean()
     design = np.stack([np.ones(rows.size), weights[mask], rows - level[0], columns - level[1]])
     with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
-        plain, weighted, down, right = design @ cube[mask].astype('float64')
+        plain, weighted, down, right = design @ pixels
         light = np.where(plain > 0, plain, np.nan)
         row, column = down / light, right / light
     return Sums(plain, weighted, row + (stamp.row_min + level[0]), column + (stamp.col_min + level[1]))

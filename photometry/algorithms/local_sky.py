@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK = 6
+BLOCK = 8
 """Rows and columns of a block of dark pixels, px."""
 
 SPREADS, NARROW = (9.0, 16.0, 28.0), 4.0
@@ -48,6 +48,10 @@ class SkyBlocks:
     profile : ndarray (times,)
         Noise of a cadence over the typical one, squared: it follows the sky; infinite in
         cadences without any pixel.
+    counted : ndarray (times,) of bool
+        Good cadences with pixels.
+    share : ndarray (times,)
+        Part of the cadences in a window around each that are counted.
     unknown : ndarray (blocks, times) of bool, or None
         Where nothing is known in other cadences; None where everything is.
     """
@@ -58,6 +62,8 @@ class SkyBlocks:
     change: np.ndarray
     variance: np.ndarray
     profile: np.ndarray
+    counted: np.ndarray
+    share: np.ndarray
     unknown: np.ndarray | None
 
 
@@ -161,7 +167,14 @@ def _blocks(row, column, number, change, variance, good):
     profile = np.full(good.size, np.inf)
     few = slice(None, None, 1 if gappy else max(len(row) // PROFILE_BLOCKS, 1))
     profile[~dark] = mean(variance[few][:, ~dark] / level[few, None], axis=0)
-    return SkyBlocks(row, column, number, change, level, profile, unknown if gappy else None)
+    return SkyBlocks(row, column, number, change, level, profile, counted, _share(counted),
+                     unknown if gappy else None)
+
+
+def _share(counted):
+    """Part of the cadences of a window that count, never zero."""
+    from scipy.ndimage import uniform_filter1d
+    return np.maximum(uniform_filter1d(counted.astype('float64'), WINDOW, mode='reflect'), 1e-6)
 
 
 def _gappy(values, sigma, good, gain):
@@ -179,7 +192,7 @@ def _gappy(values, sigma, good, gain):
     return change, variance
 
 
-def around(blocks, row, column, good):
+def around(blocks, row, column):
     """Error of the background at a star.
 
     Blocks are weighed by their pixels and their distance so that level and slopes of
@@ -194,7 +207,6 @@ def around(blocks, row, column, good):
     blocks : SkyBlocks
     row, column : float
         Of the star on the CCD.
-    good : ndarray (times,) of bool
 
     Returns
     -------
@@ -217,7 +229,7 @@ def around(blocks, row, column, good):
     weights[1:] -= weights[:-1]
     change = weights.astype('float32') @ blocks.change[used]
     noise = _noise(blocks, weights, used)
-    signal, trust = _filtered(change, noise, good)
+    signal, trust = _filtered(change, noise, blocks)
     every = np.zeros((len(weights), blocks.row.size))
     every[:, used] = weights
     error = (trust * np.where(trust > 0, noise, 0.0)).sum(axis=0)
@@ -255,14 +267,15 @@ def _fitted(weight, design, spread):
     return weight * (np.linalg.inv(normal)[0] @ design)
 
 
-def _filtered(change, noise, good):
+def _filtered(change, noise, blocks):
     """Variance of ``change`` beyond noise, and its part in all variance, (layers, times); 0 where unknown."""
     from scipy.ndimage import uniform_filter1d
-    known = np.isfinite(noise)
+    known, counted, share = np.isfinite(noise), blocks.counted, blocks.share
+    if blocks.unknown is not None and not known[:, counted].all():
+        counted = counted & known.all(axis=0)
+        share = _share(counted)
     noise = np.where(known, noise, 1.0)
-    counted = known & good
-    excess = uniform_filter1d(np.where(counted, np.square(change) - noise, 0.0), WINDOW, mode='reflect')
-    if not counted.all():
-        excess /= np.maximum(uniform_filter1d(counted.astype('float64'), WINDOW, mode='reflect'), 1e-6)
-    signal = np.where(known, np.maximum(excess, 0.0), 0.0)
+    excess = np.where(counted, np.square(change) - noise, 0.0)
+    signal = uniform_filter1d(excess, WINDOW, mode='reflect') / share
+    signal = np.where(known & (signal > 0), signal, 0.0)
     return signal, signal / (signal + noise)

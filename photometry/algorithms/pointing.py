@@ -41,7 +41,7 @@ class PointingGrid:
 
     def weights(self, down, right):
         """Weights (times, nodes) of the nodes."""
-        rows, columns = (axis.powers(shift) @ axis.matrix for axis, shift
+        rows, columns = (axis.powers(shift).T @ axis.matrix for axis, shift
                          in zip(self._axes, (down, right), strict=True))
         return (rows[:, :, None] * columns[:, None, :]).reshape(len(rows), -1)
 
@@ -53,7 +53,7 @@ class PointingGrid:
     @cached_property
     def slopes(self):
         """Weights (2, nodes) that make its derivatives by row and column, per px."""
-        level = [axis.powers(np.zeros(1)) @ axis.matrix for axis in self._axes]
+        level = [axis.matrix[0] for axis in self._axes]
         slope = [axis.slope @ axis.matrix for axis in self._axes]
         return np.stack([np.outer(slope[0], level[1]).ravel(), np.outer(level[0], slope[1]).ravel()])
 
@@ -79,8 +79,8 @@ class PointingGrid:
         rows, columns = self._axes
         shape = rows.nodes.size, columns.nodes.size
         coefficients = rows.matrix @ values.reshape(-1, *shape) @ columns.matrix.T
-        above, beside = rows.powers(down), columns.powers(right)
-        return np.einsum('ntb,tb->nt', above @ coefficients, beside)
+        made = coefficients.reshape(-1, shape[1]) @ columns.powers(right)
+        return (made.reshape(-1, shape[0], down.size) * rows.powers(down)).sum(axis=1)
 
 
 def is_near(down, right):
@@ -99,12 +99,12 @@ class _Axis:
         self.matrix = np.linalg.inv(np.vander(places, increasing=True))
 
     def powers(self, shift):
-        """1, x, x^2 ... of displacements in units of the extent: (times, degree + 1)."""
-        scaled = shift / self.extent
-        made = np.empty((scaled.size, self.nodes.size))
-        made[:, 0] = 1
-        for number in range(1, self.nodes.size):
-            np.multiply(made[:, number - 1], scaled, out=made[:, number])
+        """1, x, x^2 ... of displacements in units of the extent: (degree + 1, times)."""
+        made = np.empty((self.nodes.size, shift.size))
+        made[0] = 1
+        np.divide(shift, self.extent, out=made[1])
+        for number in range(2, self.nodes.size):
+            np.multiply(made[number - 1], made[1], out=made[number])
         return made
 
     @property

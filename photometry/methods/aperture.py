@@ -41,8 +41,10 @@ class AperturePhotometry(BasePhotometry):
 
     def _fill_flux(self, total, error):
         light, weights, good = self.chosen.light, self.chosen.weights, self.source.pixels.good
-        right, down = self.columns['pos_corr'].T
-        held, others = light.held(weights, down - down[good].mean(), right - right[good].mean())
+        motion = np.ascontiguousarray(self.columns['pos_corr'].T)
+        right, down = motion - motion[:, good].mean(axis=1, keepdims=True)
+        held, others = light.held(weights, down, right)
+        usual = float((light.template * weights).sum())
         total = total - others
         leak = self._leak_of_neighbours(error)
         if leak is not None:
@@ -55,7 +57,7 @@ class AperturePhotometry(BasePhotometry):
             total = total - area * sky.change - leak * light.flux
             held = held - leak
             error = np.hypot(error, area * sky.error)
-        held = np.where(held > LEAST_HELD * metrics.median(held[good]), held, np.nan)
+        held = np.where(held > LEAST_HELD * usual, held, np.nan)
         for name, values in (('flux', total), ('flux_err', error)):
             self.columns[name][:] = np.where(np.isfinite(values), values, np.nan) / held
 
@@ -72,7 +74,7 @@ class AperturePhotometry(BasePhotometry):
         if not self.settings.aperture.local_sky:
             return None
         blocks = tile_sky.of_tile(self.tile)
-        return blocks and local_sky.around(blocks, *self.chosen.light.place, self.source.pixels.good)
+        return blocks and local_sky.around(blocks, *self.chosen.light.place)
 
     def _leak(self, sky):
         """Part of the star's light in a typical one of the pixels that told about the sky, (times,)."""

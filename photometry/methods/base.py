@@ -222,9 +222,8 @@ class BasePhotometry:
         pixels = self.source.pixels
         time, timecorr = timing.times_at(pixels.time - pixels.timecorr, self.target['ra'],
                                          self.target['decl'], self.context.spacecraft(self.source))
-        rows, columns = self.MovementKernel.positions(self.target_pos_row, self.target_pos_column)
-        return tables.empty_columns(time, timecorr, pixels, columns[0] - self.target_pos_column,
-                                    rows[0] - self.target_pos_row)
+        down, right = self.MovementKernel.shift(self.target_pos_row, self.target_pos_column)
+        return tables.empty_columns(time, timecorr, pixels, right, down)
 
     @property
     def lightcurve(self):

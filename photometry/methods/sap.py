@@ -230,7 +230,7 @@ def fill_sums(photometry, mask, weights=None):
         return photometry.columns['sap_flux'], photometry.columns['sap_flux_err']
     gain = noise_gain(photometry)
     weights = mask if weights is None else weights
-    sums = apertures.sums(photometry.images_cube, mask, weights, photometry.stamp)
+    sums = apertures.sums(photometry.cutout.light(mask), mask, weights, photometry.stamp)
     plain, weighted = apertures.errors(photometry.images_err_cube, mask, weights)
     background = apertures.sum_pixels(photometry.backgrounds_cube, mask)
     flags = apertures.any_flag(photometry.pixelflags_cube, mask)
@@ -251,6 +251,13 @@ def noise_gain(photometry):
     return apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
 
 
+def edge_flux(image, mask):
+    """Light of the mask on the border of its stamp, e-/s."""
+    if not any(masks.touched_sides(mask)):
+        return 0.0
+    return float(np.nansum(image[masks.edge_pixels(mask)]))
+
+
 def record(photometry, aperture, flux):
     """Leave throughput, crowding and size of an aperture in details and header.
 
@@ -267,7 +274,7 @@ def record(photometry, aperture, flux):
     photometry.details |= {
         'contamination': min(max(others / total, 0.0), 1.0) if total > 0 else None,
         'throughput': throughput, 'neighbours': 'scene', 'mask_size': size,
-        'edge_flux': float(np.nansum(photometry.sumimage[masks.edge_pixels(mask)]))}
+        'edge_flux': edge_flux(photometry.sumimage, mask)}
     settings, info = photometry.settings.aperture, photometry.source.pixels.info
     output = int(ccd_output(photometry.target_pos_column))
     shift = photometry.tile.shift

@@ -68,6 +68,11 @@ class Starlight:
         return np.tensordot(np.stack([np.ones_like(down), down, right], axis=1), light, 1)
 
     @cached_property
+    def mean_cores(self):
+        """Cores of the stars in the mean image, (stars, 13 * 13)."""
+        return np.einsum('m,nmp->np', self.grid.mean, self.cores)
+
+    @cached_property
     def mean(self):
         """Light of all stars in the mean image, (rows, columns)."""
         return np.tensordot(self.grid.mean, self.scene, 1)
@@ -139,7 +144,7 @@ class StampLight:
     @cached_property
     def template(self):
         """Fraction of the star's light in each pixel of the mean image, (rows, columns)."""
-        return self._on_stamp(self.whole.grid.mean @ self.whole.cores[self.star]) + self._wing
+        return self._on_stamp(self.whole.mean_cores[self.star]) + self._wing
 
     @cached_property
     def others(self):
@@ -217,8 +222,7 @@ class StampLight:
         scene = self.whole.scene[:, rows + self._part[0].start, columns + self._part[1].start]
         every = scene @ weights[mask]
         values = self.whole.grid.follow(np.stack([own, every - self.flux * own]), down, right)
-        far = np.flatnonzero(~is_near(down, right))
-        for frame in far:
+        for frame in np.flatnonzero(~is_near(down, right)):
             values[:, frame] = self._held_far(weights, down[frame], right[frame])
         return values[0], values[1]
 
@@ -245,7 +249,7 @@ class StampLight:
         step = np.arange(BOX)
         rows, columns = (axis[near, None] + BOX + step for axis in (rows, columns))
         boxes = padded[rows[:, :, None], columns[:, None, :]]
-        cores = np.einsum('m,nmp->np', whole.grid.mean, whole.cores[near])
-        made[near] = whole.flux[near] * np.einsum('np,np->n', cores, boxes.reshape(near.size, -1))
+        made[near] = whole.flux[near] * np.einsum('np,np->n', whole.mean_cores[near],
+                                                  boxes.reshape(near.size, -1))
         made[self.star] += self.flux * float((weights * self._wing).sum())
         return made

@@ -38,11 +38,12 @@ class VaryingStars:
 
     def __init__(self, tile):
         self.light, self.pixels = starlight.of_tile(tile), tile.pixels
-        self.down, self.right = tile.motion.T
+        self.down, self.right = np.ascontiguousarray(tile.motion.T)
         info = tile.source.pixels.info
         self.gain = apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
         image = tile.pixels.sumimage(tile.region)
         self._usable = np.isfinite(image) & ~masks.bleeding(masks.saturated(image))
+        self._near = is_near(self.down, self.right)
         self._made = {}
 
     def series(self, star):
@@ -62,20 +63,20 @@ class VaryingStars:
         if not weights.max() > 0:
             return None
         weights /= weights.max()
-        images, errors = (self.pixels.read(layer, stamp).reshape(SIDE * SIDE, -1).astype('float64')
+        used = weights > 0
+        flat = weights[used]
+        images, errors = (self.pixels.read(layer, stamp)[used].astype('float64')
                           for layer in ('images', 'images_err'))
-        used = weights.ravel() > 0
-        flat = weights.ravel()[used]
         expected = light.grid.follow((light.scene[(slice(None), *part)] * weights).sum(axis=(1, 2))[None],
                                      self.down, self.right)[0]
-        residual = flat @ images[used] - np.where(is_near(self.down, self.right), expected, np.nan)
-        variance = self.gain ** 2 * (flat ** 2 @ errors[used] ** 2)
+        residual = flat @ images - np.where(self._near, expected, np.nan)
+        variance = self.gain ** 2 * (flat ** 2 @ errors ** 2)
         return stamp, weights, residual, variance, varying.varies(residual, variance, self.pixels.good)
 
     def _template(self, star, stamp):
         """Fraction of a star's light in the mean image of a stamp, cores alone."""
         light = self.light
-        core = (light.grid.mean @ light.cores[star]).reshape(BOX, BOX)
+        core = light.mean_cores[star].reshape(BOX, BOX)
         made = np.zeros(stamp.shape)
         down, right = light.row0[star] - stamp.row_min, light.column0[star] - stamp.col_min
         rows = slice(max(down, 0), min(down + BOX, stamp.height))

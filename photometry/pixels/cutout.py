@@ -10,7 +10,7 @@ import numpy as np
 from photometry.core.stamp import Stamp
 from photometry.pixels.base import PixelSource
 
-RUNS, RUN = 6, 8
+RUNS, RUN = 5, 8
 """Runs of cadences that tell the typical variance, and how many those hold: the sky changes
 slowly, and neighbours in time are neighbours in memory, which is what a look costs."""
 
@@ -71,15 +71,21 @@ class Cutout:
     @cached_property
     def collected(self) -> np.ndarray:
         """Pixels that hold a number in nearly all good cadences."""
-        everything = np.ones(self.stamp.shape, dtype=bool)
-        if self.fills(everything):
+        if np.isfinite(self.images_cube.sum(axis=(0, 1)))[self.source.good].all():
             return np.isfinite(self.sumimage)
         good = self.images_cube[..., self.source.good]
         return np.isfinite(self.sumimage) & (np.isfinite(good).mean(axis=-1) > LEAST_FINITE)
 
+    def light(self, mask) -> np.ndarray:
+        """Images in the pixels of a mask, (pixels, times) float64, kept for the last mask asked for."""
+        key = mask.tobytes()
+        if self.__dict__.get('_light', (None,))[0] != key:
+            self.__dict__['_light'] = key, self.images_cube[mask].astype('float64')
+        return self.__dict__['_light'][1]
+
     def fills(self, mask) -> bool:
         """Whether all pixels of a mask hold a number in all good cadences."""
-        return bool(np.isfinite(self.images_cube[mask].sum(axis=0, dtype='float64'))[self.source.good].all())
+        return bool(np.isfinite(self.light(mask).sum(axis=0))[self.source.good].all())
 
 
 def _samples(good):

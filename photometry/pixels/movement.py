@@ -46,6 +46,28 @@ class MovementKernel:
         return np.stack([np.interp(self.time, self.time[known], column[known])
                          for column in self.kernel.T], axis=1)
 
+    @cached_property
+    def _columns(self):
+        """The filled kernel, (6, times), a row a term."""
+        return np.ascontiguousarray(self.filled.T)
+
+    def shift(self, row, column):
+        """Motion of one star against the reference frame, px.
+
+        Parameters
+        ----------
+        row, column : float
+            Zero-based position in the reference frame.
+
+        Returns
+        -------
+        ndarray (2, times)
+            By rows, then by columns.
+        """
+        down, right = row - self.centre[0], column - self.centre[1]
+        terms = np.array([[1.0, 0.0, down, right, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, down, right]])
+        return terms @ self._columns
+
     def positions(self, row, column):
         """Positions of stars in all frames.
 
