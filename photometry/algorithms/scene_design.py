@@ -16,7 +16,7 @@ the pixels of the others, more where the number of bands is what costs."""
 STEADY = 0.055
 """Motion along an axis up to which second derivatives tell what it does to the mean image, px rms."""
 
-RESTLESS = 0.075
+RESTLESS = 0.15
 """Motion up to which three offsets along an axis do, px rms."""
 
 MOST_BLUR = 0.49

@@ -37,7 +37,7 @@ def test_fluxes_positions_and_sky_come_back(crowd):
     assert off[bright].max() < 0.003 and np.hypot(*wrong)[bright].max() > 0.08
     assert np.allclose(mean.shift, np.median([mean.row - crowd.row - wrong[0] - 0.2,
                                               mean.column - crowd.column - wrong[1] + 0.1], axis=1))
-    assert np.allclose(mean.sky_image(), SKY, atol=0.3) and abs((mean.sky_image() - SKY).mean()) < 0.02
+    assert np.allclose(mean.sky_image(), SKY, atol=0.3) and abs((mean.sky_image() - SKY).mean()) < 0.05
     assert np.nanstd(mean.residual / np.sqrt(mean.variance)) < 0.4
     assert (mean.chi2[bright] < 0.2).all()  # of a mean image with the errors of one frame
 

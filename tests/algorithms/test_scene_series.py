@@ -168,8 +168,8 @@ def test_large_motions_are_expanded_in_groups():
     shift = np.concatenate([rng.normal(0, 0.1, (80, 2)), [[1.3, -0.7], [0.6, 0.2]]])
     field = make(row, column, variable(30, 82), shift, prf=WINGED, noise=False)
     groups = scene_series.frame_groups(field.shift)
-    assert len(groups) > 10 and sorted(np.concatenate([frames for frames, _ in groups])) == list(range(82))
-    assert all(np.abs(field.shift[frames] - middle).max() < 0.13 for frames, middle in groups)
+    assert len(groups) > 5 and sorted(np.concatenate([frames for frames, _ in groups])) == list(range(82))
+    assert all(np.abs(field.shift[frames] - middle).max() < 0.2 for frames, middle in groups)
     found, some = field.series().flux, well_inside(field)
     rest = found[some] / field.flux[some]
     rest /= np.median(rest, axis=1, keepdims=True)
