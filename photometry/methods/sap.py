@@ -281,7 +281,7 @@ def record(photometry, aperture, flux):
     photometry.additional_headers |= {
         'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (size, 'pixels in the mask'),
         'AP_WEIGH': (settings.weighting, 'FLUX weighs pixels by signal over variance'),
-        'AP_SKY': (settings.local_sky, 'FLUX corrected for the sky of the stamp'),
+        'AP_SKY': (settings.local_sky, 'FLUX corrected for the sky around the star'),
         'AP_JITT': (aperture.jitter, '[px] pointing noise assumed for the mask'),
         'READNOIS': (float(info.readnoise[output]), '[e-] read noise'),
         'AP_SHIFR': (float(shift[0]), '[px] stars beside the catalogue, rows'),
