@@ -8,7 +8,7 @@ import numpy as np
 
 from photometry.core.stamp import Stamp
 
-SPACING = 0.05
+SPACING = 0.1
 """Greatest distance between the places about which images are expanded, px along an axis."""
 
 MODEL_ERROR = 0.003

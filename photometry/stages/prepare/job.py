@@ -175,9 +175,15 @@ def _write(path, job, known, context, journal, identity, options, workers, drain
         _subtract_all(writer, context, tables, workers, drain)
         sumimage = writer.sumimage()
         drain.check()
-        moved = movement.measure(writer, tables, known, options.settings.prepare.motion)
-        found = sumimage, moved, info, known, quality.good(tables.quality)
-        writer.finish(sumimage, moved.kernel, moved.warpmode, movement.star_wing(*found), psf.learn(*found))
+        good, wanted = quality.good(tables.quality), options.settings.prepare.motion
+        moved = movement.measure(writer, tables, known, wanted)
+        learned, official = psf.learn(sumimage, moved, info, known, good), known
+        if learned is not None:
+            # the motion was as wrong as the PRF that it was measured with; a third round changes nothing
+            known = dataclasses.replace(known, prf=psf.model(learned))
+            moved = movement.measure(writer, tables, known, wanted)
+        writer.finish(sumimage, moved.kernel, moved.warpmode,
+                      movement.star_wing(sumimage, moved, info, official, good), learned)
 
 
 def _kept(source, journal):

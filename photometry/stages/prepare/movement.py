@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from functools import partial
 
-from photometry.algorithms import motion, wing
-from photometry.core import quality
+import numpy as np
+
+from photometry.algorithms import missing_stars, motion, wing
+from photometry.core import quality, units
 from photometry.stages.prepare import psf
+
+logger = logging.getLogger(__name__)
+
+SMALL = 32
+"""Rows and columns up to which stars are looked for in the pixels: a catalogue may lack most of so few."""
+
+SKY = 100.0
+"""Photons of the sky assumed for the noise of the mean image, e-/s a pixel."""
 
 
 def measure(writer, tables, known, wanted) -> motion.Motion:
@@ -50,11 +62,32 @@ def star_wing(sumimage, moved, info, known, good) -> tuple:
 
 
 def _on_stars(writer, known, good, centre):
-    limits, stars = writer.info.limits, known.stars
-    chosen = motion.select(stars.row, stars.column, stars.tmag, limits)
-    images, rows, columns = motion.collect(partial(writer.read, 'images'), limits, stars.row[chosen],
-                                           stars.column[chosen])
-    errors, _, _ = motion.collect(partial(writer.read, 'images_err'), limits, stars.row[chosen],
-                                  stars.column[chosen])
-    return motion.measure(images, errors, rows, columns, chosen, stars.row, stars.column, stars.tmag,
-                          known.prf, good, centre)
+    stars = known.stars
+    made = _measured(writer, known.prf, good, centre, stars.row, stars.column, stars.tmag)
+    if max(writer.info.limits.shape) > SMALL:
+        return made
+    by_seen = _measured(writer, known.prf, good, centre, *_seen(writer, known.prf, good))
+    if not by_seen.scatter < made.scatter:
+        return made
+    # where the stars of the catalogue stand only they can tell
+    logger.info('The movement is that of stars seen in the mean image, in the catalogue or not.')
+    return dataclasses.replace(by_seen, offset=made.offset)
+
+
+def _seen(writer, prf, good):
+    """Rows, columns and magnitudes of the stars that the mean image of a small cutout shows."""
+    image, limits = writer.sumimage(), writer.info.limits
+    seconds = max(writer.info.exposure, 1.0) * max(good.sum(), 1)
+    none = np.zeros(0)
+    found = missing_stars.find(image, (np.maximum(image, 0) + SKY) / seconds, prf, limits, none, none, none,
+                               np.zeros(image.shape))
+    return found.row, found.column, units.flux_to_magnitude(found.flux)
+
+
+def _measured(writer, prf, good, centre, row, column, tmag):
+    limits = writer.info.limits
+    chosen = motion.select(row, column, tmag, limits)
+    stamps = [motion.collect(partial(writer.read, layer), limits, row[chosen], column[chosen])
+              for layer in ('images', 'images_err')]
+    (images, rows, columns), (errors, _, _) = stamps
+    return motion.measure(images, errors, rows, columns, chosen, row, column, tmag, prf, good, centre)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.algorithms import epsf, motion
+from photometry.algorithms.prf import PRF, Wing
 from photometry.files.cube_psf import LearnedPRF
 from photometry.files.prf import load_prf
 
@@ -39,6 +40,11 @@ def learn(sumimage, moved, info, known, good) -> LearnedPRF | None:
     wing = () if found.wing is None else (found.wing.fraction, found.wing.exponent, found.wing.radius)
     return LearnedPRF(found.samples, found.row, found.column, wing, found.stars, found.degree,
                       found.rms_before, found.rms_after)
+
+
+def model(learned) -> PRF:
+    """The learned PRF, ready to give images of stars."""
+    return PRF(learned, Wing(*learned.wing) if learned.wing else None)
 
 
 def measured(moved, good):
