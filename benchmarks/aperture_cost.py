@@ -156,7 +156,8 @@ def main():
     for density in chosen.density:
         with tempfile.TemporaryDirectory() as folder:
             found[density] = measure(chosen, density, Path(folder))
-        passed &= record.show(f'aperture photometry, {density} field, {chosen.frames} cadences, CPU ms a star',
+        title = f'aperture photometry, {density} field, {chosen.frames} cadences, CPU ms a star'
+        passed &= record.show(title,
                               found[density], {'total': GOAL, 'with reading and file': GOAL_FILE})
     record.save(chosen.output, {'numbers': found, 'goal_ms': GOAL, 'goal_with_file_ms': GOAL_FILE,
                                 'frames': chosen.frames, 'passed': passed})

@@ -60,6 +60,10 @@ def method(request):
     return request.param
 
 
+LEVEL = {'halo': 0.03}
+"""Part of the flux by which its level may be off; that of a halo rests on the wing, which few stars show."""
+
+
 def stars_inside(truth, margin=10):
     inner = PLAN.stamp.grown(-margin, -margin, -margin, -margin)
     return [star for star in truth.stars if inner.contains(star['row'], star['column'])]
@@ -129,7 +133,8 @@ def test_methods_measure_the_truth(method, made, tmp_path):
             assert result.method_used in result.details['methods_tried']
             near = np.hypot(*(made.truth.stars[axis] - star[axis] for axis in ('row', 'column')))
             if np.sort(near)[1] > 4:
-                tolerance = 0.01 + 5 * np.median(err) / star['flux'] / np.sqrt(good.sum())
+                noise = np.median(err) / star['flux'] / np.sqrt(good.sum())
+                tolerance = LEVEL.get(result.method_used, 0.01) + 5 * noise
                 assert np.median(flux) == pytest.approx(star['flux'], rel=tolerance)
             assert abs(result.details['pos_row'] - 1 - star['row']) < 0.2
             assert set(result.details) == set(tessphot.DIAGNOSTICS)

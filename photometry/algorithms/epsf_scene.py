@@ -84,7 +84,10 @@ class Scene:
         self.row, self.column, self.flux = row[near], column[near], flux[near]
         self.expected = self.flux.copy()
         self.saturated = self._lack_centre(bad)
-        self._share_wings(row[~near], column[~near], flux[~near])
+        reach = stamp.grown(*[RADIUS] * 4)
+        far = (~near & (row > reach.row_min) & (row < reach.row_max)
+               & (column > reach.col_min) & (column < reach.col_max))
+        self._share_wings(row[far], column[far], flux[far])
         self.amount, self.exponent = 0.0, 3.0
         self.noise = SKY_ERROR
         self.robust = np.ones(self.image.size)

@@ -80,7 +80,7 @@ class _Fit:
 
     def __init__(self, value, own, finite, off, good):
         self.value, self.own, self.finite, self.good = value, own, finite, good
-        self.basis = _basis(off / SCALE)
+        self.basis = basis_of(off / SCALE)
         self.excess, self.robust = np.zeros((len(off), 2, 1)), np.ones(value.shape)
 
     @property
@@ -141,7 +141,7 @@ class _Fit:
         return float(1.4826 * np.median(np.abs(difference - np.median(difference, axis=0))) / 2)
 
 
-def _basis(place):
+def basis_of(place):
     """What translation, growth, turn, stretch and shear do to places (n, 2): (n, 2, 6)."""
     row, column = place.T
     none, all_ = np.zeros_like(row), np.ones_like(row)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +26,9 @@ at most 0.07 for Tmag 11.5, 0.02 for Tmag 6, 0.25 where the sky rules and noise 
 
 UNSEEN = 0.25
 """Error in errors of the flux that does no harm."""
+
+SHARP = 5e3
+"""Flux of stars that a model renders at nodes of the motion, e-/s."""
 
 EXPLAINED = 0.5
 """Part of the known starlight in a pixel that its image may be wrong by before others are suspected."""
@@ -56,6 +60,8 @@ class SceneSeries:
         Part of the light that falls on pixels which can be used.
     pixels : ndarray (templates,) of int
         Pixels of the template that were used.
+    shift, good : ndarray (times, 2) and (times,)
+        As they were given.
     """
 
     mean: object
@@ -68,6 +74,8 @@ class SceneSeries:
     template_chi2: np.ndarray
     seen: np.ndarray
     pixels: np.ndarray
+    shift: np.ndarray = field(repr=False)
+    good: np.ndarray = field(repr=False)
 
     @property
     def flux(self):
@@ -83,6 +91,51 @@ class SceneSeries:
     def chi2(self):
         """Reduced chi square (stars,)."""
         return self.template_chi2[self.mean.layout.template]
+
+    def model(self, stamp, leave_out=()):
+        """Light of stars and sky in every frame.
+
+        Stars without a flux shine as in the mean image; sky and motion, where unknown, are NaN.
+
+        Parameters
+        ----------
+        stamp : Stamp
+            Pixels of the mean scene.
+        leave_out : sequence of int
+            Stars that are left out, with those that share their templates.
+
+        Returns
+        -------
+        ndarray (rows, columns, times), float32
+        """
+        gone = np.isin(self.mean.layout.template, self.mean.layout.template[list(leave_out)])
+        light = MovingScene(_without(self.mean, gone), stamp, stamp, self.shift, self.good)
+        light.bright = light.flux > SHARP
+        change = np.nan_to_num(self.template_flux[light.kept] - self.mean.template_flux[light.kept, None])
+        change[np.unique(light.layout.template[gone[light.stars]])] = 0.0
+        made = np.full((stamp.height * stamp.width, len(self.shift)), np.nan, dtype='float32')
+        for frames, middle in frame_groups(self.shift):
+            phi = design.monomials(self.shift[frames] - middle)
+            bands = light.bands(middle)
+            design.add_wings(bands, light.wings)
+            images, coefficients = light.moved(bands, frames, phi)
+            part = images.reshape(len(images), -1).T @ coefficients
+            part += light.sky.reshape(design.SKY_TERMS, -1).T @ self.sky[:, frames]
+            for band in bands:
+                rows = slice(band.rows.start * stamp.width, band.rows.stop * stamp.width)
+                for plane in range(3):
+                    part[rows] += band.values[plane].T @ (phi[plane] * change[band.members][:, frames])
+            made[:, frames] = part
+        return made.reshape(*stamp.shape, -1)
+
+
+def _without(mean, gone):
+    """A mean scene without some of its stars."""
+    if not gone.any():
+        return mean
+    compact = gone & (mean.layout.template >= mean.layout.wide)
+    far = design.far_light(mean.prf, mean.row[compact], mean.column[compact], mean.flux[compact], mean.stamp)
+    return dataclasses.replace(mean, flux=np.where(gone, 0.0, mean.flux), far=mean.far - far)
 
 
 def fit_series(images, errors, mean, shift, good, *, stamp=None, window=None):
@@ -126,7 +179,8 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None, window=None):
     made = SceneSeries(mean, mean.stamp, window,
                        *(np.full((count, times), np.nan) for _ in range(2)),
                        np.full((design.SKY_TERMS, times), np.nan), np.full((count, count), np.nan),
-                       np.full(count, np.nan), np.zeros(count), np.zeros(count, dtype=int))
+                       np.full(count, np.nan), np.zeros(count), np.zeros(count, dtype=int),
+                       shift, good)
     groups = frame_groups(shift)
     for number, chosen in enumerate(np.argsort([-len(frames) for frames, _ in groups], kind='stable')):
         group = Group(pixels, light, *groups[chosen])
@@ -192,6 +246,8 @@ class MovingScene:
         Of the stars whose cores touch the window.
     kept : ndarray (templates,)
         Their numbers in the layout of the mean scene.
+    stars : ndarray (stars of the mean scene,) of bool
+        Which stars these are.
     flux : ndarray (templates,)
     inside : ndarray (templates,) of bool
         Whether a star of the template stands on the window.
@@ -213,6 +269,7 @@ class MovingScene:
         wide = inside & (np.arange(number) < mean.layout.wide)
         self.layout, self.kept = mean.layout.some(touching, row, wide)
         self.inside = inside[self.kept]
+        self.stars = touching
         self.row, self.column, self.star_flux = row[touching], column[touching], mean.flux[touching]
         self.flux = self.layout.sums(self.star_flux)
         self.sky = design.sky_basis(mean.stamp.shape)[:, *stamp.slices(mean.stamp[::2])]

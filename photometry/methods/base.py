@@ -14,7 +14,6 @@ import numpy as np
 from photometry.algorithms import masks, metrics, timing
 from photometry.core import plugins
 from photometry.core.errors import NoFluxError, NoGoodCadencesError, OffSiliconError
-from photometry.core.quality import ApertureFlag, PixelFlag
 from photometry.core.stamp import Stamp
 from photometry.core.status import STATUS
 from photometry.core.task import Task
@@ -288,14 +287,7 @@ class BasePhotometry:
     @property
     def aperture(self):
         """`~photometry.core.quality.ApertureFlag` bits of the stamp, (rows, columns)."""
-        bits = tables.output_bits(self.stamp) | np.where(self._cutout.collected, ApertureFlag.COLLECTED, 0)
-        unused = (self.pixelflags_cube & PixelFlag.NOT_USED_FOR_BACKGROUND) > 0
-        bits[~unused.all(axis=-1)] |= ApertureFlag.BACKGROUND
-        for mask, bit in ((self.final_phot_mask, ApertureFlag.PHOTOMETRY),
-                          (self.final_position_mask, ApertureFlag.CENTROID)):
-            if mask is not None:
-                bits[mask] |= bit
-        return bits
+        return tables.aperture_bits(self._cutout, self.final_phot_mask, self.final_position_mask)
 
     @property
     def MovementKernel(self):

@@ -31,6 +31,12 @@ LEAST_LIGHT = 0.002
 FAINT = 16.0
 """Magnitude of stars without one."""
 
+SEEN = 0.2
+"""Part of the light on the pixels below which a reader is told, of stars that saturate none."""
+
+SATURATING = 7.0
+"""Magnitude from which on stars are too faint for that."""
+
 LEAST_MOTION = 0.9
 """Part of the good cadences whose motion must have been measured for a light curve without a remark."""
 
@@ -129,7 +135,7 @@ class HaloPhotometry(BasePhotometry):
         segment = halo_pixels.find_segments(time, good, self.cadence / 86400)
         pixels = halo_scene.make_pixels(self.images_cube[kept], self._variance[kept], self._scene, kept,
                                         self._star, segment)
-        light = float(pixels.model.sum())
+        self._light = light = float(pixels.model.sum())
         if light < LEAST_LIGHT:
             kind = NoFluxError if self.stamp.shape == self.default_stamp() else FluxOnEdgeError
             raise kind(f'TIC {self.starid}: the pixels that can be used hold only '
@@ -194,6 +200,8 @@ class HaloPhotometry(BasePhotometry):
             if known < LEAST_MOTION:
                 yield (f'The motion of the stars was measured in only {100 * known:.0f} % of the good '
                        'cadences and is interpolated in the others.')
+        if self._light < SEEN and flux < units.magnitude_to_flux(SATURATING):
+            yield f'Only {100 * self._light:.0f} % of its light falls on pixels that can be used.'
         if self._merged.size:
             names = ', '.join(f'TIC {number}' for number in self._merged)
             yield f'The flux is the sum with {names}, too close to be told apart.'

@@ -3,7 +3,7 @@
 import numpy as np
 
 from photometry.core.coordinates import ccd_output
-from photometry.core.quality import ApertureFlag
+from photometry.core.quality import ApertureFlag, PixelFlag
 
 
 def stars_table(source, stamp, row, column):
@@ -103,3 +103,20 @@ def output_bits(stamp):
     bits = np.array([ApertureFlag.OUTPUT_A, ApertureFlag.OUTPUT_B,
                      ApertureFlag.OUTPUT_C, ApertureFlag.OUTPUT_D], dtype='int32')
     return np.broadcast_to(bits[ccd_output(np.arange(stamp.col_min, stamp.col_max))], stamp.shape)
+
+
+def aperture_bits(cutout, photometry_mask=None, position_mask=None):
+    """All `ApertureFlag` bits of a stamp, (rows, columns).
+
+    Parameters
+    ----------
+    cutout : photometry.pixels.cutout.Cutout
+    photometry_mask, position_mask : ndarray (rows, columns) of bool, optional
+    """
+    bits = output_bits(cutout.stamp) | np.where(cutout.collected, ApertureFlag.COLLECTED, 0)
+    unused = (cutout.pixelflags_cube & PixelFlag.NOT_USED_FOR_BACKGROUND) > 0
+    bits[~unused.all(axis=-1)] |= ApertureFlag.BACKGROUND
+    for mask, bit in ((photometry_mask, ApertureFlag.PHOTOMETRY), (position_mask, ApertureFlag.CENTROID)):
+        if mask is not None:
+            bits[mask] |= bit
+    return bits

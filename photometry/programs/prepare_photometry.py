@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from photometry import cli
+from photometry.programs.tessphot import one_thread
 
 DESCRIPTION = '''\
 Subtract the background of calibrated full-frame images and TESSCut files, measure
@@ -31,6 +32,7 @@ def main(arguments=None) -> int:
 
 
 def _main(arguments):
+    one_thread(os.environ)
     from photometry import settings
     from photometry.files import paths
     from photometry.stages.prepare_photometry import prepare_photometry

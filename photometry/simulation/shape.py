@@ -10,8 +10,11 @@ from scipy import ndimage
 TAIL = (1 / np.sqrt(2), 1 / np.sqrt(2))
 """Direction (row, column) in which light trails off."""
 
-SLOW, FASTEST = 0.9, 0.98
+SLOW, FASTEST = 0.85, 0.97
 """Cycles a pixel from which on structure in the light is damped, and where none is left."""
+
+LARGE, FADING = 41, (6.4, 12.0)
+"""Pixels of the grid on which light is stretched; where responses fade out on it, px."""
 
 _NODES, _WEIGHTS = np.polynomial.laguerre.laggauss(4)
 
@@ -52,42 +55,46 @@ class Shape:
         array (2 half + 1, 2 half + 1)
             With the mean sum over pixels of the argument.
         """
-        offset = np.arange(-half, half + 1.)
+        light, offset = sample, np.arange(-half, half + 1.)
         if self.width != 1:
-            response, sample = sample, _through_pixels(sample, oversample, invert=True)
-            fine = response - _through_pixels(sample, oversample)
+            light = _through_pixels(_on_large(sample, oversample), oversample, invert=True)
+            offset = np.arange(len(light)) - len(light) // 2.
         made = np.zeros((offset.size, offset.size))
         # Gauss-Laguerre nodes: the tail's moments up to the seventh are exact.
         nodes = zip(_NODES, _WEIGHTS, strict=True) if self.asymmetry else ((1.0, 1.0),)
         for node, weight in nodes:
             away = (node - 1) * self.asymmetry * oversample
-            row, column = ((offset - away * part) / self.width + len(sample) // 2 for part in TAIL)
-            made += weight * ndimage.map_coordinates(sample, np.meshgrid(row, column, indexing='ij'),
+            row, column = ((offset - away * part) / self.width + len(light) // 2 for part in TAIL)
+            made += weight * ndimage.map_coordinates(light, np.meshgrid(row, column, indexing='ij'),
                                                      order=5, mode='nearest')
         if self.width != 1:
-            made = _through_pixels(made, oversample)
-            low = half - len(fine) // 2
-            made[low:low + len(fine), low:low + len(fine)] += fine * self.width ** 2
+            middle = len(light) // 2
+            made = _through_pixels(made, oversample)[middle - half:middle + half + 1,
+                                                     middle - half:middle + half + 1]
+            offset = np.arange(-half, half + 1.)
         return made * (sample.sum() / made[_inside(offset, self.width * (len(sample) // 2))].sum())
 
 
+def _on_large(sample, oversample):
+    """A response in the middle of a large grid on which it fades out, of a whole number of pixels."""
+    side = LARGE * oversample
+    low = side // 2 - len(sample) // 2
+    made = np.pad(sample, (low, side - low - len(sample)), mode='edge')
+    distance = np.abs(np.arange(side) - side // 2) / oversample
+    fading = np.cos(np.clip((distance - FADING[0]) / (FADING[1] - FADING[0]), 0, 1) * np.pi / 2) ** 2
+    return made * fading[:, None] * fading
+
+
 def _through_pixels(image, oversample, invert=False):
-    """What pixels of one unit respond to an image on a finer grid, or the image behind a response.
+    """What pixels of one unit respond to light on a fine grid, or the light behind a response.
 
     A stretched response would be that of stretched pixels, whose sum over all of them changes
-    with the phase of a star. What varies faster than `FASTEST` is lost on the way back:
-    1.5 % of the peak of the official responses, which stays as it is.
+    with the phase of a star. What varies faster than `FASTEST` is lost on the way back.
     """
-    side = 2 * len(image)
-    spectrum = np.fft.rfft2(np.pad(image, len(image) // 2, mode='edge'), (side, side))
-    cycles = np.fft.fftfreq(side, 1 / oversample)[:, None], np.fft.rfftfreq(side, 1 / oversample)
-    box = np.sinc(cycles[0]) * np.sinc(cycles[1])
-    if invert:
-        fast = np.clip((np.maximum(*np.abs(np.broadcast_arrays(*cycles))) - SLOW) / (FASTEST - SLOW), 0, 1)
-        passed = np.cos(fast * np.pi / 2) ** 2
-        box = np.where(passed > 0, passed / np.where(passed > 0, box, 1.0), 0.0)
-    low = len(image) // 2
-    return np.fft.irfft2(spectrum * box, (side, side))[low:low + len(image), low:low + len(image)]
+    cycles = np.abs(np.fft.fftfreq(len(image), 1 / oversample))
+    box, part = np.sinc(cycles), np.clip((cycles - SLOW) / (FASTEST - SLOW), 0, 1)
+    factor = np.cos(part * np.pi / 2) ** 2 / np.where(part < 1, box, 1.0) if invert else box
+    return np.fft.ifft2(np.fft.fft2(image) * factor[:, None] * factor).real
 
 
 def _inside(offset, reach):

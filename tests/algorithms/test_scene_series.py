@@ -162,6 +162,23 @@ def test_no_pixel_at_all():
     assert np.isnan(series.flux).all() and np.isnan(series.chi2).all()
 
 
+@pytest.mark.parametrize('leave_out', [(), (7,)])
+def test_the_model_is_the_images(field, leave_out):
+    series = field.series()
+    stamp = STAMP.grown(-4, -10, -3, -8)
+    part = stamp.slices(STAMP[::2])
+    light = np.zeros_like(field.clean)
+    for star in leave_out:
+        about = field.row[star:star + 1], field.column[star:star + 1]
+        for frame, (down, right) in enumerate(field.shift):
+            light[..., frame] += field.flux[star, frame] * field.prf.render(about[0] + down, about[1] + right,
+                                                                            STAMP, about=about)[0]
+    found = series.model(stamp, leave_out)
+    assert found.dtype == 'f4' and found.shape == field.clean[part].shape
+    scale = 0.3 + 2e-3 * field.clean[part]
+    assert (np.abs(found - (field.clean - light)[part]) < scale).mean() > 0.99
+
+
 def test_large_motions_are_expanded_in_groups():
     row, column = places(30, apart=1.6)
     rng = np.random.default_rng(2)
