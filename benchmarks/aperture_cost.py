@@ -88,6 +88,8 @@ class Clock:
             made = functools.cached_property(self._wrapped(name, attribute, found.func))
             made.__set_name__(None, attribute)
             return made
+        if isinstance(found, property):
+            return property(self._wrapped(name, attribute, found.fget))
 
         @functools.wraps(found)
         def timed(*args, **kwargs):

@@ -110,7 +110,7 @@ class Bounds:
             rows = np.arange(stamp.row_min, stamp.row_max)[:, None] - row
             columns = np.arange(stamp.col_min, stamp.col_max) - column
             part += renderer.wing_amplitude(np.array([row]), np.array([column])) * far_profile(
-                rows, columns, renderer.wing.exponent, renderer.shape.width)
+                rows, columns, renderer.wing.exponent)
         return stamp, part
 
     def alone(self, star, flux=None):

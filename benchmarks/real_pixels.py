@@ -112,7 +112,7 @@ def movement(star):
     kernel = pixels.movement_kernel[pixels.good][:, :2]
     steps = np.diff(kernel, axis=0)
     return {'star': star.name, 'warpmode': pixels.warpmode, 'rms': 1e3 * np.nanstd(kernel, axis=0).max(),
-            'ptp': 1e3 * metrics.mad(steps[np.isfinite(steps).all(axis=1)]) / np.sqrt(2)}
+            'ptp': 1e3 * metrics.mad(steps[np.isfinite(steps)]) / np.sqrt(2)}
 
 
 def rings(star):

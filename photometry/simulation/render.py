@@ -39,9 +39,13 @@ def smoothstep(value, start, end):
     return 1 - part ** 3 * (10 - 15 * part + 6 * part ** 2)
 
 
-def _core_window(distance, width):
-    """The official samples end at 6.44 px; their last pixel fades into the wing."""
-    return smoothstep(np.abs(distance), 5.5 * width, 6.5 * width)
+def _core_window(distance):
+    """The official samples end at 6.44 px; their last pixel fades into the wing.
+
+    The fading is a whole pixel wide and twelve from that on the other side, so that all pixels
+    together hold the same part of the core at every phase.
+    """
+    return smoothstep(np.abs(distance), 5.5, 6.5)
 
 
 def _near_window(distance):
@@ -49,19 +53,16 @@ def _near_window(distance):
     return smoothstep(np.abs(distance), 6.5, 9.0)
 
 
-def wing_profile(row, column, exponent, width=1.0):
-    """Wing without normalisation at offsets in px, zero in the core and beyond FAR.
-
-    ``width`` stretches the core and the place where the wing takes over, not the wing.
-    """
+def wing_profile(row, column, exponent):
+    """Wing without normalisation at offsets in px, zero in the core and beyond FAR."""
     distance = np.hypot(row, column)
     law = np.maximum(distance, 1.0) ** -exponent * smoothstep(distance, FAR - 5, FAR)
-    return law * (1 - _core_window(row, width) * _core_window(column, width))
+    return law * (1 - _core_window(row) * _core_window(column))
 
 
-def far_profile(row, column, exponent, width=1.0):
+def far_profile(row, column, exponent):
     """The part of the wing that changes slowly enough for an expansion in the motion."""
-    return wing_profile(row, column, exponent, width) * (1 - _near_window(row) * _near_window(column))
+    return wing_profile(row, column, exponent) * (1 - _near_window(row) * _near_window(column))
 
 
 class Renderer:
@@ -92,9 +93,9 @@ class Renderer:
 
     def _tabulate(self):
         offset = np.arange(-_GRID, _GRID + 1) / OVERSAMPLE
-        window = _core_window(offset, self.shape.width)
+        window = _core_window(offset)
         edge = _near_window(offset)
-        wing = (wing_profile(offset[:, None], offset, self.wing.exponent, self.shape.width)
+        wing = (wing_profile(offset[:, None], offset, self.wing.exponent)
                 * edge[:, None] * edge)
         far = self.kernels[0].sum()
         wing_sums = _phase_sums(wing)
@@ -171,8 +172,7 @@ class Renderer:
         step = 0.05
 
         def shifted(down, right):
-            return far_profile(offset[:, None] - down * step, offset - right * step, self.wing.exponent,
-                               self.shape.width)
+            return far_profile(offset[:, None] - down * step, offset - right * step, self.wing.exponent)
 
         centre, up, down, right, left = (shifted(*way) for way in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)))
         mixed = shifted(1, 1) - shifted(1, -1) - shifted(-1, 1) + shifted(-1, -1)

@@ -19,13 +19,17 @@ ORIGIN = 900, 950
 
 
 def mean_image(seed, size=128, density='isolated', *, number=None, width=1.0, asymmetry=0.0, scatter=0.0,
-               catalog_error=0.05, faint=15.0, listed=15.0, wing=0.03, exponent=3.0, steps=12):
-    """The mean of many frames of a moving field, with its catalogue and what it was made from."""
+               catalog_error=0.05, faint=15.0, listed=15.0, wing=0.03, exponent=3.0, steps=12, samples=None):
+    """The mean of many frames of a moving field, with its catalogue and what it was made from.
+
+    ``samples`` are the true ones where they are not the official ones.
+    """
     rng = np.random.default_rng(seed)
     stamp = Stamp(ORIGIN[0], ORIGIN[0] + size, ORIGIN[1], ORIGIN[1] + size)
     stars = draw_stars(rng, stamp, preset=density, number=number, faint=faint)
-    samples = load_prf(5, 2, 2)
-    renderer = Renderer(samples.samples, samples.row, samples.column, WingShape(wing, exponent),
+    official = load_prf(5, 2, 2)
+    true = samples or official
+    renderer = Renderer(true.samples, true.row, true.column, WingShape(wing, exponent),
                         Shape(width, asymmetry))
     light = Starlight(renderer, stamp, stars['row'], stars['column'], stars['flux'])
     shift = np.outer(np.linspace(-0.06, 0.06, steps), (1, 0.7)) + scatter * rng.standard_normal((steps, 2))
@@ -40,7 +44,7 @@ def mean_image(seed, size=128, density='isolated', *, number=None, width=1.0, as
     row, column = (kept[name] + catalog_error * rng.standard_normal(kept.size) for name in ('row', 'column'))
     covariance = np.cov(shift.T, bias=True)
     return SimpleNamespace(
-        image=image, stamp=stamp, row=row, column=column, tmag=kept['tmag'], stars=kept, samples=samples,
+        image=image, stamp=stamp, row=row, column=column, tmag=kept['tmag'], stars=kept, samples=official,
         renderer=renderer, exposure=LIVE * FRAMES,
         blur=(covariance[0, 0], covariance[0, 1], covariance[1, 1]))
 
