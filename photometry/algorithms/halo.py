@@ -21,6 +21,9 @@ GAIN = 0.02
 CERTAINTY = 3.0
 """Part by which the scatter out of sample must be smaller, and standard errors, to change the estimator."""
 
+UNEXPLAINED = 1.15
+"""Scatter out of sample over the expected noise from which on least total variation is tried."""
+
 KEPT = 0.98
 """Part of a slow signal that must be left of it."""
 
@@ -37,26 +40,61 @@ ESTIMATORS = ('template', 'prf', 'tv')
 
 @dataclass(frozen=True)
 class Estimate:
-    """One estimator, fitted: a `self_template.Template` for every segment."""
+    """One estimator, fitted.
+
+    Attributes
+    ----------
+    name : str
+    parts : tuple of photometry.algorithms.self_template.Template
+        One for all segments, or one for each.
+    drift : ndarray (terms,)
+        Motion that was left in the light curve, e-/s in the terms of the templates.
+    """
 
     name: str
     parts: tuple
+    drift: np.ndarray
 
-    def of_segments(self, pixels, values):
-        """Values in every frame from a function of the template of its segment, (times,)."""
+    def flux(self, pixels):
+        """e-/s, (times,)."""
+        flux = self._of_segments(pixels, lambda part: part.flux(pixels))
+        return flux - self.parts[0].motion(pixels) @ self.drift if self.drift.any() else flux
+
+    def error(self, pixels, square):
+        """e-/s, (times,)."""
+        return self._of_segments(pixels, lambda part: part.error(pixels, square))
+
+    def _of_segments(self, pixels, values):
         made = values(self.parts[0])
         for number, part in enumerate(self.parts[1:], start=1):
             inside = pixels.segment == number
             made[inside] = values(part)[inside]
         return made
 
-    def flux(self, pixels):
-        """e-/s, (times,)."""
-        return self.of_segments(pixels, lambda part: part.flux(pixels))
 
-    def error(self, pixels, square):
-        """e-/s, (times,)."""
-        return self.of_segments(pixels, lambda part: part.error(pixels, square))
+@dataclass(frozen=True)
+class Judgement:
+    """What the hold-out says.
+
+    Attributes
+    ----------
+    name : str
+        The best estimator.
+    scatter : dict
+        Scatter out of sample of each that was tried, e-/s; empty when nothing was held out.
+    overfit : float
+        Scatter out of sample over that in the sample, at least 1.
+    kept : float
+        Part of an injected slow signal that is left.
+    drift : bool
+        Whether motion that is left in the light curve may be taken away.
+    """
+
+    name: str
+    scatter: dict
+    overfit: float = 1.0
+    kept: float = 1.0
+    drift: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,28 +107,15 @@ class HaloSeries:
         e-/s.
     weights : ndarray (segments, pixels)
         What the flux weighs the pixels with; one row where all segments share them.
-    estimator : str
-        One of `ESTIMATORS`.
-    scatter : dict
-        Scatter out of sample of each estimator that was tried, e-/s; empty when nothing was held out.
-    overfit : float
-        Scatter out of sample over that in the sample, at least 1.
-    kept : float
-        Part of an injected slow signal that is left.
-    drift : bool
-        Whether motion that was left in the light curve was taken away.
-    spread : ndarray (3,)
-        Errors of sky (e-/s a pixel) and of motion (px, row and column) from frame to frame.
+    judgement : Judgement
+    spread : ndarray (nuisances,)
+        Errors of motion (px, row and column) and sky (e-/s a pixel) from frame to frame.
     """
 
     flux: np.ndarray
     flux_err: np.ndarray
     weights: np.ndarray
-    estimator: str
-    scatter: dict
-    overfit: float
-    kept: float
-    drift: bool
+    judgement: Judgement
     spread: np.ndarray
 
 
@@ -111,84 +136,104 @@ def measure(pixels, time, square, methods=ESTIMATORS):
     -------
     HaloSeries
     """
-    name, scatter, overfit = choose(pixels, methods)
-    estimate = fit(pixels, name, pixels.good)
-    error = estimate.error(pixels, square)
-    noise = float(np.median(error[pixels.good]))
-    kept, drift = signal_kept(pixels, name, time, noise)
-    return HaloSeries(corrected(pixels, estimate, time, noise, drift), error,
-                      np.stack([part.weights for part in estimate.parts]), name, scatter, overfit, kept,
-                      drift, estimate.parts[0].spread)
+    judged = judge(pixels, time, methods)
+    estimate = fit(pixels.of(pixels.good), time[pixels.good], judged.name, judged.drift)
+    weights = np.stack([part.weights for part in estimate.parts])
+    return HaloSeries(estimate.flux(pixels), estimate.error(pixels, square), weights, judged,
+                      estimate.parts[0].spread)
 
 
-def fit(pixels, name, frames):
-    """An `Estimate` by its name, learned from some frames."""
+def fit(pixels, time, name, drift=True):
+    """An `Estimate` by its name.
+
+    Parameters
+    ----------
+    pixels : photometry.algorithms.halo_pixels.HaloPixels
+        Of the frames to learn from.
+    time : ndarray (times,)
+        Days.
+    name : str
+        One of `ESTIMATORS`.
+    drift : bool
+        Whether motion that is left in the light curve is sought.
+    """
     if name == 'prf':
-        plain = self_template.fit(replace(pixels, basis=pixels.basis[:, :0]), frames)
-        weights = self_template.optimal(pixels.model, plain.variance, pixels.nuisances, plain.spread)
-        return Estimate(name, (replace(plain, weights=weights),))
-    template = self_template.fit(pixels, frames)
-    if name == 'template':
-        return Estimate(name, (template,))
-    return Estimate(name, _smoothest(pixels, template, frames))
+        plain = self_template.fit(replace(pixels, basis=pixels.basis[:, :0]))
+        weights = self_template.optimal(pixels.model, plain.variance, plain.nuisances, plain.spread)
+        motionless = np.zeros((pixels.basis.shape[1], 0))
+        return Estimate(name, (replace(plain, weights=weights, turn=motionless),), np.zeros(0))
+    template = self_template.fit(pixels)
+    parts = (template,) if name == 'template' else _smoothest(pixels, template)
+    made = Estimate(name, parts, np.zeros(template.turn.shape[1]))
+    if drift:
+        made = replace(made, drift=halo_drift.leftover(
+            made.flux(pixels), time, template.motion(pixels), template.doubt, template.noise))
+    return made
 
 
-def _smoothest(pixels, template, frames):
+def _smoothest(pixels, template):
     """Templates of least total variation, one for each segment."""
     start = template.weights * template.profile
     chosen = np.argsort(start)[::-1][:halo_weights.MOST_PIXELS]
     chosen = chosen[start[chosen] > 0]
     if chosen.size < 2 or not pixels.level > 0:
         return (template,)
-    change = template.flux(pixels) - pixels.level
+    change = np.nan_to_num(template.flux(pixels) - pixels.level)
+    motion = template.motion(pixels)
     light = (pixels.rest[chosen] - change.astype('float32') * pixels.response[chosen]
-             - template.pattern[chosen].astype('float32') @ template.basis.T.astype('float32'))
+             - template.pattern[chosen].astype('float32') @ motion.T.astype('float32'))
     light = 1 + light / (pixels.level * template.profile[chosen].astype('float32'))[:, None]
     parts = []
-    for weights in halo_weights.fit_segments(light, start[chosen], frames, pixels.segment):
+    for weights in halo_weights.fit_segments(light, start[chosen], pixels.segment):
         every = np.zeros_like(start)
         every[chosen] = weights / template.profile[chosen]
         parts.append(replace(template, weights=every))
     return tuple(parts)
 
 
-def corrected(pixels, estimate, time, noise, drift=True):
-    """Flux of an estimate, less the motion that is left in it where that is wanted: (times,)."""
-    flux = estimate.flux(pixels)
-    part = estimate.parts[0]
-    if drift and estimate.name != 'prf':
-        flux = flux - part.basis @ halo_drift.leftover(flux, time, part.basis, part.doubt,
-                                                       pixels.good, noise)
-    return flux
-
-
-def choose(pixels, methods):
-    """Name of the best estimator, scatter out of sample of all, and the over-fitting of the best.
+def judge(pixels, time, methods):
+    """The best estimator by hold-out.
 
     Estimators learn from every other block of frames and are judged by changes
     between the frames of the blocks in between.
+
+    Returns
+    -------
+    Judgement
     """
-    if pixels.good.sum() < LEAST_FRAMES or not pixels.basis.shape[1]:
-        return ('prf' if 'prf' in methods else methods[0]), {}, 1.0
-    block = np.cumsum(pixels.good) * BLOCKS // (pixels.good.sum() + 1)
-    learned, judged = (pixels.good & (block % 2 == part) for part in (0, 1))
-    changes = {}
+    good = pixels.good
+    if good.sum() < LEAST_FRAMES or not pixels.basis.shape[1]:
+        return Judgement('prf' if 'prf' in methods else methods[0], {})
+    block = np.cumsum(good) * BLOCKS // (good.sum() + 1)
+    learned, judged = (good & (block % 2 == part) for part in (0, 1))
+    some, changes, tried = pixels.of(learned), {}, {}
     for name in methods:
-        flux = fit(pixels, name, learned).flux(pixels)
+        if name == 'tv' and tried and not _unexplained(changes, tried):
+            continue
+        tried[name] = fit(some, time[learned], name)
+        flux = tried[name].flux(pixels)
         changes[name] = [_changes(flux, frames, block) for frames in (judged, learned)]
     held = methods[0]
-    for name in methods[1:]:
+    for name in tried:
         if _better(changes[name][0], changes[held][0]):
             held = name
     scatter = {name: _scatter(found[0]) for name, found in changes.items()}
-    return held, scatter, max(scatter[held] / max(_scatter(changes[held][1]), 1e-30), 1.0)
+    overfit = max(scatter[held] / max(_scatter(changes[held][1]), 1e-30), 1.0)
+    kept, drift = (1.0, False) if held == 'prf' else signal_kept(some, time[learned], tried[held])
+    return Judgement(held, scatter, float(overfit), kept, drift)
+
+
+def _unexplained(changes, tried):
+    """Whether the estimators so far scatter more than they should."""
+    return all(_scatter(changes[name][0]) > UNEXPLAINED * estimate.parts[0].noise
+               for name, estimate in tried.items())
 
 
 def _changes(flux, frames, block):
     """Changes over each of `LAGS` inside the blocks."""
     made = []
     for lag in LAGS:
-        first, second = halo_weights.pairs_of(frames, block, (lag,))
+        first, second = halo_weights.pairs_of(frames & np.isfinite(flux), block, (lag,))
         made.append(flux[second] - flux[first])
     return made
 
@@ -199,7 +244,8 @@ def _scatter(changes):
 
 def _better(rival, held):
     """Whether changes are smaller, by `GAIN` and beyond doubt; the star's own are in both."""
-    if _scatter(rival) > (1 - GAIN) * _scatter(held):
+    if _scatter(rival) > (1 - GAIN) * _scatter(held) or any(a.size != b.size for a, b in
+                                                            zip(rival, held, strict=True)):
         return False
     a, b = np.concatenate(rival) ** 2, np.concatenate(held) ** 2
     balance = (b - a) / np.maximum(a + b, 1e-30)
@@ -207,28 +253,38 @@ def _better(rival, held):
     return balance.mean() > CERTAINTY * balance.std() * np.sqrt(2 / balance.size)
 
 
-def signal_kept(pixels, name, time, noise):
+def signal_kept(pixels, time, before):
     """Part of a slow signal that an estimator leaves, when drift is taken away and when it is not.
+
+    The signal is put into the pixels and everything is fitted anew.
+
+    Parameters
+    ----------
+    pixels : photometry.algorithms.halo_pixels.HaloPixels
+        Of the frames to learn from.
+    time : ndarray (times,)
+        Days.
+    before : Estimate
+        Fitted without the signal.
 
     Returns
     -------
     kept : float
-        The smaller part over `PERIODS`, with drift taken away if that keeps `KEPT` of it.
+        The smallest part over `PERIODS`, with drift taken away if that keeps `KEPT` of it.
     drift : bool
     """
-    if name == 'prf':
-        return 1.0, False
     phase = 2 * np.pi * (time - time[0]) / max(time[-1] - time[0], 1e-9)
     waves = np.stack([np.sin(number * phase) for number in PERIODS])
-    size = max(SIGNAL * pixels.level, LEAST_SIGNAL * noise)
-    change = size * waves.sum(axis=0)
-    injected = replace(pixels, rest=pixels.rest + change.astype('float32') * (
-        pixels.profile.astype('float32')[:, None] + pixels.response))
-    pair = fit(pixels, name, pixels.good), fit(injected, name, pixels.good)
+    size = max(SIGNAL * pixels.level, LEAST_SIGNAL * before.parts[0].noise)
+    change = (size * waves.sum(axis=0)).astype('float32')
+    injected = replace(pixels, rest=pixels.rest + change * (
+        pixels.response + pixels.profile.astype('float32')[:, None]))
+    after = fit(injected, time, before.name)
     for drift in (True, False):
-        before, after = (corrected(case, estimate, time, noise, drift) for case, estimate
-                         in zip((pixels, injected), pair, strict=True))
-        found = np.linalg.lstsq(waves[:, pixels.good].T, (after - before)[pixels.good], rcond=None)[0] / size
+        pair = [estimate if drift else replace(estimate, drift=0 * estimate.drift)
+                for estimate in (before, after)]
+        difference = np.nan_to_num(pair[1].flux(injected) - pair[0].flux(pixels))
+        found = np.linalg.lstsq(waves.T, difference, rcond=None)[0] / size
         if found.min() >= KEPT:
             break
     return float(found.min()), drift

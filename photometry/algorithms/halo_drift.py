@@ -6,13 +6,16 @@ import numpy as np
 
 from photometry.algorithms import metrics
 
-MOST_WAVES = 120
+MOST_WAVES = 64
 FRAMES_A_WAVE = 8
-ROUNDS = 12
+"""Cosines that describe slow variability at most, and frames that each needs."""
+
+ROUNDS = 9
 FREEDOM = 4.0
+"""Rounds of the fit, and degrees of freedom of its noise."""
 
 
-def leftover(flux, time, basis, doubt, frames, error):
+def leftover(flux, time, basis, doubt, error):
     """Coefficients of the motion terms that a light curve still holds.
 
     The light curve is the star's slow variability (cosines, whose power in each octave of
@@ -23,13 +26,12 @@ def leftover(flux, time, basis, doubt, frames, error):
     Parameters
     ----------
     flux : ndarray (times,)
-        e-/s.
+        e-/s; what is not finite is left out.
     time : ndarray (times,)
         Days.
     basis : ndarray (times, terms)
     doubt : ndarray (terms, terms)
         Prior covariance of the coefficients.
-    frames : ndarray (times,) of bool
     error : float
         Expected noise, e-/s.
 
@@ -37,9 +39,9 @@ def leftover(flux, time, basis, doubt, frames, error):
     -------
     ndarray (terms,)
     """
-    frames = frames & np.isfinite(flux)
+    frames = np.isfinite(flux)
     terms = basis.shape[1]
-    if not terms or frames.sum() < 2 * FRAMES_A_WAVE:
+    if not terms or not doubt.any() or frames.sum() < 2 * FRAMES_A_WAVE:
         return np.zeros(terms)
     values = flux[frames] - np.median(flux[frames])
     waves, octave = _waves(time[frames])

@@ -7,6 +7,9 @@ from math import factorial
 
 import numpy as np
 
+SINGLE = (10, 22)
+"""Distances along rows and columns up to which pixels stand alone and in 2 x 2; 4 x 4 beyond, px."""
+
 STRUCTURE = 0.1
 """Length over which a star's image changes, px: sets how fast powers of the motion matter less."""
 
@@ -28,6 +31,79 @@ LEAST_SEGMENT = 0.1
 """Part of the frames that a segment must hold."""
 
 
+def sky_shapes(row, column, radius):
+    """Level, slopes and curvature of the sky over a halo, (6, pixels), of about unit size.
+
+    Parameters
+    ----------
+    row, column : ndarray (pixels,)
+        Distances from the star, px.
+    radius : float
+        Of the halo, px.
+    """
+    row, column = row / radius, column / radius
+    return np.stack([np.ones_like(row), 2 * row, 2 * column, 3 * row ** 2 - 0.75, 4 * row * column,
+                     3 * column ** 2 - 0.75])
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Pixels of a stamp in groups that are summed: singly near the star, the more the farther away.
+
+    Far from a star its light and its noise change slowly, so that hardly anything is lost.
+
+    Attributes
+    ----------
+    row, column : ndarray (pixels,) of int
+        Pixels of the stamp, group after group.
+    first : ndarray (groups,) of int
+        Where the groups begin.
+    """
+
+    row: np.ndarray
+    column: np.ndarray
+    first: np.ndarray
+
+    @classmethod
+    def around(cls, row, column, kept):
+        """Groups of pixels around a place on a stamp.
+
+        Parameters
+        ----------
+        row, column : int
+            The star's pixel of the stamp.
+        kept : ndarray (rows, columns) of bool
+            The pixels.
+        """
+        rows, columns = np.nonzero(kept)
+        down, right = rows - row, columns - column
+        away = np.maximum(np.abs(down), np.abs(right))
+        size = 2 ** np.searchsorted(SINGLE, away)
+        order = np.lexsort((right // size, down // size, size))
+        label = np.stack([size, down // size, right // size])[:, order]
+        new = np.concatenate([[True], (np.diff(label, axis=1) != 0).any(axis=0)])
+        return cls(rows[order], columns[order], np.flatnonzero(new))
+
+    @property
+    def number(self):
+        """Pixels in each group, (groups,)."""
+        return np.diff(np.append(self.first, self.row.size))
+
+    def sums(self, image):
+        """Sums of images or cubes (rows, columns, ...) over the groups, (groups, ...)."""
+        return np.add.reduceat(image[self.row, self.column], self.first, axis=0)
+
+    def samples(self, cube):
+        """The first pixel of every group, (groups, ...)."""
+        return cube[self.row[self.first], self.column[self.first]]
+
+    def spread(self, values, shape):
+        """An image of values (groups,) that hold for every pixel of a group."""
+        made = np.zeros(shape)
+        made[self.row, self.column] = np.repeat(values, self.number)
+        return made
+
+
 @dataclass(frozen=True)
 class HaloPixels:
     """Pixels of a halo, less the model of the star at its mean flux, of its neighbours and the sky.
@@ -35,7 +111,7 @@ class HaloPixels:
     Attributes
     ----------
     rest : ndarray (pixels, times) float32
-        e-/s; 0 where there is no number.
+        e-/s; 0 where there is no number. A pixel may be a group of some (`Groups`).
     missing : pair of ndarray (n,) or None
         Pixel and frame of every missing number.
     variance : ndarray (pixels,)
@@ -50,10 +126,15 @@ class HaloPixels:
         Change of that fraction by the motion, as the model has it.
     trusted : ndarray (pixels,) of bool
         Where the model is believed.
-    nuisances : ndarray (3, pixels)
-        Sky (ones), and change of all light by a displacement of the stars in row and column, e-/s a px.
+    clear : ndarray (pixels,) of bool
+        What surely holds no charge of others.
+    nuisances : ndarray (nuisances, pixels)
+        What may change from frame to frame: all light by a displacement of the stars in row and in
+        column, e-/s a px; the sky by `SKY`.
     shapes : ndarray (shapes, pixels)
         What errors of the star's place and motion may add to the profile: its derivatives.
+    shift : ndarray (times, 2)
+        Motion against the mean image, px.
     basis : ndarray (times, terms)
         Powers of the motion, `motion_basis`.
     good : ndarray (times,) of bool
@@ -68,27 +149,36 @@ class HaloPixels:
     model: np.ndarray
     response: np.ndarray
     trusted: np.ndarray
+    clear: np.ndarray
     nuisances: np.ndarray
     shapes: np.ndarray
+    shift: np.ndarray
     basis: np.ndarray
     good: np.ndarray
     segment: np.ndarray
 
-    def orthonormal(self, frames):
-        """The basis made orthonormal over some frames: zero in all others, and everywhere, (times, terms)."""
-        if not self.basis.shape[1]:
-            return self.basis, self.basis
-        _, triangle = np.linalg.qr(self.basis[frames])
-        scale = np.abs(np.diag(triangle))
-        kept = scale > 1e-6 * scale.max(initial=1e-30)
-        basis = self.basis[:, kept]
-        _, triangle = np.linalg.qr(basis[frames])
-        everywhere = np.linalg.solve(triangle.T, basis.T).T
-        return np.where(frames[:, None], everywhere, 0.0), everywhere
+    def of(self, frames):
+        """The same of some frames, all of which count."""
+        if frames.all() and self.good.all():
+            return self
+        missing = None
+        if self.missing is not None:
+            inside = frames[self.missing[1]]
+            missing = self.missing[0][inside], (np.cumsum(frames) - 1)[self.missing[1][inside]]
+        return replace(self, rest=self.rest[:, frames], missing=missing, response=self.response[:, frames],
+                       shift=self.shift[frames], basis=self.basis[frames], good=self.good[frames] | True,
+                       segment=self.segment[frames])
 
-    def with_noise(self, variance):
-        """The same with another expected noise."""
-        return replace(self, variance=variance)
+    def orthonormal(self):
+        """The basis made orthonormal over all frames, (times, terms), and the matrix that does it."""
+        count = self.basis.shape[1]
+        if not count:
+            return self.basis, np.zeros((0, 0))
+        scale = np.abs(np.diag(np.linalg.qr(self.basis, mode='r')))
+        kept = np.flatnonzero(scale > NEGLIGIBLE * scale.max())
+        turn = np.zeros((count, kept.size))
+        turn[kept] = np.linalg.inv(np.linalg.qr(self.basis[:, kept], mode='r'))
+        return self.basis @ turn, turn
 
 
 def find_segments(time, good, cadence):

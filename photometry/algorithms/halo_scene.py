@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from photometry.algorithms import halo_level, masks, scene
-from photometry.algorithms.halo_pixels import HaloPixels, motion_basis
+from photometry.algorithms.halo_pixels import HaloPixels, motion_basis, sky_shapes
 
 MODEL_ERROR = 0.01
 """Relative error of the model that tempers the weights of bright pixels in the scene."""
@@ -184,18 +184,20 @@ def _slopes(prf, mean, chosen, stamp):
     return np.stack([np.tensordot(mean.flux[chosen], slope, 1) for slope in (down, right)])
 
 
-def make_pixels(images, errors, known, kept, star, segment):
+def make_pixels(images, variance, known, groups, clear, star, segment):
     """The pixels of a halo for `halo.measure`.
 
     Parameters
     ----------
-    images : ndarray (pixels, times)
+    images : ndarray (rows, columns, times)
         e-/s; NaN where unknown.
-    errors : ndarray (pixels,)
-        Variance of a pixel in one frame.
+    variance : ndarray (rows, columns)
+        Of a pixel in one frame.
     known : HaloScene
-    kept : ndarray (rows, columns) of bool
+    groups : photometry.algorithms.halo_pixels.Groups
         The pixels.
+    clear : ndarray (rows, columns) of bool
+        Pixels that surely hold no charge of others.
     star : photometry.algorithms.halo_star.MovingStar
     segment : ndarray (times,) of int
 
@@ -203,28 +205,37 @@ def make_pixels(images, errors, known, kept, star, segment):
     -------
     HaloPixels
     """
-    level, good, shift = known.level, star.good, star.shift
-    rim = halo_level.is_rim(level.row, level.column, known.stamp)[kept]
-    model = known.template[kept]
-    profile = _profile(known.image[kept], level, model, errors / max(good.sum(), 1), rim)
+    level, good, stamp = known.level, star.good, known.stamp
+    variance, model = groups.sums(variance), groups.sums(known.template)
+    rim = groups.samples(halo_level.is_rim(level.row, level.column, stamp))
+    profile = _profile(groups.sums(known.image), level, model, variance / max(good.sum(), 1), rim)
     # Motion changes the light that is there by the part that the model says.
-    response = star.follow(level.row, level.column, kept)
+    response = star.follow(level.row, level.column, groups)
     response *= (profile / np.maximum(model, 1e-12)).astype('float32')[:, None]
     response -= profile.astype('float32')[:, None]
-    rest = images.astype('float32')
-    rest -= (known.others + known.sky)[kept].astype('float32')[:, None]
-    rest -= np.float32(level.flux) * (response + profile.astype('float32')[:, None])
-    others = known.slopes[:, kept]
-    if others.any():
-        rest -= others.T.astype('float32') @ shift.T.astype('float32')
+    rest = groups.sums(images)
+    others = np.stack([groups.sums(slope) for slope in known.slopes])
+    shift = star.shift.T.astype('float32')
+    static = groups.sums(known.others + known.sky) + level.flux * profile
+    rest -= others.T.astype('float32') @ shift + static.astype('float32')[:, None]
+    rest -= np.float32(level.flux) * response
     missing = None
     if not np.isfinite(rest.sum()):
         missing = np.nonzero(~np.isfinite(rest))
         rest[missing] = 0
-    shapes = np.stack(star.prf.render(level.row, level.column, known.stamp, derivatives=2))[1:, 0][:, kept]
-    nuisances = np.stack([np.ones(len(model)), *(known.own_slopes[:, kept] + others)])
-    return HaloPixels(rest, missing, errors, level.flux, profile, model, response, ~rim, nuisances, shapes,
-                      motion_basis(shift, good, segment), good, segment)
+    shapes = star.prf.render(level.row, level.column, stamp, derivatives=2)[1:]
+    own = np.stack([groups.sums(slope) for slope in known.own_slopes])
+    return HaloPixels(rest, missing, variance, level.flux, profile, model, response, ~rim,
+                      groups.samples(clear), np.concatenate([own + others, _sky(level, stamp, groups)]),
+                      np.stack([groups.sums(shape[0]) for shape in shapes]), star.shift,
+                      motion_basis(star.shift, good, segment), good, segment)
+
+
+def _sky(level, stamp, groups):
+    """Shapes that the sky may have, (6, groups)."""
+    down, right = groups.row + stamp.row_min - level.row, groups.column + stamp.col_min - level.column
+    shapes = sky_shapes(down, right, np.hypot(down, right).max())
+    return np.add.reduceat(shapes, groups.first, axis=1)
 
 
 def _profile(image, level, model, noise, rim):

@@ -52,28 +52,31 @@ class MovingStar:
             planes[0] += (self._far(row, column, frame) - planes[0]) / self.good.sum()
         return planes[:3]
 
-    def follow(self, row, column, kept):
-        """Fraction of the light in some pixels of the stamp in every frame.
+    def follow(self, row, column, groups):
+        """Fraction of the light in groups of pixels in every frame.
 
         Parameters
         ----------
-        kept : ndarray (rows, columns) of bool
+        row, column : float
+        groups : photometry.algorithms.halo_pixels.Groups
+            Those in the core are single pixels.
 
         Returns
         -------
-        ndarray (pixels, times) float32
+        ndarray (groups, times) float32
         """
-        planes = np.stack(self.prf.render(row, column, self.stamp, derivatives=2))[:, 0][:, kept]
+        planes = self.prf.render(row, column, self.stamp, derivatives=2)
+        planes = np.stack([groups.sums(plane[0]) for plane in planes])
         made = planes.T.astype('float32') @ _powers(self.shift).astype('float32')
         core, inside = self._core(row, column)
         if 0 not in core.shape:
             number = np.full(self.stamp.shape, -1)
-            number[kept] = np.arange(len(made))
+            number[groups.row[groups.first], groups.column[groups.first]] = np.arange(len(made))
             number = number[core.slices(self.stamp[::2])]
             cores = self._cores(row, column, self._near)[:, *inside][:, number >= 0]
             made[number[number >= 0][:, None], np.flatnonzero(self._near)] = cores.T
         for frame in np.flatnonzero(~self._near):
-            made[:, frame] = self._far(row, column, frame)[kept]
+            made[:, frame] = groups.sums(self._far(row, column, frame))
         return made
 
     def _core(self, row, column):

@@ -126,10 +126,18 @@ def fit(light, start, pairs, stay=STAY, iterations=ITERATIONS):
     return softmax(found.x)
 
 
-def fit_segments(light, start, frames, segment, **choices):
-    """`fit` for every segment by itself: (segments, pixels)."""
+def fit_segments(light, start, segment, **choices):
+    """`fit` for every segment by itself: (segments, pixels).
+
+    Parameters
+    ----------
+    light, start
+        As in `fit`.
+    segment : ndarray (times,) of int
+        Numbers from 0.
+    """
     made = []
     for number in range(int(segment.max()) + 1):
-        inside = frames & (segment == number)
+        inside = segment == number
         made.append(fit(light, start, pairs_of(inside), **choices) if inside.any() else start / start.sum())
     return np.stack(made)

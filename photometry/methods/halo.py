@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from photometry.algorithms import halo, halo_pixels, halo_scene, halo_star
+from photometry.algorithms import halo, halo_pixels, halo_scene, halo_star, self_template
 from photometry.core import units
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, NoGoodCadencesError
 from photometry.core.status import STATUS
@@ -18,9 +18,12 @@ logger = logging.getLogger(__name__)
 
 RADIUS = 20.0
 RADIUS_TMAG = 5.5
-GROWTH = 2.5
-RADII = (9.0, 30.0)
+GROWTH = 6.0
+RADII = (12.0, 45.0)
 """Radius of the halo at a Tmag, px, its growth for a star brighter by a magnitude, and its limits."""
+
+NEAR = 10.5
+"""Radius of the part of it that `sap_flux` sums, px."""
 
 LEAST_PIXELS = 25
 """Pixels that a halo must have."""
@@ -32,10 +35,15 @@ FAINT = 16.0
 """Magnitude of stars without one."""
 
 SEEN = 0.2
-"""Part of the light on the pixels below which a reader is told, of stars that saturate none."""
-
 SATURATING = 7.0
-"""Magnitude from which on stars are too faint for that."""
+"""Part of the light that the pixels must hold for a light curve without a remark, of stars
+fainter than a magnitude: brighter ones saturate theirs."""
+
+FOLLOWED = 4
+STANDING = 2e-4
+MOST_SHIFT = 2.0
+"""How often the motion is sought in the pixels themselves, below which motion (px) that is enough,
+and the most that is believed, px."""
 
 LEAST_MOTION = 0.9
 """Part of the good cadences whose motion must have been measured for a light curve without a remark."""
@@ -72,10 +80,9 @@ class HaloPhotometry(BasePhotometry):
             raise NoGoodCadencesError(f'TIC {self.starid}: every cadence is flagged.')
         self._scene = self._fit_scene()
         self._choose_pixels()
-        pixels = self._make_pixels()
+        pixels = self._follow_star() if sap.unmoved(self) else self._make_pixels()
         self.series = halo.measure(pixels, np.asarray(self.columns['time']), self._square(pixels))
-        self.weightmap = np.zeros(self.stamp.shape)
-        self.weightmap[self.final_phot_mask] = self.series.weights.mean(axis=0)
+        self.weightmap = self._groups.spread(self.series.weights.mean(axis=0), self.stamp.shape)
         self._fill(pixels)
         self._record(pixels)
         return self._verdict()
@@ -100,7 +107,7 @@ class HaloPhotometry(BasePhotometry):
         """The star alone in the mean image; its level from all pixels that are linear."""
         pixels = self.source.pixels
         peak = halo_scene.highest(self.images_cube, self.sumimage, pixels.good)
-        usable = self._known & ~halo_scene.spoilt(peak)
+        self._clear = usable = self._known & ~halo_scene.spoilt(peak)
         if usable.sum() < LEAST_PIXELS:
             raise NoFluxError(f'TIC {self.starid}: only {usable.sum()} pixels of the stamp can be used.')
         index = self.tile.stars_on(self.stamp)
@@ -121,7 +128,11 @@ class HaloPhotometry(BasePhotometry):
         kept = self._usable & (away <= self.radius)
         if kept.sum() < LEAST_PIXELS:
             raise NoFluxError(f'TIC {self.starid}: only {kept.sum()} pixels around the star can be used.')
-        self.final_phot_mask = self.final_position_mask = kept
+        row, column = (int(np.floor(place - first + 0.5)) for place, first
+                       in ((level.row, stamp.row_min), (level.column, stamp.col_min)))
+        self._groups = halo_pixels.Groups.around(row, column, kept)
+        near = kept & (away <= NEAR)
+        self.final_phot_mask = self.final_position_mask = near if near.any() else kept
 
     @cached_property
     def _shift(self):
@@ -130,11 +141,10 @@ class HaloPhotometry(BasePhotometry):
         return moved - moved[self.source.pixels.good].mean(axis=0)
 
     def _make_pixels(self):
-        good, kept = self.source.pixels.good, self.final_phot_mask
-        time = np.asarray(self.columns['time'])
+        good, time = self.source.pixels.good, np.asarray(self.columns['time'])
         segment = halo_pixels.find_segments(time, good, self.cadence / 86400)
-        pixels = halo_scene.make_pixels(self.images_cube[kept], self._variance[kept], self._scene, kept,
-                                        self._star, segment)
+        pixels = halo_scene.make_pixels(self.images_cube, self._variance, self._scene, self._groups,
+                                        self._clear, self._star, segment)
         self._light = light = float(pixels.model.sum())
         if light < LEAST_LIGHT:
             kind = NoFluxError if self.stamp.shape == self.default_stamp() else FluxOnEdgeError
@@ -142,8 +152,23 @@ class HaloPhotometry(BasePhotometry):
                        f'{100 * light:.2g} % of its light.')
         return pixels
 
+    def _follow_star(self):
+        """The pixels with the motion that they show themselves, where no other was measured."""
+        pixels = self._make_pixels()
+        for _ in range(FOLLOWED):
+            found, spread = self_template.displacements(pixels)
+            if spread.max() < STANDING:
+                break
+            shift = np.clip(self._shift + found, -MOST_SHIFT, MOST_SHIFT)
+            self._shift = shift - shift[self.source.pixels.good].mean(axis=0)
+            self.__dict__.pop('_star', None)
+            pixels = self._make_pixels()
+        return pixels
+
     def _square(self, pixels):
-        square = np.square(self.images_err_cube[self.final_phot_mask] * np.float32(sap.noise_gain(self)))
+        """Variances of the groups in every frame, those of a group all like that of its first pixel."""
+        square = np.square(self._groups.samples(self.images_err_cube))
+        square *= (self._groups.number * sap.noise_gain(self) ** 2).astype('float32')[:, None]
         if pixels.missing is not None:
             square[pixels.missing] = 0
         return np.nan_to_num(square, copy=False, nan=0.0)
@@ -157,28 +182,28 @@ class HaloPhotometry(BasePhotometry):
         centroid[:, 1] = place.row + self._shift[:, 0]
 
     def _record(self, pixels):
-        series, level = self.series, self._scene.level
+        series, judged, level = self.series, self.series.judgement, self._scene.level
         weights = np.abs(series.weights.mean(axis=0))
         own = float(weights @ pixels.profile) * level.flux
-        others = float(weights @ self._scene.others[self.final_phot_mask])
+        others = float(weights @ self._groups.sums(self._scene.others))
         self.details |= {
             'contamination': float(np.clip(others / (own + others), 0, 1)) if own + others > 0 else None,
             'throughput': float(pixels.model.sum()), 'neighbours': 'scene',
-            'mask_size': int(self.final_phot_mask.sum()), 'edge_flux': 0.0,
-            'overfit': series.overfit, 'halo_estimator': series.estimator, 'halo_kept': series.kept,
-            'halo_scatter': dict(series.scatter), 'halo_level_error': level.error,
+            'mask_size': self._groups.row.size, 'edge_flux': 0.0,
+            'overfit': judged.overfit, 'halo_estimator': judged.name, 'halo_kept': judged.kept,
+            'halo_scatter': dict(judged.scatter), 'halo_level_error': level.error,
             'merged_with': self._merged.tolist()}
         self.additional_headers |= {
-            'HALO_EST': (series.estimator, 'estimator of the flux'),
-            'HALO_NPX': (int(self.final_phot_mask.sum()), 'pixels of the halo'),
+            'HALO_EST': (judged.name, 'estimator of the flux'),
+            'HALO_NPX': (self._groups.row.size, 'pixels of the halo'),
             'HALO_RAD': (self.radius, '[px] its radius'),
             'HALO_LEV': (level.flux, '[e-/s] mean flux by the image of a star'),
             'HALO_LER': (level.error, '[e-/s] its error'),
-            'HALO_KEP': (series.kept, 'part of an injected slow signal that is left'),
-            'HALO_DRI': (series.drift, 'motion left in the light curve was taken away'),
-            'HALO_OVR': (series.overfit, 'scatter out of sample over that in the sample'),
+            'HALO_KEP': (judged.kept, 'part of an injected slow signal that is left'),
+            'HALO_DRI': (judged.drift, 'motion left in the light curve was taken away'),
+            'HALO_OVR': (judged.overfit, 'scatter out of sample over that in the sample'),
             'HALO_SEG': (len(series.weights), 'sets of weights')}
-        for name, scatter in series.scatter.items():
+        for name, scatter in judged.scatter.items():
             self.additional_headers[f'HALO_{name[:3].upper()}'] = (
                 scatter, f'[e-/s] scatter out of sample of {name}')
 
@@ -194,7 +219,7 @@ class HaloPhotometry(BasePhotometry):
     def _remarks(self, flux):
         """What is a bit fishy about the light curve, in sentences."""
         if sap.unmoved(self):
-            yield 'No motion of the stars was measured; the flux is not corrected for it.'
+            yield 'No motion of the stars was measured; it was taken from the star itself.'
         else:
             known = self.MovementKernel.known[self.source.pixels.good].mean()
             if known < LEAST_MOTION:
