@@ -35,8 +35,12 @@ UNLEARNED, TEACHERS = 0.03, 5
 SMEAR = 15
 """Half length of the piece of a column whose median is taken for its straps and trails, px."""
 
-LIKENESS, EVIDENT = 0.6, 0.9
+LIKENESS, EVIDENT = 0.6, 0.85
 """Part of the squares around a peak that a star must explain, and to be evident."""
+
+BLENDED, GLARING, FAIR = 0.3, 3.0, 0.7
+"""Part that a star must explain which is so many times brighter than it need be, for there may be two;
+how much fainter an evident one may be."""
 
 NEAREST = 1.0
 """Distance from a known star within which another is believed only if unmistakable, px."""
@@ -231,8 +235,10 @@ class _Field:
         for _ in range(rounds):
             before = stars
             stars, likeness = _Overlay(self, stars).improved()
+        bright = stars[:, 2] / self.at(self.limit, stars)
         kept = (np.abs(stars - before)[:, :2] < SETTLED).all(axis=1) & (stars[:, 2] < 1.3 * before[:, 2])
-        kept &= (likeness > LIKENESS) & (stars[:, 2] > self.at(self.limit, stars))
+        kept &= likeness > np.select([bright > GLARING, bright > 1, bright > FAIR],
+                                     [BLENDED, LIKENESS, EVIDENT], np.inf)
         kept &= (np.abs(stars[:, :2] - start) < 1.5).all(axis=1) & self._unmistakable(stars, likeness)
         inner, outer = self.stamp.grown(*[-EDGE] * 4), self.stamp.grown(*[EDGE] * 4)
         kept &= np.array([outer.contains(*star[:2]) for star in stars], dtype=bool)
@@ -248,18 +254,20 @@ class _Field:
         rival = np.where(near, self.known[None, :, 2], 0.0).max(axis=1)
         return ~near.any(axis=1) | ((stars[:, 2] > 0.5 * rival) & (likeness > EVIDENT))
 
+
 class _Overlay:
     """Stars laid over the residual, each to be improved while the others are taken away."""
 
     def __init__(self, field, stars):
         self.stars = stars.copy()
         self.origin = field.stamp.row_min - PAD, field.stamp.col_min - PAD
+        # of a star beyond the edge the pixels cannot tell how far away and how bright it is
+        beyond = EDGE + 0.4
+        self.limits = np.array(field.stamp[::2]) - beyond, np.array(field.stamp[1::2]) - 1 + beyond
         self.rest, self.weight = (np.pad(values, PAD) for values in (field.residual, field.weight))
         if len(stars):
-            limits = np.array([field.stamp[:2], field.stamp[2:]])
-            # a star that has wandered off stays on the pad, where it fits nothing
-            place = np.clip(stars[:, :2], limits[:, 0] - 1, limits[:, 1])
-            self.images, *first = field.prf.render_at(*place.T, EXTENT, derivatives=True)
+            self.images, *first = field.prf.render_at(*np.clip(stars[:, :2], *self.limits).T, EXTENT,
+                                                      derivatives=True)
             self.first = np.stack(first, axis=1) - self.origin
             for i in range(len(stars)):
                 self.rest[self._window(i)] -= stars[i, 2] * self.images[0][i]
@@ -290,6 +298,8 @@ class _Overlay:
                            np.ones(data.size)])
         solution = np.linalg.pinv((design * weight) @ design.T, hermitian=True) @ ((design * weight) @ data)
         step = np.clip(solution[1:3], -0.5, 0.5)
+        low, high = self.limits
+        step = np.clip(self.stars[i, :2] + step, low, high) - self.stars[i, :2]
         self.stars[i] += [*step, solution[0] - flux]
         rest -= solution[0] * (value + step[0] * down + step[1] * right)
         before = weight @ (data - weight @ data / max(weight.sum(), 1e-30)) ** 2

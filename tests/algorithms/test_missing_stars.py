@@ -90,6 +90,18 @@ def test_two_missing_neighbours_are_both_found(prf):
     np.testing.assert_allclose(found.flux, missing[2], rtol=0.05)
 
 
+def test_most_of_a_crowd_is_found(prf, wide):
+    stars = draw(10, count=130, faintest=16.0)
+    known = stars[2] > magnitude_to_flux(15.0)
+    lost = stars[:, ~known]
+    for truth in (prf, wide):
+        found = search(scene(stars, truth), stars[:, known], prf)
+        distance = np.hypot(found.row[:, None] - lost[0], found.column[:, None] - lost[1])
+        # blends are one star
+        assert (distance < 1.5).any(axis=1).all()
+        assert (distance < 0.75).any(axis=0).mean() > 0.65
+
+
 def test_straps_trails_and_gaps_are_no_stars(prf):
     stars = draw(6)
     image = scene(stars, prf)
