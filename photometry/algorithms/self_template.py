@@ -12,9 +12,9 @@ PASSES = 3
 """Rounds in which flux and motion terms are found in turn."""
 
 FREEDOM = 4.0
-ROUNDS = 10
+ROUNDS, SETTLED = 10, 0.05
 """Degrees of freedom of the t distribution by which pixels with a wrong model lose their vote,
-and rounds in which that is settled."""
+rounds in which that is settled at most, and the change of a vote that ends them."""
 
 UNTRUSTED = 1e4
 """What the noise of pixels is multiplied by at first where the model is not believed or charge may run."""
@@ -26,7 +26,7 @@ DOUBT = 10.0
 CERTAIN = 3.0
 """Standard errors by which the scatter of a pixel must exceed its noise to count."""
 
-SAMPLES = 400
+SAMPLES = 250
 """Frames that tell the noise of a pixel."""
 
 VARIABLE = 1e-3
@@ -255,7 +255,9 @@ def _consensus(pattern, pixels, variance):
         normal = power @ design.T + RIDGE * np.eye(len(design))
         common = np.linalg.solve(normal, power @ pattern)
         away = pattern - design.T @ common
-        vote = (FREEDOM + terms) / (FREEDOM + np.einsum('pk,pk->p', away, away) / variance)
+        before, vote = vote, (FREEDOM + terms) / (FREEDOM + np.einsum('pk,pk->p', away, away) / variance)
+        if np.abs(vote / before - 1).max() < SETTLED:
+            break
     influence = (np.linalg.solve(normal, power)[0] / scale[0])[:, None] * away
     return common[0] / scale[0], DOUBT ** 2 * influence.T @ influence
 
