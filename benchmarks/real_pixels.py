@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Real cutouts through the whole pipeline: zero points, hourly scatter, motion, residuals of the scene.
 
-    python benchmarks/real_pixels.py
+    python benchmarks/real_pixels.py --prf epsf
 
 Eight cutouts of 13 x 13 px of seven stars (tests/input/tesscut), of which the catalogue knows nothing but
 those seven. For every method: magnitude of 1 e-/s in FLUX, 1-h scatter, scatter from point to point and
@@ -11,6 +11,7 @@ the stars that stand alone, and drawn. For a star beside brighter ones: what the
 
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
 
+import dataclasses
 import shutil
 import sys
 import tempfile
@@ -107,11 +108,14 @@ def measure(star, method, folder):
 
 
 def movement(star):
-    """How the motion of a cube was measured and how large it is, mpx."""
+    """How the motion of a cube was measured and how large it is, mpx; what was learned of the PRF."""
     pixels = star.source.pixels
     kernel = pixels.movement_kernel[pixels.good][:, :2]
     steps = np.diff(kernel, axis=0)
-    return {'star': star.name, 'warpmode': pixels.warpmode, 'rms': 1e3 * np.nanstd(kernel, axis=0).max(),
+    learned = star.source.pixels.psf
+    return {'star': star.name, 'warpmode': pixels.warpmode, 'prf': star.source.prf_kind,
+            'left': () if learned is None else (learned.rms_before, learned.rms_after),
+            'rms': 1e3 * np.nanstd(kernel, axis=0).max(),
             'ptp': 1e3 * metrics.mad(steps[np.isfinite(steps)]) / np.sqrt(2)}
 
 
@@ -134,13 +138,20 @@ def profile(found):
                      else np.nan for ring in range(RINGS.size - 1)])
 
 
-def lost_star(folder, output):
+def options_of(folder, output, prf):
+    """What a worker is told."""
+    chosen = settings.load()
+    chosen = dataclasses.replace(chosen, photometry=dataclasses.replace(chosen.photometry, prf=prf))
+    return JobOptions(str(folder), str(output), chosen, overwrite=True)
+
+
+def lost_star(folder, output, prf):
     """Figures of the star beside brighter ones with and without the stars that its scene adds."""
     found = []
     for passes in (0, tile_module.PASSES):
         before, tile_module.PASSES = tile_module.PASSES, passes
         try:
-            with WorkerContext(JobOptions(str(folder), str(output), overwrite=True)) as context:
+            with WorkerContext(options_of(folder, output, prf)) as context:
                 star, = (star for star in stars_of(context, folder) if star.starid == LOST)
                 found += [measure(star, method, output) | {'added': int(star.tile.added.row.size)}
                           for method in METHODS]
@@ -178,11 +189,13 @@ def draw(path, stars, profiles):
 def main():
     parser = record.parser(__doc__, 'real_pixels')
     parser.add_argument('--picture', type=Path, default=record.FOLDER / 'real_pixels.png', help='PNG file')
+    parser.add_argument('--prf', choices=('epsf', 'prf'), default=settings.load().photometry.prf,
+                        help='model of a star, instead of the setting')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         prepare(folder)
-        with WorkerContext(JobOptions(str(folder), str(folder / 'out'))) as context:
+        with WorkerContext(options_of(folder, folder / 'out', options.prf)) as context:
             stars = list(stars_of(context, folder))
             curves = [measure(star, method, folder / 'out') for star in stars for method in METHODS]
             motions = [movement(star) for star in stars]
@@ -193,7 +206,7 @@ def main():
             added = {star.name: np.stack(star.tile.added, axis=1).tolist() for star in stars}
             options.picture.parent.mkdir(parents=True, exist_ok=True)
             draw(options.picture, stars, profiles)
-        lost = lost_star(folder, folder / 'lost')
+        lost = lost_star(folder, folder / 'lost', options.prf)
     missed = report(curves, motions, profiles, added, lost)
     record.save(options.output, {
         'curves': curves, 'motions': motions, 'added': added, 'lost': lost, 'missed': missed,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from photometry.algorithms import epsf_basis as basis
-from photometry.algorithms import epsf_blocks, epsf_normal, epsf_prior, epsf_scene
+from photometry.algorithms import epsf_blocks, epsf_few, epsf_normal, epsf_prior, epsf_scene, wing
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms.prf import PRF, Wing
 from photometry.core.stamp import Stamp
@@ -16,7 +16,7 @@ from photometry.core.stamp import Stamp
 logger = logging.getLogger(__name__)
 
 LEAST_SIDE, LEAST_STARS = 64, 20
-"""Pixels of a side and stars to learn from below which nothing is learned."""
+"""Pixels of a side and stars to learn from below which only a few numbers are learned."""
 
 ROUNDS = 4
 """Alternations of the PRF with fluxes, places, sky and the power law of the wing."""
@@ -96,12 +96,25 @@ def learn(image, row, column, tmag, official, *, origin=(0, 0), exposure=1e6, bl
         are predicted no better than by the official PRF.
     """
     limits = Stamp(origin[0], origin[0] + image.shape[0], origin[1], origin[1] + image.shape[1])
-    if min(limits.shape) < LEAST_SIDE:
+    stars = np.array([row, column, tmag], dtype='f8')
+    stars = stars[:, np.isfinite(stars).all(axis=0)]
+    made = None
+    if min(limits.shape) >= LEAST_SIDE:
+        made = _School(image, stars, official, limits, exposure, blur).learn()
+    return made or _learn_from_few(image, stars, official, limits, exposure, blur)
+
+
+def _learn_from_few(image, stars, official, limits, exposure, blur):
+    """As `learn`, of a field that tells no more than a few numbers."""
+    if not epsf_few.LEAST_SIDE <= min(limits.shape) <= max(limits.shape) <= epsf_few.MOST_SIDE:
         return None
-    stars = [np.asarray(values, dtype='f8') for values in (row, column, tmag)]
-    known = np.isfinite(stars).all(axis=0)
-    school = _School(image, [values[known] for values in stars], official, limits, exposure, blur)
-    return school.learn()
+    base = surrounding(official, limits)
+    law = wing.fit_wing(image, *stars, PRF(base), limits[::2])
+    found = epsf_few.learn(image, stars, base, limits, exposure, blur, law)
+    if found is None:
+        return None
+    return EffectivePRF(found.samples.astype('f4'), base.row, base.column, law, found.stars, 0,
+                        found.rms_before, found.rms_after)
 
 
 class _School:

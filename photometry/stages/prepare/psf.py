@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.algorithms import epsf, motion
+from photometry.algorithms import epsf, epsf_few, motion
 from photometry.algorithms.prf import PRF, Wing
 from photometry.files.cube_psf import LearnedPRF
 from photometry.files.prf import load_prf
@@ -12,7 +12,7 @@ from photometry.files.prf import load_prf
 
 def places(limits, key):
     """Rows and columns for which a PRF may be learned; None where the pixels are too few."""
-    if min(limits.shape) < epsf.LEAST_SIDE:
+    if min(limits.shape) < epsf_few.LEAST_SIDE:
         return None
     found = epsf.surrounding(load_prf(*key), limits)
     return found.row, found.column
