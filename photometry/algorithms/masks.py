@@ -8,6 +8,12 @@ SATURATION = 7.5e4
 """Mean image above which a pixel counts as saturated, e-/s. Full well is 1e5 e-/s
 (2e5 e- in 2 s); motion blurs the edge of a trail."""
 
+PEAK_SATURATION = 9e4
+"""The same in a single frame, e-/s."""
+
+MAY_FILL = 0.2
+"""Part of `SATURATION` in the mean from which on a pixel may be full, or hold charge, in some frame."""
+
 BLEED_REACH = 3
 """Pixels beyond both ends of a saturated run that may hold part of its charge."""
 
@@ -92,6 +98,34 @@ def saturated(image, level=SATURATION):
     return np.asarray(image) > level
 
 
+def may_fill(image):
+    """Pixels of a mean image that are looked at frame by frame, (rows, columns) of bool."""
+    return bleeding(saturated(image, MAY_FILL * SATURATION))  # the others are never near it
+
+
+def ever_full(image, images, good):
+    """Pixels that are full in some frame: where the star moves, trails grow and shrink.
+
+    Parameters
+    ----------
+    image : ndarray (rows, columns)
+        Mean image, e-/s.
+    images : ndarray (rows, columns, times)
+        e-/s; NaN counts as dark.
+    good : ndarray (times,) of bool
+        Frames that count.
+
+    Returns
+    -------
+    ndarray (rows, columns) of bool
+    """
+    full = saturated(image)
+    some = may_fill(image) & ~full
+    if some.any() and good.any():
+        full[some] = (images[some][:, good] > PEAK_SATURATION).any(axis=-1)
+    return full
+
+
 def bleeding(full, reach=BLEED_REACH):
     """Saturated pixels with those along their columns that may hold their charge.
 
@@ -109,13 +143,13 @@ def bleeding(full, reach=BLEED_REACH):
     return wide
 
 
-def bleed_mask(image, start, level=SATURATION, reach=BLEED_REACH):
+def bleed_mask(full, start, reach=BLEED_REACH):
     """Bleed trails that belong to the star on a pixel.
 
     Parameters
     ----------
-    image : ndarray (rows, columns)
-        Mean image, e-/s.
+    full : ndarray (rows, columns) of bool
+        Saturated pixels.
     start : tuple of int
         (row, column) of the star.
 
@@ -124,7 +158,6 @@ def bleed_mask(image, start, level=SATURATION, reach=BLEED_REACH):
     ndarray (rows, columns) of bool
         Empty when no saturated pixel lies within a pixel of ``start``.
     """
-    full = saturated(image, level)
     near = np.zeros_like(full)
     near[max(start[0] - 1, 0):start[0] + 2, max(start[1] - 1, 0):start[1] + 2] = True
     seeds = np.argwhere(full & near)

@@ -34,6 +34,8 @@ class AperturePhotometry(BasePhotometry):
         self.chosen = sap.choose_mask(self)
         total, error = sap.fill_sums(self, self.chosen.mask, self.chosen.weights)
         self._fill_flux(total, error)
+        if self.chosen.trail.any():
+            sap.clean_motion(self)
         good = self.source.pixels.good
         self._level = metrics.median(metrics.finite(self.columns['flux'][good]))
         sap.record(self, self.chosen, self._level)

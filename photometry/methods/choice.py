@@ -221,7 +221,7 @@ def _saturated(photometry):
         return 0
     row, column = (int(np.floor(axis + 0.5)) for axis in (photometry.target_pos_row_stamp,
                                                           photometry.target_pos_column_stamp))
-    return int(masks.bleed_mask(photometry.sumimage, (row, column)).sum())
+    return int(masks.bleed_mask(masks.saturated(photometry.sumimage), (row, column)).sum())
 
 
 def _displacement(photometry):

@@ -19,6 +19,9 @@ SATURATING = 1.5e5
 SEEN = 0.5
 """Part of the star's light on pixels that can be used below which a reader is told."""
 
+WHOLE = 0.95
+"""Part of its light that is seen of a star without full pixels, at least."""
+
 
 class LinearPSF(BasePhotometry):
     """The star's part of its tile's scene (docs/methods/scene.md).
@@ -39,6 +42,8 @@ class LinearPSF(BasePhotometry):
         if drowned or not np.isfinite(flux[self.source.pixels.good]).any():
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
+        if bright and tile.mean.seen[self._place] < WHOLE:
+            sap.clean_motion(self)
         aperture = self._sum_pixels()
         if aperture is not None:
             sap.record(self, aperture, float(np.nanmedian(flux[self.source.pixels.good])))

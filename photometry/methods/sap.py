@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from photometry.algorithms import apertures, k2p2, masks
+from photometry.algorithms import apertures, halo_drift, k2p2, masks
 from photometry.core.coordinates import ccd_output
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
 from photometry.core.quality import PixelFlag
@@ -27,6 +27,10 @@ SKY_ERROR = 0.05
 
 SLACK = 0.05
 """Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
+
+SLOPE_ERROR = {'aperture': 0.003, 'linpsf': 0.1}
+"""Change of the flux of a star that bleeds by motion of a pixel that is left in it, as a part
+of it: charge that runs stays in a sum, what is missing beside it must be modelled."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,11 @@ def _make(photometry):
 
 
 def _attempt(photometry, usable):
-    settings, image = photometry.settings.aperture, photometry.sumimage
+    settings = photometry.settings.aperture
     light = StampLight.of(photometry)
     expected = max(light.flux, 1.0) * light.template
     variance = np.where(usable, photometry.cutout.variance, np.inf)
-    full = masks.saturated(image)
+    full = _full(photometry)
     own_trail = expected.max() > masks.SATURATION / 2
     if not own_trail and full.any():
         # Charge of a brighter star runs there, which no model of the light follows.
@@ -157,11 +161,19 @@ def _attempt(photometry, usable):
     trail = np.zeros_like(mask)
     if own_trail:
         start = tuple(np.unravel_index(np.argmax(np.where(mask, expected, 0)), mask.shape))
-        trail = masks.bleed_mask(image, start) & np.isfinite(variance)
+        trail = masks.bleed_mask(full, start) & np.isfinite(variance)
         mask = mask | trail
     weights = (apertures.optimal_weights(expected, variance, mask, trail) if settings.weighting
                else mask.astype('float64'))
     return Aperture(mask, weights, trail, light, jitter_of(photometry), remark)
+
+
+def _full(photometry):
+    """Pixels of the stamp that are full in some good frame, (rows, columns) of bool."""
+    image = photometry.sumimage
+    if not masks.may_fill(image).any():
+        return np.zeros(image.shape, dtype=bool)
+    return masks.ever_full(image, photometry.images_cube, photometry.source.pixels.good)
 
 
 def _snr(photometry, light, expected, variance):
@@ -249,6 +261,18 @@ def noise_gain(photometry):
     """True noise over what the uncertainties of the mission say."""
     info = photometry.source.pixels.info
     return apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
+
+
+def clean_motion(photometry):
+    """Take what motion leaves in FLUX of a star that saturates, of whose image the best part is unseen."""
+    columns, good = photometry.columns, photometry.source.pixels.good
+    error = float(np.nanmedian(columns['flux_err'][good])) if good.any() else np.nan
+    if unmoved(photometry) or not error > 0:
+        return
+    flux, time, motion = (np.array(columns[name]) for name in ('flux', 'time', 'pos_corr'))
+    columns['flux'][:], kept = halo_drift.cleaned(flux, time, motion[:, ::-1], good, error,
+                                                  SLOPE_ERROR[photometry.method])
+    photometry.additional_headers['MOT_KEPT'] = (kept, 'part of a slow signal that outlives cleaning')
 
 
 def edge_flux(image, mask):

@@ -75,10 +75,22 @@ def test_a_bleed_trail_belongs_to_its_star():
     image = np.zeros((30, 20))
     image[8:20, 10], image[12:16, 11] = 9e4, 9e4
     image[5:9, 2] = 9e4
-    found = masks.bleed_mask(image, (14, 10), level=8e4, reach=2)
+    found = masks.bleed_mask(masks.saturated(image), (14, 10), reach=2)
     assert found[6:22, 10].all() and found[10:18, 11].all()
     assert not found[:, 2].any() and not found[5, 10] and not found[22, 10]
-    assert not masks.bleed_mask(image, (25, 18), level=8e4).any()
+    assert not masks.bleed_mask(masks.saturated(image), (25, 18)).any()
+
+
+def test_pixels_are_full_when_they_are_in_any_good_frame():
+    mean, images = np.full((12, 5), 100.0), np.full((12, 5, 30), 100.0)
+    mean[3:6, 2], images[3:6, 2] = 1e5, 1e5
+    mean[6, 2], images[6, 2, 4] = 4e4, 1e5
+    mean[7, 2], images[7, 2, 5] = 4e4, 1e5
+    mean[2, 2], images[2, 2] = 7e4, 7e4
+    good = np.arange(30) != 5
+    found = masks.ever_full(mean, images, good)
+    assert found[3:7, 2].all() and found.sum() == 4
+    assert (masks.ever_full(mean, images, ~good & False) == masks.saturated(mean)).all()
 
 
 def test_touched_sides_and_edge_pixels():

@@ -1,0 +1,59 @@
+"""Stars that saturate, by every method: errors that are those of the scatter, trails that grow and shrink."""
+
+import numpy as np
+import pytest
+import simulated
+
+from photometry.algorithms import masks, metrics
+from photometry.core.stamp import Stamp
+from photometry.methods.aperture import AperturePhotometry
+from photometry.methods.linpsf import LinearPSF
+
+STAMP = Stamp(1000, 1080, 700, 770)
+FRAMES = 240
+CLIPPED = 0.918
+"""What the double draws over what FLUX_ERR allows for: it does not clip cosmic rays."""
+
+
+def sector_of(**choices):
+    """A star that bleeds, beside some that show the motion."""
+    return simulated.simulate([1038.3, 1062.1, 1015.2], [734.4, 752.3, 711.8], [4.5, 9.0, 9.5], stamp=STAMP,
+                              frames=FRAMES, **choices)
+
+
+def measured(method, sector, folder, spoil=None):
+    with simulated.worker(sector, folder) as context:
+        context.close = lambda: None
+        photometry = method.from_task(simulated.task(1000), context)
+        if spoil:
+            spoil(photometry)
+        photometry.photometry()
+        return photometry
+
+
+def flux_of(photometry):
+    return np.asarray(photometry.columns['flux'])[photometry.source.pixels.good]
+
+
+@pytest.mark.parametrize('method', [AperturePhotometry, LinearPSF])
+def test_errors_are_those_of_the_scatter(method, tmp_path):
+    photometry = measured(method, sector_of(jitter=0.02), tmp_path)
+    error = CLIPPED * np.median(photometry.columns['flux_err'])
+    assert error / metrics.mad(flux_of(photometry)) == pytest.approx(1, abs=0.2)
+
+
+def test_a_wrong_place_does_no_harm(tmp_path):
+    def astray(photometry):
+        photometry.tile.mean.row[0] += 0.1
+    photometry = measured(AperturePhotometry, sector_of(jitter=0.02), tmp_path, astray)
+    error = CLIPPED * np.median(photometry.columns['flux_err'])
+    assert error / metrics.mad(flux_of(photometry)) == pytest.approx(1, abs=0.2)
+    assert photometry.additional_headers['MOT_KEPT'][0] > 0.9
+
+
+def test_the_trail_holds_all_that_is_ever_full(tmp_path):
+    photometry = measured(AperturePhotometry, sector_of(jitter=0.15), tmp_path)
+    good = photometry.source.pixels.good
+    full = masks.ever_full(photometry.sumimage, photometry.images_cube, good)
+    assert full.sum() > masks.saturated(photometry.sumimage).sum()
+    assert photometry.chosen.trail[full].all()
