@@ -17,11 +17,11 @@ logger = logging.getLogger(__name__)
 LEAST_SIDE, MOST_SIDE = 11, 100
 """Sides of an image from and up to which its stars are looked at, px."""
 
-FORMS = {(2, 0): 0.03, (1, 1): 0.03, (0, 2): 0.03, (3, 0): 0.02, (2, 1): 0.02, (1, 2): 0.02, (0, 3): 0.02}
+FORMS = {(2, 0): 0.06, (1, 1): 0.06, (0, 2): 0.06, (3, 0): 0.04, (2, 1): 0.04, (1, 2): 0.04, (0, 3): 0.04}
 """Derivatives by row and column that a PRF may hold of the official one, with the standard deviations
 that are expected: smearing along and across (half the variance, px^2), lopsidedness (px^3)."""
 
-STRETCH = 0.02
+STRETCH = 0.04
 """Standard deviation of its stretches and shears, parts."""
 
 FLUX_SPREAD, PLACE_SPREAD = 0.5, 0.1
@@ -58,7 +58,7 @@ NEAREST = 0.75
 CENTRE_SKY = 0.01
 """Sky over star, as a part of its light, in the fit that defines where a star stands."""
 
-PRICE, LARGEST = 2.0, 1.5
+PRICE, LARGEST = 2.0, 1.2
 """Chi square that each form must explain (what left-out pixels would ask on average, Akaike 1974); rms of the
 forms over what is expected from which it is no PRF but two stars in one."""
 

@@ -71,7 +71,7 @@ def test_forms_hold_no_light_and_move_no_star():
     assert np.abs(images.sum(axis=(2, 3))).max() < 1e-9
     # nor light that changes with the star's phase within its pixel
     sums = images.reshape(11, 4, 13, 9, 13, 9).sum(axis=(2, 4))
-    assert np.abs(sums * spread[:, None, None, None]).max() < 1e-3
+    assert np.abs(sums * spread[:, None, None, None]).max() < 2e-3
     weight = 1 / (np.maximum(samples, 0) + epsf_few.CENTRE_SKY)
     for slope in np.gradient(samples, axis=(1, 2)):
         assert np.abs((weight * slope * images).sum(axis=(2, 3))).max() < 1e-6
@@ -79,8 +79,8 @@ def test_forms_hold_no_light_and_move_no_star():
 
 def test_two_stars_in_one_are_no_prf():
     official, stamp = load_prf(5, 2, 2), Stamp(900, 913, 950, 963)
-    row, column = np.array([906.1, 906.9]), np.array([956.3, 957.3])
-    image = np.tensordot([6e3, 3e3], PRF(official).render(row, column, stamp), 1)
+    row, column = np.array([906.1, 906.95]), np.array([956.3, 957.4])
+    image = np.tensordot([6e3, 2e3], PRF(official).render(row, column, stamp), 1)
     assert epsf.learn(image, row[:1], column[:1], [10.5], official, origin=ORIGIN) is None
 
 
