@@ -83,7 +83,7 @@ class Judgement:
     scatter : dict
         Scatter out of sample of each that was tried, e-/s; empty when nothing was held out.
     overfit : float
-        Scatter out of sample over that in the sample, at least 1.
+        Scatter out of sample over that in the sample when all frames are fitted, at least 1.
     kept : float
         Part of an injected slow signal that is left.
     drift : bool
@@ -218,7 +218,8 @@ def judge(pixels, time, methods):
         if _better(changes[name][0], changes[held][0]):
             held = name
     scatter = {name: _scatter(found[0]) for name, found in changes.items()}
-    overfit = max(scatter[held] / max(_scatter(changes[held][1]), 1e-30), 1.0)
+    # Twice as many frames are fitted in the end: the excess in variance is half as large then.
+    overfit = np.sqrt(max(scatter[held] / max(_scatter(changes[held][1]), 1e-30), 1.0))
     kept, drift = (1.0, False) if held == 'prf' else signal_kept(some, time[learned], tried[held])
     return Judgement(held, scatter, float(overfit), kept, drift)
 

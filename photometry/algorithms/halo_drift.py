@@ -6,13 +6,19 @@ import numpy as np
 
 from photometry.algorithms import metrics
 
-MOST_WAVES = 64
+MOST_WAVES = 40
 FRAMES_A_WAVE = 8
 """Cosines that describe slow variability at most, and frames that each needs."""
 
-ROUNDS = 9
+TURNS, ROUNDS = 3, 4
 FREEDOM = 4.0
-"""Rounds of the fit, and degrees of freedom of its noise."""
+"""Turns in which frames are weighed, rounds of the fit in each, and degrees of freedom of its noise."""
+
+STARTS = (0.1, 1e-3)
+"""Sizes of the waves at first, over the noise, of the models that are compared."""
+
+CONSPIRACY = 8.0
+"""By how much greater the logarithm of the evidence must be that a star does the opposite of motion."""
 
 PERIODS = (1.5, 3.0, 8.0)
 LEAST_SIGNAL = 3.0
@@ -125,7 +131,7 @@ def leftover(flux, time, basis, doubt, error):
     waves, octave = _waves(time[frames])
     design = np.concatenate([basis[frames], waves, np.ones((values.size, 1))], axis=1)
     noise = max(error, metrics.mad(np.diff(values)) / np.sqrt(2))
-    return _evidence(values, design, doubt, octave, noise)
+    return _likeliest(values, design, doubt, octave, noise)
 
 
 def _waves(time):
@@ -136,27 +142,61 @@ def _waves(time):
     return np.sqrt(2) * np.cos(np.outer(phase, count)), np.floor(np.log2(count)).astype(int)
 
 
-def _evidence(values, design, doubt, octave, noise):
-    """Motion terms at the powers of the waves that make the data most likely."""
-    terms, size = len(doubt), design.shape[1]
-    prior = np.zeros((size, size))
-    prior[:terms, :terms] = np.linalg.inv(doubt + 1e-6 * np.trace(doubt) / terms * np.eye(terms)
-                                          + 1e-12 * noise ** 2 * np.eye(terms))
-    power = np.full(octave.max() + 1, (0.1 * noise) ** 2)
-    count = np.bincount(octave)
+def _likeliest(values, design, doubt, octave, noise):
+    """Motion terms of the model of the greatest evidence.
+
+    A star hardly does the opposite of what motion does: its waves have no more power than the
+    light curve shows as it is, unless frames beside each other tell so clearly.
+    """
+    terms = len(doubt)
+    inverse = np.linalg.inv(doubt + 1e-6 * np.trace(doubt) / terms * np.eye(terms)
+                            + 1e-12 * noise ** 2 * np.eye(terms))
+    still, free, *models = (_Model(matrix, octave, noise, size * noise) for matrix, size in (
+        (inverse[:0, :0], STARTS[0]), (inverse, STARTS[0]), *((inverse, size) for size in STARTS)))
     vote = np.ones(values.size)
-    for number in range(ROUNDS):
-        if number % 3 == 0:
-            weighted = design * (vote / noise ** 2)[:, None]
-            normal, right = weighted.T @ design, weighted.T @ values
-        prior[range(terms, size - 1), range(terms, size - 1)] = 1 / power[octave]
-        inverse = np.linalg.inv(normal + prior)
-        solution = inverse @ right
-        wave, doubtful = solution[terms:-1], np.diag(inverse)[terms:-1]
-        told = np.maximum(count - np.bincount(octave, doubtful / power[octave]), 1e-3 * count)
+    for _ in range(TURNS):
+        weighted = design * (vote / noise ** 2)[:, None]
+        normal, right = weighted.T @ design, weighted.T @ values
+        still.fit(normal, right)
+        for model in models:
+            model.fit(normal, right, still.power)
+        free.fit(normal, right)
+        free.evidence -= CONSPIRACY
+        best = max(free, *models, key=lambda model: model.evidence)
+        left = values - design @ best.solution
+        vote = (FREEDOM + 1) / (FREEDOM + (left / noise) ** 2)
+    return best.solution[:terms]
+
+
+class _Model:
+    """Motion terms, or none, beside waves whose power in each octave is learned."""
+
+    def __init__(self, inverse, octave, noise, size):
+        self.inverse, self.octave, self.floor = inverse, octave, (1e-3 * noise) ** 2
+        self.count = np.bincount(octave)
+        self.power = np.full(self.count.size, size ** 2)
+        self.scale = np.linalg.slogdet(inverse)[1]
+
+    def fit(self, normal, right, most=np.inf):
+        """Find powers, ``solution`` and ``evidence`` (its logarithm but for a constant)."""
+        moves, first = len(self.inverse), len(right) - 1 - self.octave.size - len(self.inverse)
+        normal, right = normal[first:, first:], right[first:]
+        prior = np.zeros(normal.shape)
+        prior[:moves, :moves] = self.inverse
+        waves = np.arange(moves, len(right) - 1)
+        for number in range(ROUNDS):
+            power = self.power[self.octave]
+            prior[waves, waves] = 1 / power
+            inverse = np.linalg.inv(normal + prior)
+            solution = inverse @ right
+            if number < ROUNDS - 1:
+                self._learn(solution[waves], np.diag(inverse)[waves], most)
+        self.evidence = 0.5 * (right @ solution + np.linalg.slogdet(inverse)[1] + self.scale
+                               - np.log(power).sum())
+        self.solution = np.concatenate([np.zeros(first), solution])
+
+    def _learn(self, wave, doubtful, most):
+        told = np.maximum(self.count - np.bincount(self.octave, doubtful / self.power[self.octave]),
+                          1e-3 * self.count)
         # MacKay's fixed point; the floor keeps an empty octave from being lost for good.
-        power = np.maximum(np.bincount(octave, wave ** 2) / told, (1e-3 * noise) ** 2)
-        if number % 3 == 2:
-            left = values - design @ solution
-            vote = (FREEDOM + 1) / (FREEDOM + (left / noise) ** 2)
-    return solution[:terms]
+        self.power = np.clip(np.bincount(self.octave, wave ** 2) / told, self.floor, most)

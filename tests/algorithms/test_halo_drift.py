@@ -69,3 +69,10 @@ def test_a_handful_of_frames_is_left_alone():
     few = np.arange(TIMES) < 10
     found, kept = cleaned(time, shift, flux, few)
     assert found is flux and kept == 1
+
+
+def test_quiet_light_curves_are_not_split_into_motion_and_its_opposite():
+    for seed in range(6):
+        time, shift, flux = drawn(seed, slope=(0.0, 0.0))
+        found, _ = cleaned(time, shift, flux, slope=0.05)
+        assert metrics.mad(found) == pytest.approx(ERROR, rel=0.12)
