@@ -6,7 +6,8 @@
 Eight cutouts of 13 x 13 px of seven stars (tests/input/tesscut), of which the catalogue knows nothing but
 those seven. For every method: magnitude of 1 e-/s in FLUX, 1-h scatter, scatter from point to point and
 what FLUX_ERR says, ppm. The residual of the mean image, over the star's peak, is stacked in rings about
-the stars that stand alone, and drawn. For a star beside brighter ones: what the stars added do.
+the stars that stand alone, and drawn. For a star beside brighter ones: what the stars added do. For
+simulated crowds whose catalogue ends a magnitude early: which of the missing stars are found.
 """
 
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
@@ -21,14 +22,18 @@ from pathlib import Path
 import numpy as np
 
 from photometry import settings
-from photometry.algorithms import metrics
+from photometry.algorithms import metrics, missing_stars, scene
+from photometry.algorithms.prf import PRF
 from photometry.catalogs.table import TableCatalog
-from photometry.core import quality
+from photometry.core import quality, units
+from photometry.core.stamp import Stamp
 from photometry.core.task import Task
 from photometry.files import paths
 from photometry.files.lightcurve import read_lightcurve
+from photometry.files.prf import PRFSamples, load_prf
 from photometry.methods import tile as tile_module
 from photometry.methods.context import JobOptions, WorkerContext
+from photometry.simulation.shape import Shape
 from photometry.stages import make_catalog, prepare_photometry, tessphot
 
 INPUT = Path(__file__).parents[1] / 'tests' / 'input' / 'tesscut'
@@ -44,6 +49,10 @@ WIDTHS = {'zero_point': '10.3f', 'rms_hour': '9.0f', 'ptp': '7.0f', 'flux_err': 
 RINGS = np.arange(0, 6.5, 0.5)
 RATIO, RESIDUAL = 1.05, 0.01
 """Goals for stars alone: rms_hour of linpsf over that of the aperture, residual of any ring over the peak."""
+
+CROWD, DEEPEST, NOISE, ALIKE = 130, 16.0, 0.05, 0.75
+"""Simulated stars in 64 x 64 px, their faintest magnitude, noise of the mean image in e-/s, and how
+near a star must be found, px."""
 
 
 @dataclass
@@ -160,6 +169,34 @@ def lost_star(folder, output, prf):
     return found
 
 
+def completeness(width, fields=12):
+    """Missing stars found by magnitude, and false ones, in crowds with stars wider than thought."""
+    official = load_prf(5, 2, 2)
+    true = np.stack([Shape(width).applied(sample.astype('f8'), 58, 9) for sample in official.samples])
+    true = PRF(PRFSamples(true, official.row, official.column))
+    found = [crowd(np.random.default_rng(seed), true, PRF(official)) for seed in range(fields)]
+    lost, seen = (np.concatenate([one[part] for one in found]) for part in (0, 1))
+    steps = np.linspace(DEEPEST - 1, DEEPEST, 5)
+    part = [float(seen[(lost >= low) & (lost < low + 0.25)].mean()) for low in steps[:-1]]
+    return {'width': width, 'magnitudes': steps.tolist(), 'part': part, 'lost': lost.size,
+            'false': sum(one[2] for one in found)}
+
+
+def crowd(rng, true, prf):
+    """Magnitudes of the stars that a catalogue lacks, which of them are found, how many are false."""
+    stamp = Stamp(1000, 1064, 800, 864)
+    tmag = DEEPEST + np.log10(rng.uniform(10 ** -1.8, 1, CROWD)) / 0.3
+    row, column = rng.uniform((1000, 800), (1063, 863), (CROWD, 2)).T
+    known, flux = tmag < DEEPEST - 1, units.magnitude_to_flux(tmag)
+    image = np.tensordot(flux, true.render(row, column, stamp), 1) + rng.normal(0, NOISE, stamp.shape)
+    variance = (image + 100) / 1425.6 + (0.003 * image) ** 2
+    mean = scene.fit_mean(image, variance, prf, row[known], column[known], flux[known], stamp)
+    found = missing_stars.find(mean.residual, np.full(stamp.shape, NOISE ** 2), prf, stamp, mean.row,
+                               mean.column, mean.flux, mean.starlight)
+    distance = np.hypot(found.row[:, None] - row[~known], found.column[:, None] - column[~known])
+    return tmag[~known], (distance < ALIKE).any(axis=0), int((distance > 2 * ALIKE).all(axis=1).sum())
+
+
 def draw(path, stars, profiles):
     """Mean images, what the scene leaves of them, and the stacked residual in rings."""
     from photometry.report import style
@@ -177,7 +214,7 @@ def draw(path, stars, profiles):
             upper.set(title=star.name.replace(', ', '\n'), xlim=extent[:2], ylim=extent[2:])
             lower.imshow(mean.residual / np.nanmax(image), extent=extent, cmap='RdBu_r', vmin=-0.03,
                          vmax=0.03)
-            lower.set(title='residual, +-3 % of peak')
+        axes[1, 0].set_ylabel('residual, +-3 % of peak')
         below = bottom.subplots(1, 1)
         for name, values in profiles.items():
             below.plot(middle, 100 * values, 'k-o' if name == 'all' else '.-', ms=4, label=name)
@@ -208,9 +245,14 @@ def main():
             draw(options.picture, stars, profiles)
         lost = lost_star(folder, folder / 'lost', options.prf)
     missed = report(curves, motions, profiles, added, lost)
+    crowds = [completeness(width) for width in (1.0, 1.03)]
+    for row in crowds:
+        print(f'{row["lost"]} missing stars of crowds {row["width"]:.2f} times as wide as thought, found by '
+              'quarters of a magnitude:', *(f'{part:.0%}' for part in row['part']), f'; {row["false"]} false')
     record.save(options.output, {
-        'curves': curves, 'motions': motions, 'added': added, 'lost': lost, 'missed': missed,
-        'rings': RINGS.tolist(), 'profiles': {name: values.tolist() for name, values in profiles.items()}})
+        'curves': curves, 'crowds': crowds, 'motions': motions, 'added': added, 'lost': lost,
+        'missed': missed, 'rings': RINGS.tolist(),
+        'profiles': {name: values.tolist() for name, values in profiles.items()}})
     print('missed:', ', '.join(missed) or 'nothing')
     return int(bool(missed))
 

@@ -58,7 +58,7 @@ NEAREST = 0.75
 CENTRE_SKY = 0.01
 """Sky over star, as a part of its light, in the fit that defines where a star stands."""
 
-PRICE, LARGEST = 2.0, 1.2
+PRICE, LARGEST = 2.0, 1.5
 """Chi square that each form must explain (what left-out pixels would ask on average, Akaike 1974); rms of the
 forms over what is expected from which it is no PRF but two stars in one."""
 
