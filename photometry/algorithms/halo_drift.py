@@ -62,31 +62,33 @@ def cleaned(flux, time, shift, frames, error, slope):
     -------
     flux : ndarray (times,)
         As it was where slow signals would suffer more from that than they gain.
+    error : ndarray (times,)
+        Of what was taken away, e-/s.
     kept : float
         Part of such a signal that is left; 1 where nothing was taken away.
     """
     used = frames & np.isfinite(flux) & np.isfinite(shift).all(axis=1)
     if used.sum() < 2 * FRAMES_A_WAVE:
-        return flux, 1.0
+        return flux, np.zeros(flux.size), 1.0
     level, powers = abs(np.median(flux[used])), _powers(shift, used)
     for part in NARROWER:
         basis = part * slope * level * powers
-        taken, lost, kept = _taken(flux[used], time[used], basis[used], error)
+        (taken, doubt), lost, kept = _taken(flux[used], time[used], basis[used], error)
         if kept >= KEPT or lost < HARM * max(error, float(np.std(basis[used] @ taken))):
-            return flux - basis @ taken, kept
-    return flux, 1.0
+            return flux - basis @ taken, np.sqrt(np.einsum('ti,ij,tj->t', basis, doubt, basis)), kept
+    return flux, np.zeros(flux.size), 1.0
 
 
 def _taken(flux, time, basis, error):
-    """Motion terms, most that is lost of the waves of a signal, and the part of it that is kept."""
+    """Motion terms with covariance, most that is lost of the waves of a signal, part of it that is kept."""
     phase = 2 * np.pi * (time - time[0]) / max(np.ptp(time), 1e-9)
     waves = np.stack([np.sin(number * phase) for number in PERIODS], axis=1)
     # Signals of the size of what motion may leave are the hardest to tell from it.
     amplitude = max(LEAST_SIGNAL * error, float(np.std(basis[:, :2])))
     doubt = np.eye(basis.shape[1])
-    plain, changed = (leftover(values, time, basis, doubt, error)
+    plain, changed = (_leftover(values, time, basis, doubt, error)
                       for values in (flux, flux + amplitude * waves.sum(axis=1)))
-    lost = float(np.abs(np.linalg.lstsq(waves, basis @ (changed - plain), rcond=None)[0]).max())
+    lost = float(np.abs(np.linalg.lstsq(waves, basis @ (changed[0] - plain[0]), rcond=None)[0]).max())
     return plain, lost, 1 - lost / amplitude
 
 
@@ -123,10 +125,15 @@ def leftover(flux, time, basis, doubt, error):
     -------
     ndarray (terms,)
     """
+    return _leftover(flux, time, basis, doubt, error)[0]
+
+
+def _leftover(flux, time, basis, doubt, error):
+    """`leftover` and the covariance of what it returns."""
     frames = np.isfinite(flux)
     terms = basis.shape[1]
     if not terms or not doubt.any() or frames.sum() < 2 * FRAMES_A_WAVE:
-        return np.zeros(terms)
+        return np.zeros(terms), np.zeros((terms, terms))
     values = flux[frames] - np.median(flux[frames])
     waves, octave = _waves(time[frames])
     design = np.concatenate([basis[frames], waves, np.ones((values.size, 1))], axis=1)
@@ -143,7 +150,7 @@ def _waves(time):
 
 
 def _likeliest(values, design, doubt, octave, noise):
-    """Motion terms of the model of the greatest evidence.
+    """Motion terms of the model of the greatest evidence, and their covariance.
 
     A star hardly does the opposite of what motion does: its waves have no more power than the
     light curve shows as it is, unless frames beside each other tell so clearly.
@@ -165,7 +172,7 @@ def _likeliest(values, design, doubt, octave, noise):
         best = max(free, *models, key=lambda model: model.evidence)
         left = values - design @ best.solution
         vote = (FREEDOM + 1) / (FREEDOM + (left / noise) ** 2)
-    return best.solution[:terms]
+    return best.solution[:terms], best.covariance[:terms, :terms]
 
 
 class _Model:
@@ -193,7 +200,7 @@ class _Model:
                 self._learn(solution[waves], np.diag(inverse)[waves], most)
         self.evidence = 0.5 * (right @ solution + np.linalg.slogdet(inverse)[1] + self.scale
                                - np.log(power).sum())
-        self.solution = np.concatenate([np.zeros(first), solution])
+        self.solution, self.covariance = np.concatenate([np.zeros(first), solution]), inverse
 
     def _learn(self, wave, doubtful, most):
         told = np.maximum(self.count - np.bincount(self.octave, doubtful / self.power[self.octave]),

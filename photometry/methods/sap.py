@@ -28,7 +28,7 @@ SKY_ERROR = 0.05
 SLACK = 0.05
 """Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
 
-SLOPE_ERROR = {'aperture': 0.003, 'linpsf': 0.1}
+SLOPE_ERROR = {'aperture': 0.003, 'linpsf': 0.03}
 """Change of the flux of a star that bleeds by motion of a pixel that is left in it, as a part
 of it: charge that runs stays in a sum, what is missing beside it must be modelled."""
 
@@ -270,8 +270,9 @@ def clean_motion(photometry):
     if unmoved(photometry) or not error > 0:
         return
     flux, time, motion = (np.array(columns[name]) for name in ('flux', 'time', 'pos_corr'))
-    columns['flux'][:], kept = halo_drift.cleaned(flux, time, motion[:, ::-1], good, error,
-                                                  SLOPE_ERROR[photometry.method])
+    columns['flux'][:], more, kept = halo_drift.cleaned(flux, time, motion[:, ::-1], good, error,
+                                                        SLOPE_ERROR[photometry.method])
+    columns['flux_err'][:] = np.hypot(columns['flux_err'], more)
     photometry.additional_headers['MOT_KEPT'] = (kept, 'part of a slow signal that outlives cleaning')
 
 
