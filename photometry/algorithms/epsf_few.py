@@ -284,11 +284,10 @@ class _Scene:
         found = missing_stars.find(self.rest.reshape(shape), noise.reshape(shape), model.prf, self.stamp,
                                    *self.stars, self.light.sum(axis=0).reshape(shape))
         new = np.stack(found[:3])
-        if new.size:
-            apart = np.hypot(*(new[:2, :, None] - self.stars[:2, None, :])) if self.stars.size else np.ones(1)
-            new = new[:, (apart > NEAREST).all(axis=-1)]
-            self.stars = np.concatenate([self.stars, new], axis=1)
-            self.expected = np.concatenate([self.expected, new], axis=1)
+        apart = np.hypot(*(new[:2, :, None] - self.stars[:2, None, :]))
+        new = new[:, (apart > NEAREST).all(axis=1)]
+        self.stars = np.concatenate([self.stars, new], axis=1)
+        self.expected = np.concatenate([self.expected, new], axis=1)
 
     def judge(self, model):
         """The correction, if it explains more than chance does and is no more than PRFs differ by."""

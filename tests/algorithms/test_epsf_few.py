@@ -56,6 +56,12 @@ def test_a_single_known_star_of_a_cutout():
     assert after[0] < 0.5 * before[0] and abs(after[1]) < 0.01
 
 
+def test_a_catalogue_without_stars():
+    field = small(3, 40, number=10, width=1.05)
+    made = learn(field, slice(0))
+    assert off(field, PRF(made))[0] < 0.3 * off(field, PRF(field.samples))[0]
+
+
 def test_samples_have_the_form_of_the_official_ones():
     field = small(3, 40, number=10, width=1.05)
     made = learn(field)
