@@ -43,12 +43,19 @@ class LinearPSF(BasePhotometry):
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
         if bright and tile.mean.seen[self._place] < WHOLE:
-            sap.clean_motion(self)
+            self._settle()
         aperture = self._sum_pixels()
         if aperture is not None:
             sap.record(self, aperture, float(np.nanmedian(flux[self.source.pixels.good])))
         self._record()
         return self._verdict()
+
+    def _settle(self):
+        """Flux and errors of a star of which the core is not seen."""
+        taken = sap.clean_motion(self)
+        # What is much against one error may be little against a larger one.
+        if sap.count_unrest(self) and not taken:
+            sap.clean_motion(self)
 
     def _sum_pixels(self):
         """Plain sums beside the fit, where there is an aperture; else None."""

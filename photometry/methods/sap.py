@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from photometry.algorithms import apertures, halo_drift, k2p2, masks
+from photometry.algorithms import apertures, halo_drift, k2p2, masks, metrics
 from photometry.core.coordinates import ccd_output
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
 from photometry.core.quality import PixelFlag
@@ -31,6 +31,10 @@ SLACK = 0.05
 SLOPE_ERROR = {'aperture': 0.003, 'linpsf': 0.03}
 """Change of the flux of a star that bleeds by motion of a pixel that is left in it, as a part
 of it: charge that runs stays in a sum, what is missing beside it must be modelled."""
+
+UNREST, CERTAIN = 1.5, 2.0
+"""Relative error of a scatter from the MAD of n second differences times the root of n, and the
+errors from which it counts."""
 
 
 @dataclass(frozen=True)
@@ -264,16 +268,48 @@ def noise_gain(photometry):
 
 
 def clean_motion(photometry):
-    """Take what motion leaves in FLUX of a star that saturates, of whose image the best part is unseen."""
+    """Take what motion leaves in FLUX of a star that saturates, of whose image the best part is unseen.
+
+    Returns
+    -------
+    bool
+        Whether anything was taken.
+    """
     columns, good = photometry.columns, photometry.source.pixels.good
     error = float(np.nanmedian(columns['flux_err'][good])) if good.any() else np.nan
     if unmoved(photometry) or not error > 0:
-        return
+        return False
     flux, time, motion = (np.array(columns[name]) for name in ('flux', 'time', 'pos_corr'))
     columns['flux'][:], more, kept = halo_drift.cleaned(flux, time, motion[:, ::-1], good, error,
                                                         SLOPE_ERROR[photometry.method])
     columns['flux_err'][:] = np.hypot(columns['flux_err'], more)
     photometry.additional_headers['MOT_KEPT'] = (kept, 'part of a slow signal that outlives cleaning')
+    return bool(more.any())
+
+
+def count_unrest(photometry):
+    """Add to FLUX_ERR what frames scatter more than it says, beyond doubt.
+
+    Where the core of a star is not seen, errors of the measured motion turn into flux by a slope
+    that no sum over its whole image has. They differ from frame to frame; second differences show
+    them and hardly any variability of the star.
+
+    Returns
+    -------
+    bool
+        Whether errors grew.
+    """
+    good = photometry.source.pixels.good
+    flux, error = (np.asarray(photometry.columns[name])[good] for name in ('flux', 'flux_err'))
+    bends = metrics.finite(np.diff(flux, 2))
+    if not bends.size:
+        return False
+    stated = float(np.nanmedian(error))
+    excess = metrics.mad(bends) ** 2 / 6 - stated ** 2
+    grows = bool(excess > CERTAIN * 2 * UNREST / np.sqrt(bends.size) * stated ** 2)
+    if grows:
+        photometry.columns['flux_err'][:] = np.sqrt(np.square(photometry.columns['flux_err']) + excess)
+    return grows
 
 
 def edge_flux(image, mask):

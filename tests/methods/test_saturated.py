@@ -51,6 +51,18 @@ def test_a_wrong_place_does_no_harm(tmp_path):
     assert photometry.additional_headers['MOT_KEPT'][0] > 0.9
 
 
+def test_errors_of_the_measured_motion_are_counted(tmp_path):
+    sector = sector_of(jitter=0.005)
+    rng = np.random.default_rng(5)
+    sector.source.movement_kernel[:, :2] += 2e-3 * rng.standard_normal((FRAMES, 2))
+    photometry = measured(LinearPSF, sector, tmp_path)
+    steps = metrics.mad(np.diff(flux_of(photometry))) / np.sqrt(2)
+    error = np.median(photometry.columns['flux_err'])
+    assert error / steps == pytest.approx(1, abs=0.25)
+    seen = photometry.tile.series_of(photometry.catalog_index)[1]
+    assert error > 1.5 * np.median(seen), 'more than photons'
+
+
 def test_the_trail_holds_all_that_is_ever_full(tmp_path):
     photometry = measured(AperturePhotometry, sector_of(jitter=0.15), tmp_path)
     good = photometry.source.pixels.good
