@@ -138,7 +138,7 @@ def _leftover(flux, time, basis, doubt, error):
     waves, octave = _waves(time[frames])
     design = np.concatenate([basis[frames], waves, np.ones((values.size, 1))], axis=1)
     noise = max(error, metrics.mad(np.diff(values)) / np.sqrt(2))
-    return _likeliest(values, design, doubt, octave, noise)
+    return _likeliest(values, design, doubt, octave, noise, error)
 
 
 def _waves(time):
@@ -149,7 +149,7 @@ def _waves(time):
     return np.sqrt(2) * np.cos(np.outer(phase, count)), np.floor(np.log2(count)).astype(int)
 
 
-def _likeliest(values, design, doubt, octave, noise):
+def _likeliest(values, design, doubt, octave, noise, error):
     """Motion terms of the model of the greatest evidence, and their covariance.
 
     A star hardly does the opposite of what motion does: its waves have no more power than the
@@ -171,6 +171,8 @@ def _likeliest(values, design, doubt, octave, noise):
         free.evidence -= CONSPIRACY
         best = max(free, *models, key=lambda model: model.evidence)
         left = values - design @ best.solution
+        # What motion did from frame to frame is noise no more.
+        noise = min(noise, max(error, metrics.mad(left)))
         vote = (FREEDOM + 1) / (FREEDOM + (left / noise) ** 2)
     return best.solution[:terms], best.covariance[:terms, :terms]
 
