@@ -7,14 +7,14 @@ import numpy as np
 WINDOWS = (1, 2, 4, 8, 16, 32, 64)
 """Half widths of the windows that are tried, in frames."""
 
-LIMIT = 2.0
+LIMIT = 3.0
 """How far a wider window's value may leave a narrower one's, in standard errors of the latter."""
 
 _TOGETHER = 256
 """Series smoothed at once, to bound the memory."""
 
 
-def reach(cadence, duration=7200.0):
+def reach(cadence, duration=28800.0):
     """Half width in frames of the widest sensible window.
 
     Parameters

@@ -142,7 +142,8 @@ class _School:
         if number < LEAST_STARS:
             logger.info('%d stars are too few to learn a PRF from.', number)
             return None
-        self.precision = epsf_prior.precision(self.base.samples.mean(axis=0))
+        self.official = self.base.samples.mean(axis=0)
+        self.precision = epsf_prior.precision(self.official)
         before = self._start(prf)
         degree = epsf_blocks.degree(self.limits, number)
         for turn in range(ROUNDS):
@@ -233,8 +234,13 @@ class _School:
                 right[one] += terms[i] * data[:-1]
             matrix[-1, -1] += part[-1, -1]
             right[-1] += data[-1]
+        conserved, due = epsf_prior.conservation(self.official, self.scenes[0].exponent)
         for some, order in zip(blocks, self._orders(), strict=True):
-            matrix[some, some] += self.precision / SLACK[order] ** 2
+            matrix[some, some] += self.precision / SLACK[order] ** 2 + conserved[:-1, :-1]
+        matrix[-1, blocks[0]] += conserved[-1, :-1]
+        matrix[-1, -1] += conserved[-1, -1]
+        right[blocks[0]] += due[:-1]
+        right[-1] += due[-1]
         matrix[-1, -1] += AMOUNT_SPREAD ** -2
         solution, error = _solved(matrix, right)
         return solution[:-1].reshape(number, -1), solution[-1], error

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from photometry.algorithms import epsf_basis as basis
+from photometry.algorithms.prf import Wing
 
 RIDGE, FLOOR = 0.1, 1e-5
 """Standard deviation of each spline: so much of the official PRF there, and a little more."""
@@ -14,8 +17,8 @@ STRETCH, BLUR, SKEW = 0.1, 0.1, 0.05
 turned (parts of its size), smeared (px^2) and made lopsided (px^3)."""
 
 RIPPLE, WANDER = 3e-5, 2e-3
-"""How far the sum over the pixels, and the place that a fit finds (px), may change with the
-phase of the star: fluxes and places of the stars themselves can hardly tell."""
+"""How far the sum over the pixels, wing and all, and the place that a fit finds (px), may change
+with the phase of the star: fluxes and places of the stars themselves can hardly tell."""
 
 HARD = 1e-6
 """Standard deviation of what is held: sum and centre."""
@@ -49,12 +52,52 @@ def precision(official):
     inner = np.diag(spread ** -2.0) + scaled @ ways.T
     made = np.diag(free) - scaled.T @ np.linalg.solve(inner, scaled)
     sums, shifts = basis.phase_sums(), _phase_shifts(official)
-    for values, spread in ((sums, RIPPLE), *((shift, WANDER) for shift in shifts)):
+    for values in shifts:
         change = values - values.mean(axis=0)
-        made += change.T @ change / (spread ** 2 * PER_PHASE)
+        made += change.T @ change / (WANDER ** 2 * PER_PHASE)
     held = np.stack([values.mean(axis=0) for values in (sums, *shifts)])
     made += held.T @ held / HARD ** 2
     return (made + made.T) / 2
+
+
+def conservation(official, exponent):
+    """What is known because pixels conserve light: a star shines the same at every phase.
+
+    A star off the middle of its box of 13 x 13 px has more of its wing in it, so that the light
+    of the box alone changes by some 1e-4 for 0.1 px.
+
+    Parameters
+    ----------
+    official : array (117, 117)
+        As for `precision`.
+    exponent : float
+        Of the wing's power law.
+
+    Returns
+    -------
+    matrix : array (SIZE + 1, SIZE + 1)
+        Inverse covariance of the splines' coefficients and the wing's amount.
+    right : array (SIZE + 1,)
+        The matrix times what is expected.
+    """
+    step = basis.OVERSAMPLE
+    core = official.reshape(basis.CORE, step, basis.CORE, step).sum(axis=(0, 2)).ravel()
+    light = np.column_stack([basis.phase_sums(), _outside(exponent), core])
+    change = light - light.mean(axis=0)
+    change, core = change[:, :-1], change[:, -1]
+    weight = 1 / (RIPPLE ** 2 * PER_PHASE)
+    return weight * change.T @ change, -weight * change.T @ core
+
+
+@lru_cache(maxsize=32)
+def _outside(exponent):
+    """Light of a wing of one beyond the core's pixels, at the phases of `epsf_basis.phase_sums`."""
+    wing = Wing(1.0, exponent)
+    reach = int(np.ceil(wing.radius)) + 1
+    pixel = np.arange(-reach, reach + 1)[None]
+    phase = (np.arange(basis.PHASES) - basis.PHASES // 2) / basis.PHASES
+    return np.array([wing.render(np.array([-down]), np.array([-right]), pixel, pixel).sum()
+                     for down in phase for right in phase])
 
 
 def _derivatives(official):

@@ -317,8 +317,8 @@ class TestSmoothing:
         assert np.allclose(made, self.parameters(means), rtol=1e-4)
 
     def test_reach_follows_the_cadence(self):
-        assert background_smoothing.reach(1800) == 4
-        assert background_smoothing.reach(200) == 32
+        assert background_smoothing.reach(1800) == 16
+        assert background_smoothing.reach(200) == 64
         assert background_smoothing.reach(20) == 64
         assert background_smoothing.reach(1e6) == 1
 

@@ -108,7 +108,8 @@ def test_change_over_the_field(monkeypatch):
 
 
 @pytest.mark.parametrize('change', [
-    {}, {'image': np.full((128, 128), np.nan)}, {'image': np.zeros((63, 500))}, {'image': np.zeros((128, 128))}])
+    {}, {'image': np.full((128, 128), np.nan)}, {'image': np.zeros((63, 500))},
+    {'image': np.zeros((128, 128))}])
 def test_too_little_to_learn_from(change):
     assert learn(mean_image(3, 64, 'isolated', number=4, steps=2), **change) is None
 
@@ -146,8 +147,22 @@ def test_prior_holds_sum_and_centre():
     drawn = np.linalg.solve(np.linalg.cholesky(precision).T, rng.normal(size=(epsf_basis.SIZE, 20))).T
     samples = epsf_basis.to_samples(drawn)
     assert np.abs(samples.sum(axis=(1, 2))).max() / 81 < 1e-3 * np.abs(samples).max()
-    sums = samples.reshape(20, 13, 9, 13, 9).sum(axis=(1, 3)).reshape(20, -1)
-    assert sums.std() < 5e-3 * np.abs(samples).max()
+
+
+def test_light_is_conserved_at_every_phase():
+    official = load_prf(5, 2, 2).samples[12].astype('f8')
+    matrix, right = epsf_prior.conservation(official, 3.0)
+    matrix[:-1, :-1] += epsf_prior.precision(official)
+    matrix[-1, -1] += 1e10
+    right[-1] += 1e10 * 0.03
+    *coefficients, amount = np.linalg.solve(matrix, right)
+    core = (official + epsf_basis.to_samples(np.array(coefficients))).reshape(13, 9, 13, 9).sum(axis=(0, 2))
+    pixel = np.arange(-70, 71)[None]
+    wing = np.array([[Wing(amount, 3.0).render(np.array([-down]), np.array([-right]), pixel, pixel).sum()
+                      for right in np.arange(-4, 5) / 9] for down in np.arange(-4, 5) / 9])
+    assert amount == pytest.approx(0.03, rel=0.01)
+    before = official.reshape(13, 9, 13, 9).sum(axis=(0, 2))
+    assert (core + wing).std() < 0.5 * core.std() < 0.5 * before.std()
 
 
 def test_parts_of_a_large_field():
