@@ -146,7 +146,7 @@ class Group:
         return design.monomials(self.light.shift[self.frames] - self.middle)
 
     @cached_property
-    def _model(self):
+    def model(self):
         """Mean scene in the frames: images (n, rows, columns) and their coefficients (n, frames)."""
         return self.light.moved(self.bands, self.frames, self.phi)
 
@@ -274,7 +274,7 @@ class Group:
 
     def _project(self):
         """Projections of images less the mean scene, variances of the unknowns, and `scene_gaps.Gaps`."""
-        images, coefficients = self._model
+        images, coefficients = self.model
         right, square = (np.zeros((self._size, self.frames.size), dtype='float32') for _ in range(2))
         static = np.zeros((self._size, len(images)))
         pixels = self.light.layout.band * self.light.stamp.width
@@ -299,7 +299,7 @@ class Group:
         """Pixels with the mean scene in their gaps, and the gaps: (pixels, frames of the group)."""
         gone = ~(np.isfinite(data) & np.isfinite(square))
         data, square = data.copy(), square.copy()
-        images, coefficients = self._model
+        images, coefficients = self.model
         images = images[:, rows].reshape(len(images), -1)
         variance = self.pixels.variance[rows].ravel()
         for pixel in np.flatnonzero(gone.any(axis=1)):
@@ -366,7 +366,7 @@ class Group:
         numbers = np.flatnonzero(np.isin(self.frames, self.pixels.sample))
         full = np.zeros((self._size, numbers.size))
         full[self.free] = deviation[:, numbers]
-        images, coefficients = self._model
+        images, coefficients = self.model
         total, weight = np.zeros(self._size), np.zeros(self._size)
         for band, index, values, operator in zip(self.bands, self._index, self._columns, self._operators,
                                                  strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 from photometry.algorithms import scene_design as design
 from photometry.algorithms.pointing import FAR, PointingGrid, is_near
 from photometry.algorithms.prf import CORE, HALF
+from photometry.algorithms.scene_balance import Balance
 from photometry.algorithms.scene_group import Group, Pixels
 from photometry.core.stamp import Stamp
 
@@ -186,7 +187,10 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None, window=None):
         group = Group(pixels, light, *groups[chosen])
         if number == 0:
             light.follow(group.information)
-        _fill(made, group, first=number == 0)
+            balance = Balance(light, group.information, pixels, mean.starlight[part])
+        _fill(made, group, balance, first=number == 0)
+    if groups:
+        made.template_flux[light.kept[balance.template]] += balance.correction(shift, good)
     return made
 
 
@@ -198,9 +202,10 @@ def _unknown(residual, light, shift, good):
     return SLOPE * rms * np.maximum(unknown, 0.0)
 
 
-def _fill(series, group, first):
+def _fill(series, group, balance, first):
     """Put what a group of frames gives into a series."""
     found = group.solve()
+    balance.take(group, found.deviation)
     kept, frames = group.light.kept[found.free], group.frames
     series.template_flux[np.ix_(kept, frames)] = found.flux
     series.template_err[np.ix_(kept, frames)] = found.error
