@@ -54,6 +54,10 @@ ASTRAY = 2.5
 """Distance within which it is rather a star of the catalogue with a wrong position, px, if
 about as bright as that should be where it lacks light."""
 
+FULL, SPILL = (9e4, 9.5e4), 2
+"""Mean light and that of a frame from which on a pixel is full, e-/s; pixels beyond both ends of a full
+run of a column that may hold some of its charge."""
+
 SKY = 100.0
 """Photons of the sky that weights assume, e-/s a pixel."""
 
@@ -206,7 +210,14 @@ class TileContext:
         """
         light = np.maximum(np.nan_to_num(image), 0)
         variance = (light + SKY) / max(self.source.pixels.info.exposure, 1.0) + (MODEL_ERROR * light) ** 2
-        return np.where(masks.bleeding(masks.saturated(image)) | ~np.isfinite(image), np.inf, variance)
+        return np.where(self._spoilt(image) | ~np.isfinite(image), np.inf, variance)
+
+    def _spoilt(self, image):
+        """Pixels that are full in some frame, or hold charge of these, (rows, columns) of bool."""
+        if not masks.may_fill(image).any():
+            return np.zeros(image.shape, dtype=bool)
+        full = masks.ever_full(image, self.pixels.load('images'), self.source.pixels.good, *FULL)
+        return masks.bleeding(full, SPILL)
 
     def _outskirt_error(self, row, column, expected):
         """What the model of the stars may be wrong by around each, e-/s, (rows, columns)."""
