@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from photometry.algorithms import halo_level, masks, scene
+from photometry.algorithms import halo_level, scene
 from photometry.algorithms.halo_pixels import HaloPixels, motion_basis, sky_shapes
 
 MODEL_ERROR = 0.01
@@ -14,17 +14,6 @@ MODEL_ERROR = 0.01
 
 PROFILE_ERROR = 0.1
 """Relative error of the model's image that the star's mean image may correct."""
-
-NEARLY = 0.2
-"""Part of the level of saturation from which on a pixel's mean is looked at frame by frame."""
-
-FULL = 0.9
-"""Part of what full pixels hold above which a pixel is not linear."""
-
-LONG_REACH = 10
-EXCESS, NOISES = 0.1, 5.0
-"""Pixels beyond a run of full ones that are looked at, and by how much more than the model
-they must hold to be left out: a part of it and standard errors."""
 
 BRIGHT_PART = 1e-6
 """Part of the target's flux from which on the motion of another star is followed."""
@@ -85,59 +74,6 @@ class HaloScene:
         template, *slopes = star.mean(level.row, level.column)
         return replace(self, level=level, image=self.image - level.sky, sky=self.sky + level.sky,
                        template=template, own_slopes=level.flux * np.stack(slopes))
-
-
-def highest(images, sumimage, good):
-    """Greatest value of the pixels that may be full in some good frame, the mean of the others.
-
-    Parameters
-    ----------
-    images : ndarray (rows, columns, times)
-    sumimage : ndarray (rows, columns)
-        Their mean.
-    good : ndarray (times,) of bool
-
-    Returns
-    -------
-    ndarray (rows, columns)
-        NaN counts as 0.
-    """
-    made = np.nan_to_num(sumimage, nan=0.0)
-    bright = masks.bleeding(made > NEARLY * masks.SATURATION)  # the others are never near it
-    if bright.any() and good.any():
-        made[bright] = np.nan_to_num(images[bright][:, good], nan=0.0).max(axis=-1)
-    return made
-
-
-def spoilt(peak):
-    """Full pixels and those along their columns that may hold their charge, (rows, columns) of bool."""
-    return masks.bleeding(masks.saturated(peak))
-
-
-def truly_spoilt(peak, known, shift, noise):
-    """The same where a model of all light tells which of these pixels hold charge of others.
-
-    A pixel is linear when it stays below what full pixels of the stamp hold and shows no
-    more light than the model has there at any displacement.
-
-    Parameters
-    ----------
-    peak : ndarray (rows, columns)
-        `highest` of the pixels.
-    known : HaloScene
-    shift : ndarray (times, 2)
-        Motion in the good frames, px.
-    noise : ndarray (rows, columns)
-        Variance of a pixel in one frame.
-    """
-    full = masks.saturated(peak)
-    if not full.any():
-        return full
-    well = np.median(peak[full])
-    reach = np.abs(shift).max(axis=0, initial=0.0)
-    most = known.model + np.tensordot(reach, np.abs(known.slopes + known.own_slopes), 1)
-    excess = peak - (1 + EXCESS) * most - NOISES * np.sqrt(noise)
-    return (peak > FULL * well) | (masks.bleeding(full, LONG_REACH) & (excess > 0))
 
 
 def fit_scene(sumimage, variance, usable, star, stars, target):

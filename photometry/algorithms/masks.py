@@ -103,7 +103,7 @@ def may_fill(image):
     return bleeding(saturated(image, MAY_FILL * SATURATION))  # the others are never near it
 
 
-def ever_full(image, images, good, level=SATURATION, peak=PEAK_SATURATION):
+def ever_full(image, images, good):
     """Pixels that are full in some frame: where the star moves, trails grow and shrink.
 
     Parameters
@@ -114,17 +114,15 @@ def ever_full(image, images, good, level=SATURATION, peak=PEAK_SATURATION):
         e-/s; NaN counts as dark.
     good : ndarray (times,) of bool
         Frames that count.
-    level, peak : float
-        From which on a pixel is full in the mean, and in a frame, e-/s.
 
     Returns
     -------
     ndarray (rows, columns) of bool
     """
-    full = saturated(image, level)
+    full = saturated(image)
     some = may_fill(image) & ~full
     if some.any() and good.any():
-        full[some] = (images[some][:, good] > peak).any(axis=-1)
+        full[some] = (images[some][:, good] > PEAK_SATURATION).any(axis=-1)
     return full
 
 

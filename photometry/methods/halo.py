@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from photometry.algorithms import halo, halo_pixels, halo_scene, halo_star, self_template
+from photometry.algorithms import full_pixels, halo, halo_pixels, halo_scene, halo_star, self_template
 from photometry.core import units
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, NoGoodCadencesError
 from photometry.core.status import STATUS
@@ -106,8 +106,8 @@ class HaloPhotometry(BasePhotometry):
     def _fit_scene(self):
         """The star alone in the mean image; its level from all pixels that are linear."""
         pixels = self.source.pixels
-        peak = halo_scene.highest(self.images_cube, self.sumimage, pixels.good)
-        self._clear = usable = self._known & ~halo_scene.spoilt(peak)
+        peak = full_pixels.highest(self.images_cube, self.sumimage, pixels.good)
+        self._clear = usable = self._known & ~full_pixels.spoilt(peak)
         if usable.sum() < LEAST_PIXELS:
             raise NoFluxError(f'TIC {self.starid}: only {usable.sum()} pixels of the stamp can be used.')
         index = self.tile.stars_on(self.stamp)
@@ -117,8 +117,8 @@ class HaloPhotometry(BasePhotometry):
         known = halo_scene.fit_scene(self.sumimage, self._variance, usable, self._star,
                                      (row, column, expected), int(np.searchsorted(index, self.catalog_index)))
         self._merged = self.source.starid[index[known.merged]]
-        self._usable = self._known & ~halo_scene.truly_spoilt(peak, known, self._shift[pixels.good],
-                                                              self._variance)
+        self._usable = self._known & ~full_pixels.truly_spoilt(
+            peak, known.model, known.slopes + known.own_slopes, self._shift[pixels.good], self._variance)
         return known.with_level(self._variance / pixels.good.sum(), self._usable, self._star)
 
     def _choose_pixels(self):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from photometry.algorithms import masks, missing_stars, scene
+from photometry.algorithms import full_pixels, masks, missing_stars, scene
 from photometry.core import units
 from photometry.core.stamp import Stamp
 from photometry.pixels.block import PixelBlock
@@ -54,9 +54,11 @@ ASTRAY = 2.5
 """Distance within which it is rather a star of the catalogue with a wrong position, px, if
 about as bright as that should be where it lacks light."""
 
-FULL, SPILL = (9e4, 9.5e4), 2
-"""Mean light and that of a frame from which on a pixel is full, e-/s; pixels beyond both ends of a full
-run of a column that may hold some of its charge."""
+STEEP = 3e3
+"""Flux of stars whose motion changes the light of pixels that are nearly full, e-/s."""
+
+TRACE = 0.02
+"""Charge of full pixels, as a part of the star's own light, that spoils a pixel for the fit."""
 
 SKY = 100.0
 """Photons of the sky that weights assume, e-/s a pixel."""
@@ -136,6 +138,8 @@ class TileContext:
                         *(int(middle) for middle in self._middle))
         elif self.index.size < FEW:
             mean = self._fit_mean(*stars)
+        if full_pixels.spoilt(self._peak).any():
+            mean = self._fit_mean(*stars, spoilt=self._truly_spoilt(mean))
         return mean, missing_stars.MissingStars(*added)
 
     def _catalogued(self):
@@ -143,9 +147,10 @@ class TileContext:
         row, column = (axis[self.index] for axis in self.source.mean_positions)
         return row, column, units.magnitude_to_flux(_known(self.tmag))
 
-    def _fit_mean(self, row, column, expected, refine=True):
+    def _fit_mean(self, row, column, expected, refine=True, spoilt=None):
         image = self.pixels.sumimage(self.region)
-        variance = self._variance(image) + self._outskirt_error(row, column, expected) ** 2
+        spoilt = full_pixels.spoilt(self._peak) if spoilt is None else spoilt
+        variance = self._variance(image, spoilt) + self._outskirt_error(row, column, expected) ** 2
         return scene.fit_mean(image, variance, self.source.prf, row, column, expected, self.region,
                               blur=scene.Blur.of(self.motion[self.source.pixels.good]), refine=refine,
                               settle=self.cell.grown(*[SETTLED] * 4))
@@ -202,7 +207,7 @@ class TileContext:
         others = self.mean.merged_with(self.place_of(catalog_index))
         return np.sort(self.source.starid[self.index[others[others < self.index.size]]])
 
-    def _variance(self, image):
+    def _variance(self, image, spoilt):
         """Variance that sets the weights: photons of one frame and a part for the errors of the PRF.
 
         Photons of one frame though the image is the mean of many: with all of them
@@ -210,14 +215,26 @@ class TileContext:
         """
         light = np.maximum(np.nan_to_num(image), 0)
         variance = (light + SKY) / max(self.source.pixels.info.exposure, 1.0) + (MODEL_ERROR * light) ** 2
-        return np.where(self._spoilt(image) | ~np.isfinite(image), np.inf, variance)
+        return np.where(spoilt | ~np.isfinite(image), np.inf, variance)
 
-    def _spoilt(self, image):
-        """Pixels that are full in some frame, or hold charge of these, (rows, columns) of bool."""
+    @cached_property
+    def _peak(self):
+        """Greatest light in a good frame of pixels that may be full, the mean of others: (rows, columns)."""
+        image = self.pixels.sumimage(self.region)
         if not masks.may_fill(image).any():
-            return np.zeros(image.shape, dtype=bool)
-        full = masks.ever_full(image, self.pixels.load('images'), self.source.pixels.good, *FULL)
-        return masks.bleeding(full, SPILL)
+            return np.nan_to_num(image)
+        return full_pixels.highest(self.pixels.load('images'), image, self.source.pixels.good)
+
+    def _truly_spoilt(self, mean):
+        """Pixels that are full in some frame, or hold charge of these, as the mean scene tells them."""
+        image, good = self.pixels.sumimage(self.region), self.source.pixels.good
+        steep = mean.flux > STEEP
+        _, *slopes = mean.prf.render(mean.row[steep], mean.column[steep], self.region, derivatives=1)
+        slopes = np.stack([np.tensordot(mean.flux[steep], slope, 1) for slope in slopes])
+        motion = self.motion[good]
+        return full_pixels.truly_spoilt(
+            self._peak, image - mean.residual, slopes, motion[np.isfinite(motion).all(axis=1)],
+            (np.maximum(np.nan_to_num(image), 0) + SKY) / max(self.source.pixels.info.exposure, 1.0), TRACE)
 
     def _outskirt_error(self, row, column, expected):
         """What the model of the stars may be wrong by around each, e-/s, (rows, columns)."""
