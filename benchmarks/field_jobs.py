@@ -31,8 +31,12 @@ MOST, MOST_SLOW = 100, {'psf': 40, 'halo': 12}
 """Stars of a bin and a field that are measured, drawn at random; of methods that take long."""
 
 SCENES = ('isolated', 'crowded', 'sparse', 'typical', 'bright', 'pairs')
-PAIRS, FAINTER = (0.05, 0.45), (0.0, 1.5)
-"""Distance in px and difference in magnitudes of the stars of a pair."""
+PAIRS, FAINTER, EVERY = (0.05, 0.45), (0.0, 1.5), 3
+"""Distance in px and difference in magnitudes of the stars of a pair; which part of the stars is one: others
+tell what a star looks like."""
+
+TOGETHER = 0.46
+"""Distance of stars that count as a pair, px."""
 
 VARIANTS = {
     'nominal': {}, 'wide': {'prf_width': 1.05}, 'narrow': {'prf_width': 0.95},
@@ -73,6 +77,8 @@ class Job:
         """Yield (method, star, Result, light curve or None, CPU seconds) of all stars that are wanted."""
         stars = prepared.simulation.stars
         count = counting(stars, self.plan)
+        if self.scene == 'pairs':
+            count &= _has_companion(stars)
         if self.variables:
             count &= np.isin(np.arange(len(stars)), [one.star for one in prepared.simulation.variables])
         wanted = {method: _drawn(self, method, stars['tmag'], count) for method in self.methods}
@@ -123,12 +129,12 @@ def plan_of(scene, variant, seed, frames, size=256):
 
 
 def _paired(plan):
-    """The same plan with a companion close to every star, unsaturated."""
+    """The same plan with a companion close to every third star, unsaturated."""
     plan = dataclasses.replace(plan, bright=7.0)
     rng = np.random.default_rng(plan.seed)
     count = len(Simulation(dataclasses.replace(plan, frames=1)).stars)
     return dataclasses.replace(plan, companions=tuple(
-        (star, float(rng.uniform(*PAIRS)), float(rng.uniform(*FAINTER))) for star in range(count)))
+        (star, float(rng.uniform(*PAIRS)), float(rng.uniform(*FAINTER))) for star in range(0, count, EVERY)))
 
 
 def filling(scene, variant, plans, size, most):
@@ -150,6 +156,13 @@ def count_stars(plan):
     stars = Simulation(dataclasses.replace(plan, frames=1)).stars
     tmag = stars['tmag'][counting(stars, plan)]
     return np.array([np.sum((tmag >= low) & (tmag < high)) for low, high in BINS])
+
+
+def _has_companion(stars):
+    """Which stars have another one closer than TOGETHER px."""
+    from scipy.spatial import cKDTree
+    place = np.column_stack([stars['row'], stars['column']])
+    return cKDTree(place).query(place, k=2)[0][:, 1] < TOGETHER
 
 
 def counting(stars, plan):
