@@ -1,5 +1,6 @@
 """The automatic choice keeps the better light curve, says why, and fails for a reason."""
 
+import contextlib
 import sqlite3
 
 import numpy as np
@@ -263,8 +264,9 @@ def test_a_list_of_the_former_schema_gets_the_columns(tmp_path):
         manager.finish(Result(task, STATUS.OK, method_used='linpsf', details={
             'methods_tried': 'aperture linpsf', 'choice_reason': 'preferred', 'chi2': 1.02, 'psf_cont': 0.1,
             'merged_with': '13 14'}))
-    rows = sqlite3.connect(path).execute(
-        'SELECT method_used, methods_tried, choice_reason, chi2, psf_cont, merged_with, extra '
-        'FROM diagnostics ORDER BY priority').fetchall()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        rows = database.execute(
+            'SELECT method_used, methods_tried, choice_reason, chi2, psf_cont, merged_with, extra '
+            'FROM diagnostics ORDER BY priority').fetchall()
     assert rows == [('aperture', None, None, None, None, None, None),
                     ('linpsf', 'aperture linpsf', 'preferred', 1.02, 0.1, '13 14', None)]
