@@ -40,7 +40,7 @@ def mode(values):
     if not values.size:
         return np.nan
     low, middle, high = np.percentile(values, (12.5, 50, 75))
-    if middle == low:
+    if middle - low <= 1e-9 * max(abs(low), abs(high)):
         return float(middle)
     # From the 12.5 % to the 50 % quantile a normal distribution has 1.15 standard deviations.
     width = 0.9 * (middle - low) / 1.15 * values.size ** -0.2

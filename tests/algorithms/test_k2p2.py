@@ -95,3 +95,8 @@ def test_no_cluster_leaves_the_smallest_mask():
 def test_any_image_gives_a_mask_of_usable_pixels(image, row, column):
     mask, _ = k2p2.star_mask(image, np.array([row]), np.array([column]), np.array([10.0]), 0)
     assert mask.shape == image.shape and np.isfinite(image[mask]).all()
+
+
+def test_values_that_differ_by_next_to_nothing():
+    assert k2p2.mode(np.array([0.0, 1e-162, 1.0])) == pytest.approx(0.0, abs=1e-9)
+    assert k2p2.mode(np.array([5.0, 5.0 + 1e-12, 5.0 + 2e-12])) == pytest.approx(5.0)
