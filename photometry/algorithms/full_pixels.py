@@ -6,9 +6,6 @@ import numpy as np
 
 from photometry.algorithms import masks
 
-NEARLY = 0.2
-"""Part of the level of saturation from which on a pixel's mean is looked at frame by frame."""
-
 FULL = 0.9
 """Part of what full pixels hold above which a pixel is not linear."""
 
@@ -34,7 +31,7 @@ def highest(images, sumimage, good):
         NaN counts as 0.
     """
     made = np.nan_to_num(sumimage, nan=0.0)
-    bright = masks.bleeding(made > NEARLY * masks.SATURATION)  # the others are never near it
+    bright = masks.may_fill(made)
     if bright.any() and good.any():
         made[bright] = np.nan_to_num(images[bright][:, good], nan=0.0).max(axis=-1)
     return made

@@ -158,8 +158,7 @@ class TileContext:
     def _missing(self, mean, stars):
         """Stars that a scene leaves, (4, n), without its own that are astray or too near."""
         image = self.pixels.sumimage(self.region)
-        seconds = max(self.source.pixels.info.exposure, 1.0) * max(self.source.pixels.good.sum(), 1)
-        noise = (np.maximum(np.nan_to_num(image), 0) + SKY) / seconds
+        noise = self._photons(image, max(self.source.pixels.good.sum(), 1))
         found = missing_stars.find(
             mean.residual, np.where(np.isfinite(mean.variance), noise, np.inf), self.source.prf, self.region,
             mean.row, mean.column, mean.flux, image - mean.residual - mean.sky_image())
@@ -214,8 +213,13 @@ class TileContext:
         the faint outskirts, where the PRF is known least, would rule the fit.
         """
         light = np.maximum(np.nan_to_num(image), 0)
-        variance = (light + SKY) / max(self.source.pixels.info.exposure, 1.0) + (MODEL_ERROR * light) ** 2
+        variance = self._photons(image) + (MODEL_ERROR * light) ** 2
         return np.where(spoilt | ~np.isfinite(image), np.inf, variance)
+
+    def _photons(self, image, frames=1):
+        """Variance of the photons of stars and sky in the mean of some frames, (e-/s)^2."""
+        seconds = max(self.source.pixels.info.exposure, 1.0) * frames
+        return (np.maximum(np.nan_to_num(image), 0) + SKY) / seconds
 
     @cached_property
     def _peak(self):
@@ -234,7 +238,7 @@ class TileContext:
         motion = self.motion[good]
         return full_pixels.truly_spoilt(
             self._peak, image - mean.residual, slopes, motion[np.isfinite(motion).all(axis=1)],
-            (np.maximum(np.nan_to_num(image), 0) + SKY) / max(self.source.pixels.info.exposure, 1.0), TRACE)
+            self._photons(image), TRACE)
 
     def _outskirt_error(self, row, column, expected):
         """What the model of the stars may be wrong by around each, e-/s, (rows, columns)."""
