@@ -13,6 +13,9 @@ from photometry.core.stamp import Stamp
 HALVES = ((1e5, 9), (3e4, 7), (1e3, 6), (-np.inf, 5))
 """Half width of the fitted stamp, px, and the flux from which on it serves, e-/s."""
 
+OWN_COLUMNS = 3.0
+"""Distance up to which a column may be full of the star's own light, px."""
+
 LEAST_FINITE = 0.9
 """Part of the good frames in which a pixel must hold a number to be used."""
 
@@ -58,8 +61,9 @@ def place(mean, doubt, star, blur, expected):
         return np.stack([psf_neighbours.blurred(target.render(offset[:, None] + blur.offset.T), blur)
                          for offset in offsets.T], axis=1)
 
-    here, weights = np.zeros((2, 1)), _weights(mean, target.stamp)
-    image = mean.residual[target.stamp.slices(mean.stamp[::2])].ravel() + flux * render(here)[0, 0]
+    here, weights = np.zeros((2, 1)), _weights(mean, target)
+    image = target.folded(mean.residual[target.stamp.slices(mean.stamp[::2])].ravel())
+    image = image + flux * render(here)[0, 0]
     around = SceneSurroundings(mean, doubt, star, target, weights)
     with np.errstate(divide='ignore'):
         found = psf_place.refine(image, 1 / weights, render, around.still, expected)
@@ -69,19 +73,22 @@ def place(mean, doubt, star, blur, expected):
         return Placed(star, target, around, found, light, images)
     placed = target.moved(found.offset)
     if found.moved:
-        placed.stamp = window(mean.stamp, placed.place, max(found.flux, expected))
-        weights = _weights(mean, placed.stamp)
+        _aim(placed, mean, max(found.flux, expected))
+        weights = _weights(mean, placed)
         around = SceneSurroundings(mean, doubt, star, placed, weights)
         images = placed.render(here)[:, 0]
         light = float(images[0] @ (weights > 0))
     return Placed(star, placed, around, found, light, images)
 
 
-def _weights(mean, stamp):
-    """Inverse variances of the pixels of a stamp in the mean image; zero for those that are not used."""
-    part = stamp.slices(mean.stamp[::2])
+def _weights(mean, target):
+    """Inverse variances of a star's pixels in the mean image; zero for those that are not used."""
+    part = target.stamp.slices(mean.stamp[::2])
     usable = np.isfinite(mean.variance[part]) & np.isfinite(mean.residual[part])
-    return np.where(usable, 1 / np.where(usable, mean.variance[part], 1.0), 0.0).ravel()
+    weights = np.where(usable, 1 / np.where(usable, mean.variance[part], 1.0), 0.0).ravel()
+    trails, variance = mean.trails_on(target.stamp)
+    weights[trails.flat(target.stamp.width)[trails.first]] = 1 / variance
+    return weights
 
 
 def target_of(mean, star, flux):
@@ -92,8 +99,21 @@ def target_of(mean, star, flux):
     layout = mean.layout
     members = np.flatnonzero(layout.template == layout.template[star])
     target = Target(mean.prf, mean.row[members], mean.column[members], layout.share[members], mean.stamp)
-    target.stamp = window(mean.stamp, target.place, flux)
+    _aim(target, mean, flux)
     return target
+
+
+def _aim(target, mean, flux):
+    """Choose the stamp of a star, with the whole of the trails in its own columns."""
+    stamp = window(mean.stamp, target.place, flux)
+    row, column = mean.trails.row + mean.stamp.row_min, mean.trails.column + mean.stamp.col_min
+    near = np.abs(column - target.place[1]) < OWN_COLUMNS
+    near &= (row >= stamp.row_min) & (row < stamp.row_max)
+    near = np.isin(mean.trails.number, mean.trails.number[near])
+    if near.any():
+        stamp = stamp._replace(row_min=min(stamp.row_min, int(row[near].min())),
+                               row_max=max(stamp.row_max, int(row[near].max()) + 1))
+    target.stamp, (target.trails, _) = stamp, mean.trails_on(stamp)
 
 
 def window(limits, place, flux):
@@ -124,14 +144,16 @@ def fit(mean, series, placed, pixels, errors, image, shift, good, **options):
     -------
     psf_star.StarSeries
     """
-    stamp, times = placed.target.stamp, shift.shape[1]
-    usable = np.isfinite(mean.variance[stamp.slices(mean.stamp[::2])]).ravel()
-    errors = errors.reshape(-1, times)
-    weights = frame_weights(pixels.reshape(-1, times), errors, good) * usable
+    target, times = placed.target, shift.shape[1]
+    stamp = target.stamp
     others = psf_neighbours.light(mean, series, placed.star, stamp, image, shift, good)
+    pixels, errors = (pixels - others).reshape(-1, times), errors.reshape(-1, times)
+    if len(target.trails):
+        pixels, errors = target.folded(pixels.T).T, np.sqrt(target.folded(np.square(errors).T).T)
+    weights = frame_weights(pixels, errors, good) * (_weights(mean, target) > 0)
     options.setdefault('cell', psf_expansion.cell_for(placed.found.flux, placed.images, weights))
-    return psf_star.fit_star((pixels - others).reshape(-1, times), errors, weights, shift, good,
-                             placed.target.render, placed.around, **options)
+    return psf_star.fit_star(pixels, errors, weights, shift, good,
+                             target.render, placed.around, **options)
 
 
 def frame_weights(pixels, errors, good):

@@ -6,6 +6,7 @@ import numpy as np
 
 from photometry.algorithms.psf_neighbours import displaced, near_stars
 from photometry.algorithms.psf_star import NEIGHBOUR_ERROR, SKY_ERROR
+from photometry.algorithms.trails import Trails
 
 MATTERS = 0.05
 """Part of the star's flux error that a neighbour's doubt must move, so that it is fitted along."""
@@ -30,16 +31,19 @@ class Target:
         Places in the mean image and parts of the light: more than one for stars that
         cannot be told apart.
     stamp : Stamp
+    trails : photometry.algorithms.trails.Trails, optional
+        Pixels of the stamp that are added up: the first of each holds the sum, the others nothing.
     """
 
-    def __init__(self, prf, row, column, share, stamp):
-        self.prf, self.stamp = prf, stamp
+    def __init__(self, prf, row, column, share, stamp, trails=None):
+        self.prf, self.stamp, self.trails = prf, stamp, trails or Trails.none()
         self.row, self.column, self.share = (np.asarray(axis, dtype='f8') for axis in (row, column, share))
         self._last = None
 
     def moved(self, offset):
         """The same somewhere else: ``offset`` (2,) rows and columns away."""
-        return Target(self.prf, self.row + offset[0], self.column + offset[1], self.share, self.stamp)
+        return Target(self.prf, self.row + offset[0], self.column + offset[1], self.share, self.stamp,
+                      self.trails)
 
     @property
     def place(self):
@@ -54,7 +58,12 @@ class Target:
 
     def _rendered(self, offsets):
         planes = displaced(self.prf, self.row, self.column, offsets, self.stamp, 2)
-        return planes[:, 0] if self.row.size == 1 else np.tensordot(planes, self.share, (1, 0))
+        planes = planes[:, 0] if self.row.size == 1 else np.tensordot(planes, self.share, (1, 0))
+        return self.folded(planes)
+
+    def folded(self, values):
+        """Values (..., pixels) of the stamp with its trails added up."""
+        return self.trails.folded(values, self.stamp.width)
 
 
 class SceneSurroundings:
@@ -81,7 +90,8 @@ class SceneSurroundings:
     """
 
     def __init__(self, mean, doubt, star, target, weights):
-        self.mean, self.stamp = mean, target.stamp
+        self.mean, self.stamp, self._folded = mean, target.stamp, target.folded
+        self._flat = target.folded(np.ones(weights.size))
         images = self._choose(doubt, star, target, weights)
         inside = self._inside(self._members)
         free = np.where(inside, np.inf, np.fmax(doubt[self._numbers], 1e-6))
@@ -141,7 +151,8 @@ class SceneSurroundings:
 
     def _assembled(self, planes):
         """Columns of images (planes, n, neighbours, pixels): fluxes, places, sky."""
-        made = np.ones((planes.shape[1], self.sigma.size, planes.shape[-1]))
+        made = np.empty((planes.shape[1], self.sigma.size, planes.shape[-1]))
+        made[:] = self._flat
         made[:, :self.number] = planes[0]
         if len(self._close):
             flux = self.mean.template_flux[self._numbers][self._close, None]
@@ -157,7 +168,7 @@ class SceneSurroundings:
                            derivatives)
         if shares is not None:
             planes = np.einsum('ms,ksnp->kmnp', shares, planes)
-        return planes.swapaxes(1, 2)
+        return self._folded(planes.swapaxes(1, 2))
 
     @property
     def _shares(self):

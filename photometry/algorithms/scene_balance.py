@@ -45,7 +45,7 @@ class Balance:
     light : photometry.algorithms.scene_series.MovingScene
     information : ndarray (templates,)
         Inverse variances of the fluxes in a frame.
-    pixels : photometry.algorithms.scene_group.Pixels
+    pixels : photometry.algorithms.scene_pixels.Pixels
     image : ndarray (rows, columns)
         Light of all stars in the mean image.
 
@@ -62,7 +62,7 @@ class Balance:
         chosen = []
         for template in np.flatnonzero(bright):
             box = self._box(light, template)
-            usable = pixels.weight[box] > 0
+            usable = self._usable(box)
             if (usable.shape == (2 * HALF + 1, 2 * HALF + 1) and usable.all()
                     and image[box].sum() < (1 + ALONE) * light.flux[template]):
                 chosen.append((template, box))
@@ -70,6 +70,14 @@ class Balance:
         self._boxes = [box for _, box in chosen]
         self.flux = light.flux[self.template]
         self._left = np.full((len(chosen), pixels.times), np.nan)
+
+    def _usable(self, box):
+        """Pixels of a box that count by themselves or in trails that end in it, (rows, columns) of bool."""
+        pixels, (rows, columns) = self._pixels, box
+        trails = pixels.trails.chosen(pixels.trail_weight > 0)
+        trails = trails.within((rows.start, rows.stop), (columns.start, columns.stop))
+        usable = pixels.weight[box] > 0
+        return usable | trails.mask(usable.shape)
 
     @staticmethod
     def _box(light, template):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photometry.algorithms import scene_design as design
-from photometry.algorithms import scene_gaps
+from photometry.algorithms import scene_gaps, scene_pixels
 
 CLEAR = 0.05
 """Refinement of a solution that needs no further one, in errors of the flux."""
@@ -28,78 +28,6 @@ SKY_SPREAD = 10.0
 
 LOST = 5.0
 """Growth of the error by missing pixels beyond which a frame tells nothing about a star."""
-
-RUNS, RUN = 4, 8
-"""Runs of successive frames from which typical errors and the reduced chi square are taken."""
-
-GONE = 0.5
-"""Part of these frames without a number from which a pixel is not used at all."""
-
-
-class Pixels:
-    """Images with errors and their weights.
-
-    Parameters
-    ----------
-    images, errors : float32 ndarray (rows, columns, times)
-    variance : ndarray (rows, columns)
-        Infinite for pixels not to be used.
-    good : ndarray (times,) of bool
-    shift : ndarray (times, 2)
-
-    Attributes
-    ----------
-    variance, weight : ndarray (rows, columns)
-        Typical variance of a frame, infinite where not used, and its inverse.
-    sample : ndarray of int
-        Some frames that stand for all.
-    """
-
-    def __init__(self, images, errors, variance, good, shift):
-        self.images, self.errors = images, errors
-        self.times = len(shift)
-        known = np.isfinite(shift).all(axis=1)
-        some = np.flatnonzero(good & known) if (good & known).any() else np.flatnonzero(known)
-        starts = np.linspace(0, max(some.size - RUN, 0), RUNS).astype(int)
-        self.sample = some[np.unique(np.clip(starts[:, None] + np.arange(RUN), 0, some.size - 1))
-                           if some.size else slice(0)]
-        valid, square = self._sampled()
-        number = valid.sum(axis=-1)
-        typical = np.where(valid, square, 0.0).sum(axis=-1, dtype='float64') / np.maximum(number, 1)
-        used = np.isfinite(variance) & (typical > 0) & (number > GONE * self.sample.size)
-        self.variance = np.where(used, typical, np.inf)
-        self.weight = np.where(used, 1 / np.where(used, typical, 1.0), 0.0)
-
-    def doubt(self, error):
-        """Weigh pixels less by an error of the model (rows, columns), e-/s."""
-        self.weight = np.where(self.weight > 0, 1 / (1 / np.maximum(self.weight, 1e-300) + error ** 2), 0.0)
-
-    def _sampled(self):
-        """Whether the pixels of the sampled frames hold a number, and the squares of their errors."""
-        square = self.errors[..., self.sample] ** 2
-        return np.isfinite(square) & np.isfinite(self.images[..., self.sample]), square
-
-    def band(self, rows, frames, space=None):
-        """Images and squared errors of some rows, (pixels, frames) each, float32.
-
-        Parameters
-        ----------
-        rows : slice
-        frames : ndarray of int
-        space : ndarray (2, pixels, frames), optional
-            Memory to use.
-        """
-        images, errors = self.images[rows], self.errors[rows]
-        if frames.size < self.times:
-            images, errors = images[..., frames], errors[..., frames]
-        size = images.shape[0] * images.shape[1]
-        if space is None:
-            space = np.empty((2, size, frames.size), dtype='float32')
-        square = space[1, :size].reshape(images.shape)
-        np.multiply(errors, errors, out=square)
-        if not images.flags.c_contiguous:
-            images = _copied(images, space[0, :size].reshape(images.shape))
-        return images.reshape(size, -1), square.reshape(size, -1)
 
 
 class Found(NamedTuple):
@@ -121,14 +49,14 @@ class Group:
 
     Parameters
     ----------
-    pixels : Pixels
+    pixels : photometry.algorithms.scene_pixels.Pixels
     light : photometry.algorithms.scene_series.MovingScene
     frames : ndarray of int
     middle : ndarray (2,)
         Shift about which is expanded, px.
     """
 
-    pixels: Pixels
+    pixels: scene_pixels.Pixels
     light: object
     frames: np.ndarray
     middle: np.ndarray
@@ -173,6 +101,21 @@ class Group:
                 for band, values in zip(self.bands, self._columns, strict=True)]
 
     @cached_property
+    def _trails(self):
+        """All planes of all unknowns on the trails: (6, unknowns, trails)."""
+        trails = self.pixels.trails
+        return trails.added(self._planes_at(trails.flat(self.light.stamp.width)), axis=-1)
+
+    @cached_property
+    def _weighted_trails(self):
+        return self._trails[0] * self.pixels.trail_weight
+
+    @cached_property
+    def held(self):
+        """Part of each template's light on pixels that can be used, by themselves or in trails."""
+        return self.seen + (self._trails[0] @ (self.pixels.trail_weight > 0))[:-design.SKY_TERMS]
+
+    @cached_property
     def seen(self):
         """Part of each template's light on pixels that can be used."""
         seen = np.zeros(self._size)
@@ -194,6 +137,7 @@ class Group:
         found = np.zeros(self._size)
         for band, values, weighted in zip(self.bands, self._columns, self._weighted, strict=True):
             band.add(found, np.einsum('mp,mp->m', values, weighted))
+        found += np.einsum('mp,mp->m', self._trails[0], self._weighted_trails)
         return found[:-design.SKY_TERMS]
 
     @cached_property
@@ -228,6 +172,10 @@ class Group:
             for plane in range(3):
                 curved[plane, index[:-design.SKY_TERMS]] += np.einsum(
                     'mp,mp->m', narrow[:-design.SKY_TERMS], band.values[3 + plane])
+        stars = slice(-design.SKY_TERMS)
+        normal[0] += self._weighted_trails @ self._trails[0].T
+        normal[1:, :, stars] += self._weighted_trails @ self._trails[1:3, stars].swapaxes(1, 2)
+        curved[:, stars] += np.einsum('mp,kmp->km', self._weighted_trails[stars], self._trails[3:, stars])
         made = np.zeros((6, self.free.size, self.free.size))
         made[:3] = normal[:, self.free[:, None], self.free]
         made[0].flat[::self.free.size + 1] += self._prior[self.free]
@@ -292,8 +240,24 @@ class Group:
                 parts = operators[0] @ data, operators[1] @ square_errors
             band.add(right, parts[0])
             band.add(square, parts[1])
-        gaps = scene_gaps.Gaps(self, self.pixels.weight.ravel(), missing)
+        if len(self.pixels.trails):
+            missing.append(self._project_trails(right, square, static))
+        gaps = scene_gaps.Gaps(self, self.pixels.weights, missing)
         return right[self.free] - static[self.free] @ coefficients, square, gaps
+
+    def _project_trails(self, right, square, static):
+        """Add what the trails give, in place; returns where they lack pixels."""
+        images, coefficients = self.model
+        images, weighted = self.pixels.trails.sums(images), self._weighted_trails
+        data, errors = self.pixels.of_trails(self.frames)
+        gone = ~(np.isfinite(data) & np.isfinite(errors))
+        data = np.where(gone, images.T @ coefficients, data)
+        static += weighted @ images.T
+        right += weighted @ data
+        square += np.square(self._whole_inverse @ weighted) @ np.where(
+            gone, np.nan_to_num(self.pixels.trail_variance, posinf=0.0)[:, None], errors)
+        trails, numbers = np.nonzero(gone)
+        return trails + self.pixels.weight.size, numbers
 
     def _filled(self, rows, data, square):
         """Pixels with the mean scene in their gaps, and the gaps: (pixels, frames of the group)."""
@@ -349,7 +313,15 @@ class Group:
         return gaps.own(product, solution)
 
     def values_at(self, flat):
-        """All planes of the free unknowns at pixels, counted along the rows: (6, free, n)."""
+        """All planes of the free unknowns at pixels, counted along the rows, and trails: (6, free, n)."""
+        flat, count = np.asarray(flat), self.pixels.weight.size
+        trail, made = flat >= count, np.empty((6, self._size, len(flat)))
+        made[..., ~trail] = self._planes_at(flat[~trail])
+        made[..., trail] = self._trails[..., flat[trail] - count]
+        return made[:, self.free]
+
+    def _planes_at(self, flat):
+        """All planes of all unknowns at pixels, (6, unknowns, n)."""
         width = self.light.stamp.width
         values = np.zeros((6, self._size, len(flat)))
         for number, pixel in enumerate(flat):
@@ -359,7 +331,7 @@ class Group:
             inner = (row - band.rows.start) * width + column
             values[:, index[:-design.SKY_TERMS], number] = band.values[:, :, inner]
             values[0, index, number] = middle[:, inner]
-        return values[:, self.free]
+        return values
 
     def chi2(self, deviation):
         """Reduced chi square of the templates in those of the sampled frames that are in the group."""
@@ -382,8 +354,3 @@ class Group:
             band.add(weight, core @ (left * used.sum(axis=1)))
         known = weight > LEAST_SEEN * max(numbers.size, 1)
         return np.where(known, total / np.where(known, weight, 1.0), np.nan)[:-design.SKY_TERMS]
-
-
-def _copied(values, space):
-    np.copyto(space, values)
-    return space

@@ -10,6 +10,7 @@ import numpy as np
 
 from photometry.algorithms import scene_design as design
 from photometry.algorithms.prf import CORE
+from photometry.algorithms.trails import Trails
 from photometry.core.stamp import Stamp
 
 SPREAD = 0.5
@@ -65,7 +66,10 @@ class MeanScene:
         Median displacement of the stars from the catalogue, px.
     layout : photometry.algorithms.scene_design.Layout
     variance : ndarray (rows, columns)
-        Infinite for pixels that were not used.
+        Infinite for pixels that were not used by themselves.
+    trails : photometry.algorithms.trails.Trails
+        Pixels that were added up.
+    trail_variance : ndarray (trails,)
     residual : ndarray (rows, columns)
         Image less model, NaN where there is no image.
     starlight : ndarray (rows, columns)
@@ -76,6 +80,8 @@ class MeanScene:
         Reduced, over the pixels around each star.
     seen : ndarray (stars,)
         Part of each star's light that falls on pixels which can be used.
+    held : ndarray (stars,)
+        The same with the trails.
     equations : tuple
         Cholesky factor and scales of the last equations.
     """
@@ -89,11 +95,14 @@ class MeanScene:
     shift: np.ndarray
     layout: design.Layout
     variance: np.ndarray
+    trails: Trails
+    trail_variance: np.ndarray
     residual: np.ndarray
     starlight: np.ndarray
     far: np.ndarray
     chi2: np.ndarray
     seen: np.ndarray
+    held: np.ndarray
     equations: tuple = field(repr=False)
 
     @property
@@ -115,6 +124,19 @@ class MeanScene:
         others = np.flatnonzero(self.layout.template == self.layout.template[star])
         return others[others != star]
 
+    def trails_on(self, stamp):
+        """Trails that lie on a stamp as a whole, and their variances.
+
+        Returns
+        -------
+        trails : photometry.algorithms.trails.Trails
+            Pixels of the stamp.
+        variance : ndarray (trails,)
+        """
+        down, right = stamp.row_min - self.stamp.row_min, stamp.col_min - self.stamp.col_min
+        on = self.trails.lie_within((down, down + stamp.height), (right, right + stamp.width))
+        return self.trails.chosen(on).moved(-down, -right), self.trail_variance[on]
+
     def sky_image(self):
         """Fitted sky, (rows, columns)."""
         return np.tensordot(self.sky, design.sky_basis(self.stamp.shape), 1)
@@ -131,7 +153,7 @@ def groups_of(row, column, limit=MERGED):
 
 
 def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, refine=True,
-             settle=None, position_spread=POSITION_SPREAD):
+             settle=None, position_spread=POSITION_SPREAD, trails=None):
     """Fluxes and positions of all stars of a region, with its sky.
 
     Weighted least squares in fluxes, sky and displacements, linearised about the
@@ -157,6 +179,8 @@ def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, r
         brighter than `PLACED` do, the others follow the shift that all share.
     position_spread : float
         Expected error of catalogue positions, px.
+    trails : photometry.algorithms.trails.Trails, optional
+        Pixels between which charge may run: their sums are fitted.
 
     Returns
     -------
@@ -166,7 +190,7 @@ def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, r
     expected = np.maximum(expected, 1.0)
     groups = groups_of(row, column) if row.size else np.zeros(0, dtype=int)
     layout = design.make_layout(row, expected, groups, _is_wide(prf, row, column, expected, stamp))
-    fit = _Fit(image, variance, prf, layout, stamp, blur, position_spread)
+    fit = _Fit(image, variance, prf, layout, stamp, blur, position_spread, trails or Trails.none())
     placed = expected > PLACED
     if settle is None or refine is False:
         placed[:] = refine
@@ -204,12 +228,15 @@ class _Solution(NamedTuple):
 class _Fit:
     """The passes of `fit_mean`."""
 
-    def __init__(self, image, variance, prf, layout, stamp, blur, position_spread):
+    def __init__(self, image, variance, prf, layout, stamp, blur, position_spread, trails):
         self.prf, self.layout, self.stamp, self.blur = prf, layout, stamp, blur
         self.position_spread = position_spread
         self.image = np.asarray(image, dtype='float64')
         variance = np.asarray(variance, dtype='float64')
         used = np.isfinite(self.image) & np.isfinite(variance) & (variance > 0)
+        self.trails = trails
+        self.trail_weight = 1 / trails.sums(np.where(used, variance, np.inf))
+        used &= ~trails.mask(stamp.shape)
         self.variance = np.where(used, variance, np.inf)
         self.weight = np.where(used, 1 / np.where(used, variance, 1.0), 0.0)
         self.sky = design.sky_basis(stamp.shape)
@@ -270,6 +297,9 @@ class _Fit:
             weighted = values * self.weight[band.rows].ravel()
             normal.ravel()[index[:, None] * spread.size + index] += weighted @ values.T
             right[index] += weighted @ data[band.rows].ravel()
+        sums = self._trail_sums(bands, columns, spread.size)
+        right += sums @ (self.trail_weight * self._trail_light(far))
+        normal += (sums * self.trail_weight) @ sums.T
         first = count + terms + 2
         with np.errstate(divide='ignore'):
             rest = np.maximum(RESTING / np.sqrt(np.diag(normal)[first:]), SETTLED).reshape(2, -1)
@@ -287,6 +317,20 @@ class _Fit:
         moved[:, placed] = solution[first:].reshape(2, placed.size)
         return _Solution(solution[:count], own + moved, common + solution[first - 2:first],
                          solution[count:first - 2], model + far, factor, spread, rest)
+
+    def _trail_light(self, far):
+        """What the trails hold for the fit to explain, (trails,)."""
+        return np.where(self.trail_weight > 0, self.trails.sums(np.nan_to_num(self.image) - far), 0.0)
+
+    def _trail_sums(self, bands, columns, size):
+        """What unknowns put on the trails, (unknowns, trails), from what they put on bands."""
+        made, trails, width = np.zeros((size, len(self.trails))), self.trails, self.stamp.width
+        for band, (index, values) in zip(bands, columns, strict=True):
+            here = np.flatnonzero((trails.row >= band.rows.start) & (trails.row < band.rows.stop))
+            pixels = (trails.row[here] - band.rows.start) * width + trails.column[here]
+            for number, pixel in zip(trails.number[here], pixels, strict=True):
+                made[index, number] += values[:, pixel]
+        return made
 
     def _columns(self, band, flux, moving, placed):
         """Numbers and values of the unknowns that matter in a band."""
@@ -315,10 +359,15 @@ class _Fit:
             seen[band.members] += band.values[0] @ used[band.rows].ravel()
             square[band.members] += band.values[0] @ score[band.rows].ravel()
         total = np.where(seen > 1e-6, seen, np.nan)
+        columns = [(band.members, band.values[0]) for band in bands]
+        held = seen + self._trail_sums(bands, columns, layout.number) @ (self.trail_weight > 0)
         moved = [float(np.median(now - before)) if now.size else 0.0
                  for now, before in zip((row, column), start, strict=True)]
+        known = self.trail_weight > 0
         return MeanScene(
             self.stamp, self.prf, row, column, solution.flux[layout.template] * layout.share, solution.sky,
-            np.array(moved), layout, self.variance, residual,
+            np.array(moved), layout, self.variance, self.trails.chosen(known), 1 / self.trail_weight[known],
+            residual,
             solution.model - np.tensordot(solution.sky, self.sky, 1), far,
-            (square / total)[layout.template], seen[layout.template], (solution.factor, solution.spread))
+            (square / total)[layout.template], seen[layout.template], held[layout.template],
+            (solution.factor, solution.spread))

@@ -9,10 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from photometry.algorithms import scene_design as design
+from photometry.algorithms import shaking
 from photometry.algorithms.pointing import FAR, PointingGrid, is_near
 from photometry.algorithms.prf import CORE, HALF
-from photometry.algorithms.scene_balance import Balance
-from photometry.algorithms.scene_group import Group, Pixels
+from photometry.algorithms.scene_balance import TELLING, Balance
+from photometry.algorithms.scene_group import Group
+from photometry.algorithms.scene_pixels import Pixels
 from photometry.core.stamp import Stamp
 
 REACH = 0.12
@@ -58,7 +60,7 @@ class SceneSeries:
     template_chi2 : ndarray (templates,)
         Reduced, over the pixels of the template, in a sample of the frames.
     seen : ndarray (templates,)
-        Part of the light that falls on pixels which can be used.
+        Part of the light that falls on pixels which can be used, added up to trails or not.
     pixels : ndarray (templates,) of int
         Pixels of the template that were used.
     shift, good : ndarray (times, 2) and (times,)
@@ -170,11 +172,11 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None, window=None):
     window = (window or stamp).clipped(stamp)
     shift = np.asarray(shift, dtype='float64')
     light = MovingScene(mean, stamp, window, shift, good)
-    part = stamp.slices(mean.stamp[::2])
+    part, inside = stamp.slices(mean.stamp[::2]), window.slices(stamp[::2])
     variance = np.full(stamp.shape, np.inf)
-    inside = window.slices(stamp[::2])
     variance[inside] = mean.variance[part][inside]
-    pixels = Pixels(images, errors, variance, good, shift)
+    trails = mean.trails_on(window)[0].moved(window.row_min - stamp.row_min, window.col_min - stamp.col_min)
+    pixels = Pixels(images, errors, variance, good, shift, trails)
     pixels.doubt(_unknown(mean.residual[part], mean.starlight[part], shift, good))
     count, times = mean.layout.number, len(shift)
     made = SceneSeries(mean, mean.stamp, window,
@@ -191,7 +193,15 @@ def fit_series(images, errors, mean, shift, good, *, stamp=None, window=None):
         _fill(made, group, balance, first=number == 0)
     if groups:
         made.template_flux[light.kept[balance.template]] += balance.correction(shift, good)
+        _calm(made, light)
     return made
+
+
+def _calm(series, light):
+    """Take from bright stars what follows the motion from frame to frame."""
+    level, bright = light.flux[light.telling], light.kept[light.telling]
+    series.template_flux[bright] -= level[:, None] * shaking.shaken(
+        series.template_flux[bright] / level[:, None], series.shift, series.good)
 
 
 def _unknown(residual, light, shift, good):
@@ -213,7 +223,7 @@ def _fill(series, group, balance, first):
     if first:
         series.covariance[np.ix_(kept, kept)] = found.covariance
         series.template_chi2[group.light.kept] = group.chi2(found.deviation)
-        series.seen[group.light.kept] = group.seen
+        series.seen[group.light.kept] = group.held
         series.pixels[group.light.kept] = group.number
 
 
@@ -258,15 +268,16 @@ class MovingScene:
         Whether a star of the template stands on the window.
     bright : ndarray (templates,) of bool
         Templates that `follow` chose.
+    telling : ndarray of int
+        Those inside of which errors of the PRF may show.
     sky : ndarray (6, rows, columns)
         Polynomials of the mean scene's sky.
     """
 
     def __init__(self, mean, stamp, window, shift, good):
         self.mean, self.stamp, self.prf, self.shift, self.good = mean, stamp, mean.prf, shift, good
-        self.bright = None
-        row, column = mean.row, mean.column
-        reach = HALF + 1
+        self.bright = self.telling = None
+        row, column, reach = mean.row, mean.column, HALF + 1
         touching = self._whole(window.grown(reach, reach, reach, reach))
         number = mean.layout.number
         inside = np.zeros(number, dtype=bool)
@@ -359,7 +370,9 @@ class MovingScene:
         """
         near = np.abs(self.shift[np.isfinite(self.shift).all(axis=1)]).max(axis=1, initial=0)
         reach = near[near <= REACH].max(initial=0.01)
-        self.bright = self.flux * np.sqrt(information) * THIRD * reach ** 3 > UNSEEN
+        signal = self.flux * np.sqrt(information)
+        self.bright = signal * THIRD * reach ** 3 > UNSEEN
+        self.telling = np.flatnonzero(self.inside & (signal > TELLING))
 
     @cached_property
     def nodes(self):

@@ -42,7 +42,7 @@ class LinearPSF(BasePhotometry):
         if drowned or not np.isfinite(flux[self.source.pixels.good]).any():
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
-        if bright and tile.mean.seen[self._place] < WHOLE:
+        if bright:
             self._settle()
         aperture = self._sum_pixels()
         if aperture is not None:
@@ -51,11 +51,14 @@ class LinearPSF(BasePhotometry):
         return self._verdict()
 
     def _settle(self):
-        """Flux and errors of a star of which the core is not seen."""
-        taken = sap.clean_motion(self)
+        """Flux and errors of a star that is so bright that errors of its image rise above the noise."""
+        mean, star = self.tile.mean, self._place
+        slope = sap.SLOPE_ERROR if mean.held[star] > WHOLE else sap.BLIND_SLOPE_ERROR
+        saturates = mean.seen[star] < WHOLE
+        taken = saturates and sap.clean_motion(self, slope)
         # What is much against one error may be little against a larger one.
-        if sap.count_unrest(self) and not taken:
-            sap.clean_motion(self)
+        if sap.count_unrest(self) and saturates and not taken:
+            sap.clean_motion(self, slope)
 
     def _sum_pixels(self):
         """Plain sums beside the fit, where there is an aperture; else None."""

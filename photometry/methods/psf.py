@@ -9,7 +9,7 @@ from photometry.algorithms.scene_design import Blur
 from photometry.core import units
 from photometry.core.errors import NoFluxError
 from photometry.methods import sap
-from photometry.methods.linpsf import LinearPSF
+from photometry.methods.linpsf import SATURATING, LinearPSF
 
 LEAST_LIGHT = 0.1
 """Part of the star's light that the usable pixels of the fitted stamp must hold."""
@@ -36,6 +36,8 @@ class PSFPhotometry(LinearPSF):
         self._placed = self._find_place()
         series = self._fit()
         self._fill(series)
+        if units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point) > SATURATING:
+            self._settle()
         if aperture is not None:
             sap.record(self, aperture, float(np.nanmedian(series.flux[self._good])))
         self._record(series)

@@ -28,9 +28,10 @@ SKY_ERROR = 0.05
 SLACK = 0.05
 """Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
 
-SLOPE_ERROR = {'aperture': 0.003, 'linpsf': 0.03}
+SLOPE_ERROR, BLIND_SLOPE_ERROR = 0.003, 0.03
 """Change of the flux of a star that bleeds by motion of a pixel that is left in it, as a part
-of it: charge that runs stays in a sum, what is missing beside it must be modelled."""
+of it: charge that runs stays in a sum, what is missing beside it must be modelled. The same
+where the trail is not seen as a whole."""
 
 UNREST, CERTAIN = 1.5, 2.0
 """Relative error of a scatter from the MAD of n second differences times the root of n, and the
@@ -267,8 +268,14 @@ def noise_gain(photometry):
     return apertures.clipping_gain(info.n_readout, info.num_frm, info.crmiten)
 
 
-def clean_motion(photometry):
-    """Take what motion leaves in FLUX of a star that saturates, of whose image the best part is unseen.
+def clean_motion(photometry, slope=SLOPE_ERROR):
+    """Take what motion leaves in FLUX of a star that saturates.
+
+    Parameters
+    ----------
+    photometry : photometry.methods.base.BasePhotometry
+    slope : float
+        Likely change by motion of a pixel, as a part of FLUX.
 
     Returns
     -------
@@ -280,8 +287,7 @@ def clean_motion(photometry):
     if unmoved(photometry) or not error > 0:
         return False
     flux, time, motion = (np.array(columns[name]) for name in ('flux', 'time', 'pos_corr'))
-    columns['flux'][:], more, kept = halo_drift.cleaned(flux, time, motion[:, ::-1], good, error,
-                                                        SLOPE_ERROR[photometry.method])
+    columns['flux'][:], more, kept = halo_drift.cleaned(flux, time, motion[:, ::-1], good, error, slope)
     columns['flux_err'][:] = np.hypot(columns['flux_err'], more)
     photometry.additional_headers['MOT_KEPT'] = (kept, 'part of a slow signal that outlives cleaning')
     return bool(more.any())

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from photometry.algorithms import full_pixels, masks, missing_stars, scene
+from photometry.algorithms.trails import Trails
 from photometry.core import units
 from photometry.core.stamp import Stamp
 from photometry.pixels.block import PixelBlock
@@ -53,12 +54,6 @@ ALONE = 0.75
 ASTRAY = 2.5
 """Distance within which it is rather a star of the catalogue with a wrong position, px, if
 about as bright as that should be where it lacks light."""
-
-STEEP = 3e3
-"""Flux of stars whose motion changes the light of pixels that are nearly full, e-/s."""
-
-TRACE = 0.02
-"""Charge of full pixels, as a part of the star's own light, that spoils a pixel for the fit."""
 
 SKY = 100.0
 """Photons of the sky that weights assume, e-/s a pixel."""
@@ -138,8 +133,6 @@ class TileContext:
                         *(int(middle) for middle in self._middle))
         elif self.index.size < FEW:
             mean = self._fit_mean(*stars)
-        if full_pixels.spoilt(self._peak).any():
-            mean = self._fit_mean(*stars, spoilt=self._truly_spoilt(mean))
         return mean, missing_stars.MissingStars(*added)
 
     def _catalogued(self):
@@ -147,13 +140,15 @@ class TileContext:
         row, column = (axis[self.index] for axis in self.source.mean_positions)
         return row, column, units.magnitude_to_flux(_known(self.tmag))
 
-    def _fit_mean(self, row, column, expected, refine=True, spoilt=None):
+    def _fit_mean(self, row, column, expected, refine=True):
         image = self.pixels.sumimage(self.region)
-        spoilt = full_pixels.spoilt(self._peak) if spoilt is None else spoilt
+        spoilt = full_pixels.spoilt(self._peak)
+        trails = Trails.of(spoilt)
+        spoilt &= ~trails.mask(spoilt.shape)
         variance = self._variance(image, spoilt) + self._outskirt_error(row, column, expected) ** 2
         return scene.fit_mean(image, variance, self.source.prf, row, column, expected, self.region,
                               blur=scene.Blur.of(self.motion[self.source.pixels.good]), refine=refine,
-                              settle=self.cell.grown(*[SETTLED] * 4))
+                              settle=self.cell.grown(*[SETTLED] * 4), trails=trails)
 
     def _missing(self, mean, stars):
         """Stars that a scene leaves, (4, n), without its own that are astray or too near."""
@@ -183,13 +178,23 @@ class TileContext:
     @cached_property
     def series(self):
         """`~photometry.algorithms.scene_series.SceneSeries` of the region, shared by its stars."""
-        window = self.cell.grown(*[WINDOW] * 4).clipped(self.region)
+        window = self._window()
         # Whole rows, which lie together in memory.
         stamp = window._replace(col_min=self.region.col_min, col_max=self.region.col_max)
         part = stamp.slices(self.region[::2])
         images, errors = (self.pixels.load(layer)[part] for layer in ('images', 'images_err'))
         return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good, stamp=stamp,
                                 window=window)
+
+    def _window(self):
+        """Pixels that are fitted in every frame, with the whole of the trails that begin there."""
+        window, trails = self.cell.grown(*[WINDOW] * 4).clipped(self.region), self.mean.trails
+        row, column = trails.row + self.region.row_min, trails.column + self.region.col_min
+        on = ((row >= window.row_min) & (row < window.row_max)
+              & (column >= window.col_min) & (column < window.col_max))
+        row = row[np.isin(trails.number, trails.number[on])]
+        return window._replace(row_min=int(row.min(initial=window.row_min)),
+                               row_max=int(row.max(initial=window.row_max - 1)) + 1)
 
     def place_of(self, catalog_index):
         """Number of a catalogue row among the stars of the scene, or None when it is not there."""
@@ -228,17 +233,6 @@ class TileContext:
         if not masks.may_fill(image).any():
             return np.nan_to_num(image)
         return full_pixels.highest(self.pixels.load('images'), image, self.source.pixels.good)
-
-    def _truly_spoilt(self, mean):
-        """Pixels that are full in some frame, or hold charge of these, as the mean scene tells them."""
-        image, good = self.pixels.sumimage(self.region), self.source.pixels.good
-        steep = mean.flux > STEEP
-        _, *slopes = mean.prf.render(mean.row[steep], mean.column[steep], self.region, derivatives=1)
-        slopes = np.stack([np.tensordot(mean.flux[steep], slope, 1) for slope in slopes])
-        motion = self.motion[good]
-        return full_pixels.truly_spoilt(
-            self._peak, image - mean.residual, slopes, motion[np.isfinite(motion).all(axis=1)],
-            self._photons(image), TRACE)
 
     def _outskirt_error(self, row, column, expected):
         """What the model of the stars may be wrong by around each, e-/s, (rows, columns)."""

@@ -8,6 +8,7 @@ from photometry.algorithms import masks, metrics
 from photometry.core.stamp import Stamp
 from photometry.methods.aperture import AperturePhotometry
 from photometry.methods.linpsf import LinearPSF
+from photometry.methods.psf import PSFPhotometry
 
 STAMP = Stamp(1000, 1080, 700, 770)
 FRAMES = 240
@@ -35,11 +36,14 @@ def flux_of(photometry):
     return np.asarray(photometry.columns['flux'])[photometry.source.pixels.good]
 
 
-@pytest.mark.parametrize('method', [AperturePhotometry, LinearPSF])
-def test_errors_are_those_of_the_scatter(method, tmp_path):
-    photometry = measured(method, sector_of(jitter=0.02), tmp_path)
-    error = CLIPPED * np.median(photometry.columns['flux_err'])
-    assert error / metrics.mad(flux_of(photometry)) == pytest.approx(1, abs=0.2)
+@pytest.mark.parametrize('jitter', [0.02, 0.1])
+@pytest.mark.parametrize('method', [AperturePhotometry, LinearPSF, PSFPhotometry])
+def test_errors_are_those_of_the_scatter(method, jitter, tmp_path):
+    sector = sector_of(jitter=jitter)
+    photometry = measured(method, sector, tmp_path)
+    error, scatter = CLIPPED * np.median(photometry.columns['flux_err']), metrics.mad(flux_of(photometry))
+    assert error / scatter == pytest.approx(1, abs=0.2)
+    assert scatter < 1.3 * np.sqrt(sector.flux[0] / simulated.EXPOSURE), 'photons of all its light'
 
 
 def test_a_wrong_place_does_no_harm(tmp_path):
@@ -51,11 +55,23 @@ def test_a_wrong_place_does_no_harm(tmp_path):
     assert photometry.additional_headers['MOT_KEPT'][0] > 0.9
 
 
-def test_errors_of_the_measured_motion_are_counted(tmp_path):
+def test_errors_of_the_measured_motion_do_no_harm(tmp_path):
     sector = sector_of(jitter=0.005)
     rng = np.random.default_rng(5)
     sector.source.movement_kernel[:, :2] += 2e-3 * rng.standard_normal((FRAMES, 2))
     photometry = measured(LinearPSF, sector, tmp_path)
+    steps = metrics.mad(np.diff(flux_of(photometry))) / np.sqrt(2)
+    assert CLIPPED * np.median(photometry.columns['flux_err']) / steps == pytest.approx(1, abs=0.25)
+    assert steps < 1.3 * np.sqrt(sector.flux[0] / simulated.EXPOSURE)
+
+
+def test_errors_of_the_measured_motion_are_counted_where_the_trail_is_cut(tmp_path):
+    sector = simulated.simulate([1038.3, 1062.1, 1015.2], [734.4, 752.3, 711.8], [1.7, 9.0, 9.5], stamp=STAMP,
+                                frames=FRAMES, jitter=0.005)
+    rng = np.random.default_rng(5)
+    sector.source.movement_kernel[:, :2] += 2e-3 * rng.standard_normal((FRAMES, 2))
+    photometry = measured(LinearPSF, sector, tmp_path)
+    assert photometry.tile.mean.held[0] < 0.5
     steps = metrics.mad(np.diff(flux_of(photometry))) / np.sqrt(2)
     error = np.median(photometry.columns['flux_err'])
     assert error / steps == pytest.approx(1, abs=0.25)
