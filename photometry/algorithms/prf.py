@@ -226,19 +226,17 @@ class PRF:
         meets = [centre + self.oversample * (start - axis)
                  for start, axis in zip(first, (row, column), strict=True)]
         tap = [np.floor(sample).astype(int) for sample in meets]
-        weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)],
-                                derivatives if blur is None else 2)
-        if blur is not None:
-            weights[0] += np.tensordot(np.asarray(blur) * (0.5, 1.0, 0.5), weights[3:], 1)
-            weights = weights[:planes]
+        weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)], derivatives, blur)
         cells = self._cell(row, self.grid_row)[0], self._cell(column, self.grid_column)[0]
         if any(place.size and (place.min() < 1 - _PAD or place.max() > _PAD + 15) for place in tap):
             raise ValueError('Stars may be half a pixel away at most from the positions `about`.')
-        for members, (cell_row, cell_column, i, j) in _groups(*cells, *tap):
-            taps = self._taps(cell_row, cell_column, i, j)
-            image[:, members] = weights[:, members] @ taps
-        scale = 1.0 if self.wing is None else 1 - self.wing.fraction
-        image *= scale
+        order, groups = _groups(*cells, *tap)
+        weights = weights[order]
+        sorted_image = np.empty((row.size, planes, CORE * CORE))
+        for start, end, key in groups:
+            np.matmul(weights[start:end].reshape(-1, weights.shape[-1]), self._taps(*key),
+                      out=sorted_image[start:end].reshape(-1, CORE * CORE))
+        image[:, order] = sorted_image.transpose(1, 0, 2)
         return image.reshape(planes, row.size, CORE, CORE), *first
 
     @cached_property
@@ -263,23 +261,29 @@ class PRF:
             (place_row, place_column, down, right, step * down, step * right), writeable=False)
         return view.reshape(-1, CORE * CORE)
 
-    def _weights(self, row, column, phase, derivatives):
-        """Weights (planes, n, 64) of the taps: blend of places times spline."""
+    def _weights(self, row, column, phase, derivatives, blur):
+        """Weights (n, planes, 64) of the taps: blend of places times spline."""
         part_row = self._cell(row, self.grid_row)[1]
         part_column = self._cell(column, self.grid_column)[1]
         blend = (np.stack([1 - part_row, part_row], axis=1)[:, :, None]
                  * np.stack([1 - part_column, part_column], axis=1)[:, None, :])
+        if self.wing is not None:
+            blend *= 1 - self.wing.fraction
         down, right = (_spline(part) for part in phase)
         pairs = [(down, right)]
-        if derivatives:
+        if derivatives or blur is not None:
             # The sample index falls by `oversample` when the star moves up by a pixel.
             slope_down, slope_right = (-self.oversample * _spline_slope(part) for part in phase)
             pairs += [(slope_down, right), (down, slope_right)]
-        if derivatives > 1:
+        if derivatives > 1 or blur is not None:
             bend_down, bend_right = (self.oversample ** 2 * _spline_bend(part) for part in phase)
             pairs += [(bend_down, right), (slope_down, slope_right), (down, bend_right)]
-        return np.stack([np.einsum('npq,na,nb->npqab', blend, a, b).reshape(row.size, 4 * _TAPS ** 2)
-                         for a, b in pairs])
+        spline = np.stack([a[:, :, None] * b[:, None, :] for a, b in pairs], axis=1)
+        if blur is not None:
+            spline[:, 0] += np.einsum('k,nkab->nab', np.asarray(blur) * (0.5, 1.0, 0.5), spline[:, 3:])
+            spline = spline[:, :PLANES[derivatives]]
+        made = blend[:, None, :, :, None, None] * spline[:, :, None, None]
+        return made.reshape(*spline.shape[:2], 4 * _TAPS ** 2)
 
     @staticmethod
     def _cell(position, grid):
@@ -321,15 +325,14 @@ def _in_core(position, pixel):
 
 
 def _groups(*keys):
-    """Members that share all keys: yields (indices, keys)."""
-    keys = np.stack(keys, axis=1)
-    if not len(keys):
-        return
-    distinct, inverse = np.unique(keys, axis=0, return_inverse=True)
-    order = np.argsort(inverse.ravel(), kind='stable')
-    ends = np.cumsum(np.bincount(inverse.ravel()))
-    for key, start, end in zip(distinct.tolist(), np.r_[0, ends[:-1]], ends, strict=True):
-        yield order[start:end], key
+    """An order in which members that share all keys lie together, and (start, end, keys) of each group."""
+    keys = np.stack(keys)
+    order = np.lexsort(keys)
+    if not order.size:
+        return order, []
+    keys = keys[:, order]
+    starts = np.flatnonzero(np.diff(keys, prepend=keys[:, :1] - 1).any(axis=0))
+    return order, list(zip(starts, np.append(starts[1:], order.size), keys[:, starts].T.tolist(), strict=True))
 
 
 def _spline(part):

@@ -211,13 +211,14 @@ def _is_wide(prf, row, column, flux, stamp):
 
 
 class _Solution(NamedTuple):
-    """Unknowns of one pass: fluxes, displacements (own and common), sky; the image they make."""
+    """Unknowns of one pass: fluxes, displacements (own and common), sky."""
 
     flux: np.ndarray
     own: np.ndarray
     common: np.ndarray
     sky: np.ndarray
-    model: np.ndarray
+    parts: list
+    """Values of the unknowns that matter in each band, and what was found for these."""
     factor: tuple
     """Cholesky factor of the equations, scaled with ``spread``."""
     spread: np.ndarray
@@ -239,6 +240,7 @@ class _Fit:
         used &= ~trails.mask(stamp.shape)
         self.variance = np.where(used, variance, np.inf)
         self.weight = np.where(used, 1 / np.where(used, variance, 1.0), 0.0)
+        self.root = np.sqrt(self.weight)
         self.sky = design.sky_basis(stamp.shape)
 
     def run(self, row, column, expected, refine, placed):
@@ -291,12 +293,12 @@ class _Fit:
         offset = [light, np.zeros(terms), -common, -own[:, placed].ravel()]
         spread, offset = np.concatenate(spread), np.concatenate(offset)
         normal, right = np.zeros((spread.size,) * 2), np.zeros(spread.size)
-        data = np.where(self.weight > 0, self.image - far, 0.0)
+        data = self.root * np.where(self.weight > 0, self.image - far, 0.0)
         columns = [self._columns(band, flux, moving, placed) for band in bands]
         for band, (index, values) in zip(bands, columns, strict=True):
-            weighted = values * self.weight[band.rows].ravel()
-            normal.ravel()[index[:, None] * spread.size + index] += weighted @ values.T
-            right[index] += weighted @ data[band.rows].ravel()
+            white = values * self.root[band.rows].ravel()
+            normal.ravel()[index[:, None] * spread.size + index] += white @ white.T
+            right[index] += white @ data[band.rows].ravel()
         sums = self._trail_sums(bands, columns, spread.size)
         right += sums @ (self.trail_weight * self._trail_light(far))
         normal += (sums * self.trail_weight) @ sums.T
@@ -310,13 +312,11 @@ class _Fit:
         # The transpose is the same matrix, in the order that LAPACK works on in place.
         factor = cho_factor(normal.T, lower=True, overwrite_a=True, check_finite=False)
         solution = offset + spread * cho_solve(factor, right, check_finite=False)
-        model = np.empty(self.stamp.shape)
-        for band, (index, values) in zip(bands, columns, strict=True):
-            model[band.rows] = (solution[index] @ values).reshape(-1, self.stamp.width)
+        parts = [(values, solution[index]) for index, values in columns]
         moved = np.zeros((2, count))
         moved[:, placed] = solution[first:].reshape(2, placed.size)
         return _Solution(solution[:count], own + moved, common + solution[first - 2:first],
-                         solution[count:first - 2], model + far, factor, spread, rest)
+                         solution[count:first - 2], parts, factor, spread, rest)
 
     def _trail_light(self, far):
         """What the trails hold for the fit to explain, (trails,)."""
@@ -339,21 +339,28 @@ class _Fit:
         index = [members, count + np.arange(design.SKY_TERMS)]
         values = [band.values[0], self.sky[:, band.rows].reshape(design.SKY_TERMS, -1)]
         if moving:
-            light = flux[members]
+            slopes = band.values[1:3] * flux[members, None]
             index.append(first - 2 + np.arange(2))
-            values.append(np.einsum('m,pmk->pk', light, band.values[1:3]))
-        if placed.size:
-            own = np.flatnonzero(np.isin(members, placed))
-            place = first + np.searchsorted(placed, members[own])
-            index += [place, placed.size + place]
-            values += [*(band.values[1:3, own] * light[own, None])]
+            values.append(slopes.sum(axis=1))
+            place = np.searchsorted(placed, members)
+            own = np.flatnonzero(np.append(placed, -1)[place] == members)
+            index += [first + place[own], first + placed.size + place[own]]
+            values += [*slopes[:, own]]
         return np.concatenate(index), np.concatenate(values)
+
+    def _model(self, bands, parts, far):
+        """The image that a solution makes, (rows, columns)."""
+        model = np.empty(self.stamp.shape)
+        for band, (values, found) in zip(bands, parts, strict=True):
+            model[band.rows] = (found @ values).reshape(-1, self.stamp.width)
+        return model + far
 
     def _scene(self, solution, bands, row, column, start, far):
         layout = self.layout
         seen, square = np.zeros(layout.number), np.zeros(layout.number)
         used = self.weight > 0
-        residual = self.image - solution.model
+        model = self._model(bands, solution.parts, far)
+        residual = self.image - model
         score = np.where(used, self.weight * np.where(used, residual, 0.0) ** 2, 0.0)
         for band in bands:
             seen[band.members] += band.values[0] @ used[band.rows].ravel()
@@ -368,6 +375,6 @@ class _Fit:
             self.stamp, self.prf, row, column, solution.flux[layout.template] * layout.share, solution.sky,
             np.array(moved), layout, self.variance, self.trails.chosen(known), 1 / self.trail_weight[known],
             residual,
-            solution.model - np.tensordot(solution.sky, self.sky, 1), far,
+            model - np.tensordot(solution.sky, self.sky, 1), far,
             (square / total)[layout.template], seen[layout.template], held[layout.template],
             (solution.factor, solution.spread))
