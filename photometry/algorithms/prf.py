@@ -226,12 +226,12 @@ class PRF:
         meets = [centre + self.oversample * (start - axis)
                  for start, axis in zip(first, (row, column), strict=True)]
         tap = [np.floor(sample).astype(int) for sample in meets]
-        weights = self._weights(row, column, [s - t for s, t in zip(meets, tap, strict=True)], derivatives, blur)
+        phase = [sample - number for sample, number in zip(meets, tap, strict=True)]
         cells = self._cell(row, self.grid_row)[0], self._cell(column, self.grid_column)[0]
         if any(place.size and (place.min() < 1 - _PAD or place.max() > _PAD + 15) for place in tap):
             raise ValueError('Stars may be half a pixel away at most from the positions `about`.')
         order, groups = _groups(*cells, *tap)
-        weights = weights[order]
+        weights = self._weights(row, column, phase, derivatives, blur)[order]
         sorted_image = np.empty((row.size, planes, CORE * CORE))
         for start, end, key in groups:
             np.matmul(weights[start:end].reshape(-1, weights.shape[-1]), self._taps(*key),
@@ -332,7 +332,8 @@ def _groups(*keys):
         return order, []
     keys = keys[:, order]
     starts = np.flatnonzero(np.diff(keys, prepend=keys[:, :1] - 1).any(axis=0))
-    return order, list(zip(starts, np.append(starts[1:], order.size), keys[:, starts].T.tolist(), strict=True))
+    ends = np.append(starts[1:], order.size)
+    return order, list(zip(starts, ends, keys[:, starts].T.tolist(), strict=True))
 
 
 def _spline(part):

@@ -290,6 +290,27 @@ def _index(where, layout, row0, column0, shape):
     return np.where(inside, begin[:, :, None] + columns[:, None, :], -1)
 
 
+def core_pixels(row0, column0, stamp):
+    """Pixels of cores on a region, counted along its rows, and which of the cores' are there.
+
+    Parameters
+    ----------
+    row0, column0 : ndarray (stars,) of int
+        First rows and columns of the cores, on the CCD.
+    stamp : Stamp
+
+    Returns
+    -------
+    place : ndarray (n,) of int
+    inside : ndarray (stars, 13, 13) of bool
+    """
+    step = np.arange(prf_model.CORE)
+    rows, columns = row0[:, None] - stamp.row_min + step, column0[:, None] - stamp.col_min + step
+    inside = (((rows >= 0) & (rows < stamp.height))[:, :, None]
+              & ((columns >= 0) & (columns < stamp.width))[:, None, :])
+    return (rows[:, :, None] * stamp.width + columns[:, None, :])[inside], inside
+
+
 def wings(prf, row, column, layout, stamp):
     """What wide templates shine beyond their cores: (wide, rows, columns)."""
     made = np.zeros((layout.wide, *stamp.shape))

@@ -11,7 +11,7 @@ import numpy as np
 from photometry.algorithms import scene_design as design
 from photometry.algorithms import shaking
 from photometry.algorithms.pointing import FAR, PointingGrid, is_near
-from photometry.algorithms.prf import CORE, HALF
+from photometry.algorithms.prf import HALF
 from photometry.algorithms.scene_balance import TELLING, Balance
 from photometry.algorithms.scene_group import Group
 from photometry.algorithms.scene_pixels import Pixels
@@ -382,16 +382,12 @@ class MovingScene:
         row, column = (axis[star][:, None] + np.zeros(down.size) for axis in (self.row, self.column))
         values, row0, column0 = self.prf.render_at((row + down).ravel(), (column + right).ravel(), HALF,
                                                    about=(row.ravel(), column.ravel()))
-        height, width = self.stamp.shape
-        step = np.arange(CORE)
-        rows = row0[:, None] - self.stamp.row_min + step
-        columns = column0[:, None] - self.stamp.col_min + step
-        inside = (((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None])
-        node = np.tile(np.arange(down.size), star.size) * height * width
-        place = node[:, None, None] + rows[:, :, None] * width + columns[:, None, :]
+        place, inside = design.core_pixels(row0, column0, self.stamp)
+        size = self.stamp.height * self.stamp.width
+        node = np.repeat(np.tile(np.arange(down.size), star.size), inside.sum(axis=(1, 2)))
         light = values * np.repeat(self.star_flux[star], down.size)[:, None, None]
-        made = np.bincount(place[inside], weights=light[inside], minlength=down.size * height * width)
-        return made.reshape(down.size, height, width)
+        made = np.bincount(place + node * size, weights=light[inside], minlength=down.size * size)
+        return made.reshape(down.size, *self.stamp.shape)
 
 
 def _on(stamp, row, column):

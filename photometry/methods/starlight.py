@@ -48,18 +48,14 @@ class Starlight:
     @cached_property
     def scene(self):
         """Light of stars and sky at the nodes, (nodes, rows, columns), e-/s."""
-        height, width = self.region.shape
-        step = np.arange(BOX)
-        rows = self.row0[:, None] - self.region.row_min + step
-        columns = self.column0[:, None] - self.region.col_min + step
-        inside = (((rows >= 0) & (rows < height))[:, :, None]
-                  & ((columns >= 0) & (columns < width))[:, None, :]).ravel()
-        place = (rows[:, :, None] * width + columns[:, None, :]).ravel()[inside]
-        made = np.empty((self.grid.nodes[0].size, height * width))
+        place, inside = scene_design.core_pixels(self.row0, self.column0, self.region)
+        inside = inside.ravel()
+        size = self.region.height * self.region.width
+        made = np.empty((self.grid.nodes[0].size, size))
         for node in range(len(made)):
             light = (self.cores[:, node] * self.flux[:, None]).ravel()[inside]
-            made[node] = np.bincount(place, weights=light, minlength=height * width)
-        return made.reshape(-1, height, width) + self._wings() + self.sky
+            made[node] = np.bincount(place, weights=light, minlength=size)
+        return made.reshape(-1, *self.region.shape) + self._wings() + self.sky
 
     def _wings(self):
         """Light beyond the cores, (nodes, rows, columns); it follows the motion to first order."""
