@@ -36,14 +36,20 @@ class PointingGrid:
         near = is_near(down, right)
         self._axes = [_Axis(np.abs(shift[near]).max(initial=0.0)) for shift in (down, right)]
         kept = near & good
-        self._mean = (self.weights(down[kept], right[kept]).mean(axis=0) if kept.any()
-                      else self.weights(np.zeros(1), np.zeros(1))[0])
+        self._mean = (self._mean_weights(down[kept], right[kept]) if kept.any()
+                      else self._mean_weights(np.zeros(1), np.zeros(1)))
 
     def weights(self, down, right):
         """Weights (times, nodes) of the nodes."""
         rows, columns = (axis.powers(shift).T @ axis.matrix for axis, shift
                          in zip(self._axes, (down, right), strict=True))
         return (rows[:, :, None] * columns[:, None, :]).reshape(len(rows), -1)
+
+    def _mean_weights(self, down, right):
+        """Their mean over the times, (nodes,)."""
+        rows, columns = self._axes
+        moments = rows.powers(down) @ columns.powers(right).T / down.size
+        return (rows.matrix.T @ moments @ columns.matrix).ravel()
 
     @property
     def mean(self):

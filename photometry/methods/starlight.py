@@ -42,20 +42,22 @@ class Starlight:
         down, right = self.grid.nodes
         about = np.repeat(self.row, down.size), np.repeat(self.column, down.size)
         values, *_ = self.prf.render_at(about[0] + np.tile(down, self.row.size),
-                                        about[1] + np.tile(right, self.row.size), HALF, about=about)
-        return values.astype('float32').reshape(self.row.size, down.size, BOX * BOX)
+                                        about[1] + np.tile(right, self.row.size), HALF, about=about,
+                                        dtype='float32')
+        return values.reshape(self.row.size, down.size, BOX * BOX)
 
     @cached_property
     def scene(self):
         """Light of stars and sky at the nodes, (nodes, rows, columns), e-/s."""
-        place, inside = scene_design.core_pixels(self.row0, self.column0, self.region)
-        inside = inside.ravel()
-        size = self.region.height * self.region.width
-        made = np.empty((self.grid.nodes[0].size, size))
-        for node in range(len(made)):
-            light = (self.cores[:, node] * self.flux[:, None]).ravel()[inside]
-            made[node] = np.bincount(place, weights=light, minlength=size)
-        return made.reshape(-1, *self.region.shape) + self._wings() + self.sky
+        made = self._wings()
+        made += self.sky
+        light = self.cores.reshape(*self.cores.shape[:2], BOX, BOX) * self.flux[:, None, None, None]
+        for core, row, column in zip(light, self.row0 - self.region.row_min,
+                                     self.column0 - self.region.col_min, strict=True):
+            (rows, down), (columns, right) = (_shared(first, 0, size) for first, size
+                                              in zip((row, column), self.region.shape, strict=True))
+            made[:, rows, columns] += core[:, down, right]
+        return made
 
     def _wings(self):
         """Light beyond the cores, (nodes, rows, columns); it follows the motion to first order."""
@@ -77,6 +79,12 @@ class Starlight:
     def slopes(self):
         """Change of all light by the place of the stars, (2, rows, columns), e-/s a px."""
         return np.tensordot(self.grid.slopes, self.scene, 1)
+
+
+def _shared(first, low, high):
+    """Where a box from a first pixel on overlaps pixels from low to high: slices of these and of the box."""
+    start, end = max(first, low), max(min(first + BOX, high), max(first, low))
+    return slice(start - low, end - low), slice(start - first, end - first)
 
 
 def of_tile(tile):
@@ -164,11 +172,9 @@ class StampLight:
     @cached_property
     def _box(self):
         """Slices of the stamp and of the box around the star where they overlap."""
-        pairs = []
-        for first, low, high in ((self.whole.row0[self.star], self.stamp.row_min, self.stamp.row_max),
-                                 (self.whole.column0[self.star], self.stamp.col_min, self.stamp.col_max)):
-            start, end = max(first, low), max(min(first + BOX, high), max(first, low))
-            pairs.append((slice(start - low, end - low), slice(start - first, end - first)))
+        whole, stamp = self.whole, self.stamp
+        pairs = (_shared(whole.row0[self.star], stamp.row_min, stamp.row_max),
+                 _shared(whole.column0[self.star], stamp.col_min, stamp.col_max))
         return tuple(zip(*pairs, strict=True))
 
     def _on_stamp(self, core):
