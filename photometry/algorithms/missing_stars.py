@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
+from photometry.algorithms import metrics
 
 SIGNIFICANCE = 6.0
 """Errors by which a star must stand out; they hold the noise and the doubt of other stars' images."""
@@ -157,53 +160,39 @@ class _Field:
         good = self.seen & (determinant > 1e-12 * one * square)
         noise = np.where(good, one / np.where(good, determinant, 1.0), np.inf)
         doubt = self._doubt(flux, found)
-        calm = np.isfinite(flux) & (doubt <= np.percentile(doubt, 50))
+        calm = np.isfinite(flux) & (doubt <= metrics.median(doubt.ravel()))
         below = flux[calm & (flux < 0)]
         crowd = 1.4826 * np.median(np.abs(below)) if below.size > 30 else 0.0
         return np.sqrt(noise + doubt**2), crowd
 
     def _doubt(self, flux, found):
         """What known and found stars may leave in the flux of another one, (rows, columns)."""
-        bright = self.known[self.known[:, 2] > 0]
-        rings = np.arange(0, REACH + STEP, STEP)
-        scale = self._learned(flux, bright, rings)
-        every = np.concatenate([bright, found])
-        return self._shares(every, rings, scale)[0] if len(every) else np.zeros(self.stamp.shape)
+        scale = self._learned(flux, self._bright)
+        square = np.square(self._bright.doubts(scale))
+        if len(found):
+            square += np.square(_Rings(found, self.stamp).doubts(scale))
+        return np.sqrt(square)
 
-    def _learned(self, flux, bright, rings):
+    @cached_property
+    def _bright(self):
+        return _Rings(self.known[self.known[:, 2] > 0], self.stamp)
+
+    def _learned(self, flux, bright):
         """Doubt of a known star's image by the distance, as a part of its flux."""
+        rings = np.arange(0, REACH + STEP, STEP)
         least = FLOOR * np.exp(-rings / FLOOR_SCALE)
-        if len(bright) < TEACHERS:
-            return UNLEARNED / FLOOR * least
-        total, strongest, owner, ring = self._shares(bright, rings, least)
-        owned = np.isfinite(flux) & (strongest > 0.7 * total) & (total > 0)
-        part = np.abs(flux[owned]) / bright[owner[owned], 2]
         scale = UNLEARNED / FLOOR * least
-        for i in range(len(rings)):
-            some = ring[owned] == i
-            if len(np.unique(owner[owned][some])) >= TEACHERS:
-                scale[i] = max(least[i], 1.4826 * np.median(part[some]))
+        if len(bright.flux) < TEACHERS:
+            return scale
+        owned, owner, ring = bright.owned(least)
+        owned &= np.isfinite(flux)
+        owner, ring = owner[owned], ring[owned]
+        part = np.abs(flux[owned]) / bright.flux[owner]
+        teachers = np.bincount(np.unique(ring * len(bright.flux) + owner) // len(bright.flux),
+                               minlength=len(rings))
+        for i in np.flatnonzero(teachers >= TEACHERS):
+            scale[i] = max(least[i], 1.4826 * metrics.median(part[ring == i]))
         return scale
-
-    def _shares(self, stars, rings, scale):
-        """Root of squares of the stars' doubts in each pixel, the greatest, its star and its ring."""
-        size = self.stamp.height * self.stamp.width
-        step = np.arange(-REACH, REACH + 1)
-        rows, columns = (np.rint(stars[:, axis]).astype(int)[:, None] + step for axis in (0, 1))
-        distance = np.hypot((rows - stars[:, :1])[:, :, None], (columns - stars[:, 1:2])[:, None, :])
-        rows, columns = rows - self.stamp.row_min, columns - self.stamp.col_min
-        inside = (((rows >= 0) & (rows < self.stamp.height))[:, :, None]
-                  & ((columns >= 0) & (columns < self.stamp.width))[:, None, :])
-        place = (rows[:, :, None] * self.stamp.width + columns[:, None, :])[inside]
-        index = np.minimum((distance[inside] / STEP + 0.5).astype(int), len(rings) - 1)
-        value = np.broadcast_to(stars[:, 2, None, None], inside.shape)[inside] * scale[index]
-        total = np.sqrt(np.bincount(place, value**2, minlength=size))
-        strongest, owner, ring = np.zeros(size), *np.zeros((2, size), dtype=int)
-        np.maximum.at(strongest, place, value)
-        first = value == strongest[place]
-        ring[place[first]] = index[first]
-        owner[place[first]] = np.nonzero(inside)[0][first]
-        return [made.reshape(self.stamp.shape) for made in (total, strongest, owner, ring)]
 
     def peaks(self, found):
         """Pixels (n, 3) on which another star seems to stand."""
@@ -253,6 +242,45 @@ class _Field:
         near = distance < NEAREST
         rival = np.where(near, self.known[None, :, 2], 0.0).max(axis=1)
         return ~near.any(axis=1) | ((stars[:, 2] > 0.5 * rival) & (likeness > EVIDENT))
+
+
+class _Rings:
+    """Pixels around stars (n, 3), in rings by their distance."""
+
+    def __init__(self, stars, stamp):
+        self.flux, self.shape = stars[:, 2], stamp.shape
+        step = np.arange(-REACH, REACH + 1)
+        rows, columns = (np.rint(stars[:, axis]).astype(int)[:, None] + step for axis in (0, 1))
+        distance = np.hypot((rows - stars[:, :1])[:, :, None], (columns - stars[:, 1:2])[:, None, :])
+        rows, columns = rows - stamp.row_min, columns - stamp.col_min
+        inside = (((rows >= 0) & (rows < stamp.height))[:, :, None]
+                  & ((columns >= 0) & (columns < stamp.width))[:, None, :])
+        self.place = (rows[:, :, None] * stamp.width + columns[:, None, :])[inside]
+        self.ring = np.minimum((distance[inside] / STEP + 0.5).astype(int), round(REACH / STEP))
+        self.star = np.repeat(np.arange(len(stars)), inside.sum(axis=(1, 2)))
+
+    def _values(self, scale):
+        return self.flux[self.star] * scale[self.ring]
+
+    def _total(self, values):
+        total = np.bincount(self.place, values ** 2, minlength=self.shape[0] * self.shape[1])
+        return np.sqrt(total).reshape(self.shape)
+
+    def doubts(self, scale):
+        """Root of the squares of the stars' doubts in each pixel, (rows, columns)."""
+        return self._total(self._values(scale))
+
+    def owned(self, scale):
+        """Pixels in which one star's doubt rules, that star and its ring: three (rows, columns)."""
+        values = self._values(scale)
+        total = self._total(values)
+        strongest, owner, ring = np.zeros(total.size), *np.zeros((2, total.size), dtype=int)
+        np.maximum.at(strongest, self.place, values)
+        first = np.flatnonzero(values == strongest[self.place])
+        ring[self.place[first]] = self.ring[first]
+        owner[self.place[first]] = self.star[first]
+        strongest, owner, ring = (made.reshape(self.shape) for made in (strongest, owner, ring))
+        return (strongest > 0.7 * total) & (total > 0), owner, ring
 
 
 class _Overlay:
@@ -318,10 +346,16 @@ def _column_level(image):
         return np.zeros_like(image)  # too little of a column to tell a strap from stars
     windows = sliding_window_view(image, length, axis=0)
     start = np.clip(np.arange(0, len(image), STRIDE) + STRIDE // 2 - SMEAR, 0, len(windows) - 1)
-    windows = windows[start]
-    enough = np.isfinite(windows).sum(axis=2) > SMEAR
-    level = np.where(enough, np.nanmedian(np.where(enough[..., None], windows, 0.0), axis=2), 0.0)
-    return np.repeat(level, STRIDE, axis=0)[:len(image)]
+    return np.repeat(_medians(windows[start]), STRIDE, axis=0)[:len(image)]
+
+
+def _medians(values):
+    """Medians along the last axis of what is finite, 0 where that is less than half."""
+    values = np.sort(values, axis=-1)  # NaN comes last
+    number = np.isfinite(values).sum(axis=-1)
+    pair = [np.take_along_axis(values, np.maximum(half, 0)[..., None], axis=-1)[..., 0]
+            for half in ((number - 1) // 2, number // 2)]
+    return np.where(2 * number > values.shape[-1], (pair[0] + pair[1]) / 2, 0.0)
 
 
 def _widest(light):
