@@ -145,8 +145,11 @@ def _waves(time):
     """Cosines over the time, (times, waves) of mean square 1, and the octave of each."""
     number = int(np.clip(time.size // FRAMES_A_WAVE, 2, MOST_WAVES))
     phase = np.pi * (time - time[0]) / max(time[-1] - time[0], 1e-9)
-    count = np.arange(1, number + 1)
-    return np.sqrt(2) * np.cos(np.outer(phase, count)), np.floor(np.log2(count)).astype(int)
+    made = np.ones((number + 1, time.size))
+    made[1] = np.cos(phase)
+    for count in range(2, number + 1):  # cosines of multiples by their recurrence
+        made[count] = 2 * made[1] * made[count - 1] - made[count - 2]
+    return np.sqrt(2) * made[1:].T, np.floor(np.log2(np.arange(1, number + 1))).astype(int)
 
 
 def _likeliest(values, design, doubt, octave, noise, error):
@@ -174,7 +177,8 @@ def _likeliest(values, design, doubt, octave, noise, error):
         # What motion did from frame to frame is noise no more.
         noise = min(noise, max(error, metrics.mad(left)))
         vote = (FREEDOM + 1) / (FREEDOM + (left / noise) ** 2)
-    return best.solution[:terms], best.covariance[:terms, :terms]
+    upper = np.triu(best.covariance[:terms, :terms])
+    return best.solution[:terms], upper + np.triu(upper, 1).T
 
 
 class _Model:
@@ -188,6 +192,7 @@ class _Model:
 
     def fit(self, normal, right, most=np.inf):
         """Find powers, ``solution`` and ``evidence`` (its logarithm but for a constant)."""
+        from scipy.linalg import lapack
         moves, first = len(self.inverse), len(right) - 1 - self.octave.size - len(self.inverse)
         normal, right = normal[first:, first:], right[first:]
         prior = np.zeros(normal.shape)
@@ -196,11 +201,12 @@ class _Model:
         for number in range(ROUNDS):
             power = self.power[self.octave]
             prior[waves, waves] = 1 / power
-            inverse = np.linalg.inv(normal + prior)
-            solution = inverse @ right
+            factor, _ = lapack.dpotrf(normal + prior)
+            inverse, _ = lapack.dpotri(factor)  # its upper half
+            solution, _ = lapack.dpotrs(factor, right)
             if number < ROUNDS - 1:
                 self._learn(solution[waves], np.diag(inverse)[waves], most)
-        self.evidence = 0.5 * (right @ solution + np.linalg.slogdet(inverse)[1] + self.scale
+        self.evidence = 0.5 * (right @ solution - 2 * np.log(np.diag(factor)).sum() + self.scale
                                - np.log(power).sum())
         self.solution, self.covariance = np.concatenate([np.zeros(first), solution]), inverse
 
