@@ -53,11 +53,11 @@ class LinearPSF(BasePhotometry):
     def _settle(self):
         """Flux and errors of a star that is so bright that errors of its image rise above the noise."""
         mean, star = self.tile.mean, self._place
-        slope = sap.SLOPE_ERROR if mean.held[star] > WHOLE else sap.BLIND_SLOPE_ERROR
-        saturates = mean.seen[star] < WHOLE
-        taken = saturates and sap.clean_motion(self, slope)
+        slope = (sap.WHOLE_SLOPE_ERROR if mean.seen[star] > WHOLE else
+                 sap.SLOPE_ERROR if mean.held[star] > WHOLE else sap.BLIND_SLOPE_ERROR)
+        taken = sap.clean_motion(self, slope)
         # What is much against one error may be little against a larger one.
-        if sap.count_unrest(self) and saturates and not taken:
+        if sap.count_unrest(self) and not taken:
             sap.clean_motion(self, slope)
 
     def _sum_pixels(self):

@@ -28,10 +28,10 @@ SKY_ERROR = 0.05
 SLACK = 0.05
 """Part of the signal to noise of the plain sum that is given up for the sake of the weighted one."""
 
-SLOPE_ERROR, BLIND_SLOPE_ERROR = 0.003, 0.03
-"""Change of the flux of a star that bleeds by motion of a pixel that is left in it, as a part
-of it: charge that runs stays in a sum, what is missing beside it must be modelled. The same
-where the trail is not seen as a whole."""
+WHOLE_SLOPE_ERROR, SLOPE_ERROR, BLIND_SLOPE_ERROR = 5e-4, 0.003, 0.03
+"""Change of the flux of a bright star by motion of a pixel that is left in it, as a part of it:
+where its image is seen as a whole; where it bleeds, for charge that runs stays in a sum, but what
+is missing beside it must be modelled; where the trail is not seen as a whole."""
 
 UNREST, CERTAIN = 1.5, 2.0
 """Relative error of a scatter from the MAD of n second differences times the root of n, and the

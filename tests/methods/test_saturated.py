@@ -55,6 +55,20 @@ def test_a_wrong_place_does_no_harm(tmp_path):
     assert photometry.additional_headers['MOT_KEPT'][0] > 0.9
 
 
+@pytest.mark.parametrize('method', [LinearPSF, PSFPhotometry])
+def test_a_bright_star_does_not_follow_the_motion(method, tmp_path):
+    sector = simulated.simulate([1038.3, 1062.1, 1015.2], [734.4, 752.3, 711.8], [7.2, 9.0, 9.5], stamp=STAMP,
+                                frames=FRAMES, jitter=0.05)
+    follows = 1 + 1e-3 * sector.shift[:, 0]
+    part = (slice(26, 51), slice(22, 47))
+    sector.source.layers['images'][part] *= follows.astype('f4')
+    photometry = measured(method, sector, tmp_path)
+    assert photometry.tile.mean.seen[0] > 0.99
+    error = CLIPPED * np.median(photometry.columns['flux_err'])
+    assert metrics.mad(flux_of(photometry)) < 1.15 * np.sqrt(sector.flux[0] / simulated.EXPOSURE)
+    assert error / metrics.mad(flux_of(photometry)) == pytest.approx(1, abs=0.15)
+
+
 def test_errors_of_the_measured_motion_do_no_harm(tmp_path):
     sector = sector_of(jitter=0.005)
     rng = np.random.default_rng(5)
