@@ -325,6 +325,8 @@ class _Fit:
     def _trail_sums(self, bands, columns, size):
         """What unknowns put on the trails, (unknowns, trails), from what they put on bands."""
         made, trails, width = np.zeros((size, len(self.trails))), self.trails, self.stamp.width
+        if not len(trails):
+            return made
         for band, (index, values) in zip(bands, columns, strict=True):
             here = np.flatnonzero((trails.row >= band.rows.start) & (trails.row < band.rows.stop))
             pixels = (trails.row[here] - band.rows.start) * width + trails.column[here]

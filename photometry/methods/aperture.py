@@ -36,15 +36,13 @@ class AperturePhotometry(BasePhotometry):
         self._fill_flux(total, error)
         if self.chosen.trail.any():
             sap.clean_motion(self)
-        good = self.source.pixels.good
-        self._level = metrics.median(metrics.finite(self.columns['flux'][good]))
+        self._level = self.median_flux()
         sap.record(self, self.chosen, self._level)
         return self._verdict()
 
     def _fill_flux(self, total, error):
-        light, weights, good = self.chosen.light, self.chosen.weights, self.source.pixels.good
-        motion = np.ascontiguousarray(self.columns['pos_corr'].T)
-        right, down = motion - motion[:, good].mean(axis=1, keepdims=True)
+        light, weights = self.chosen.light, self.chosen.weights
+        right, down = self._displacement()
         held, others = light.held(weights, down, right)
         usual = float((light.template * weights).sum())
         total = total - others
@@ -63,13 +61,22 @@ class AperturePhotometry(BasePhotometry):
         for name, values in (('flux', total), ('flux_err', error)):
             self.columns[name][:] = np.where(np.isfinite(values), values, np.nan) / held
 
+    def _displacement(self):
+        """Motion of the star from its place in the mean image along columns and rows, (2, times), px."""
+        moved = np.ascontiguousarray(self.columns['pos_corr'].T)
+        for axis, mean, place in zip(moved[::-1], self.source.mean_positions, self.source.positions,
+                                     strict=True):
+            axis -= mean[self.catalog_index] - place[self.catalog_index]
+        return moved
+
     def _leak_of_neighbours(self, error):
         """(change, error) of the light of neighbours that vary; None where none matters."""
         tile, light = self.tile, self.chosen.light
         if light.whole is not starlight.of_tile(tile):
             return None
         noise = metrics.median(metrics.finite(error[self.source.pixels.good]))
-        return varying_stars.of_tile(tile).leak(light.star, light.parts(self.chosen.weights), noise)
+        matter = varying_stars.MATTERS * noise
+        return varying_stars.of_tile(tile).leak(light.star, light.parts(self.chosen.weights, matter), matter)
 
     def _sky(self):
         """`~photometry.algorithms.local_sky.LocalSky` at the star, or None."""
@@ -104,6 +111,6 @@ class AperturePhotometry(BasePhotometry):
             yield self.chosen.remark
         if cut:
             yield 'The aperture touches the edge of the pixels.'
-        yield from remarks.common(self)
+        yield from remarks.common(self, self._level)
         if (self.details['contamination'] or 0) > MOST_CONTAMINATION:
             yield f'Neighbours give {100 * self.details["contamination"]:.1f} % of the light in the aperture.'

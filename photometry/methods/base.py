@@ -333,6 +333,10 @@ class BasePhotometry:
         if self.plot:
             shutil.rmtree(self.plot_folder)
 
+    def median_flux(self):
+        """Median of the flux in good cadences, e-/s."""
+        return metrics.median(metrics.finite(self.columns['flux'][self.source.pixels.good]))
+
     def report_details(self, error=None, skip_targets=None):
         """Leave a remark, or the stars that this light curve delivers as well, for the queue."""
         if error is not None:

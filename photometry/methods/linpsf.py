@@ -44,9 +44,10 @@ class LinearPSF(BasePhotometry):
         self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
         if bright:
             self._settle()
+        self._level = self.median_flux()
         aperture = self._sum_pixels()
         if aperture is not None:
-            sap.record(self, aperture, float(np.nanmedian(flux[self.source.pixels.good])))
+            sap.record(self, aperture, self._level)
         self._record()
         return self._verdict()
 
@@ -89,7 +90,7 @@ class LinearPSF(BasePhotometry):
         return remarks.verdict(self, self._remarks())
 
     def _remarks(self):
-        yield from remarks.common(self, self.details['merged_with'])
+        yield from remarks.common(self, self._level, self.details['merged_with'])
         seen = float(self.tile.mean.seen[self._place])
         if seen < SEEN:
             yield f'Only {100 * seen:.0f} % of its light falls on pixels that can be used.'

@@ -38,8 +38,9 @@ class PSFPhotometry(LinearPSF):
         self._fill(series)
         if units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point) > SATURATING:
             self._settle()
+        self._level = self.median_flux()
         if aperture is not None:
-            sap.record(self, aperture, float(np.nanmedian(series.flux[self._good])))
+            sap.record(self, aperture, self._level)
         self._record(series)
         return self._verdict()
 

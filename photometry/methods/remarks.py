@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.algorithms import metrics
 from photometry.core import units
 from photometry.core.status import STATUS
 
@@ -33,12 +32,14 @@ def verdict(photometry, remarks):
     return STATUS.WARNING if remarks else STATUS.OK
 
 
-def common(photometry, others=()):
+def common(photometry, level, others=()):
     """Sentences about motion, flux and company.
 
     Parameters
     ----------
     photometry : photometry.methods.base.BasePhotometry
+    level : float
+        Median of its flux in good cadences, e-/s.
     others : sequence of int
         Catalogue stars whose light is in the flux as well.
 
@@ -50,8 +51,6 @@ def common(photometry, others=()):
     if others:
         names = ', '.join(f'TIC {number}' for number in others)
         yield f'The flux is the sum with {names}, too close to be told apart.'
-    flux = photometry.columns['flux'][photometry.source.pixels.good]
-    level = metrics.median(metrics.finite(flux))
     expected = float(units.magnitude_to_flux(photometry.target['tmag'], photometry.tile.zero_point))
     brighter = 2.5 * np.log10(level / expected) if level > 0 else np.nan
     if not level > 0:

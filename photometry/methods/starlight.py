@@ -236,16 +236,25 @@ class StampLight:
         own = parts[self.star]
         return own, whole.flux @ parts - self.flux * own + float((weights * whole.sky[self._part]).sum())
 
-    def parts(self, weights):
+    def parts(self, weights, least=0.0):
         """Light of each star of ``whole`` that a weighted sum holds in the mean image, e-/s: (stars,).
 
         Of wings only the star's own: what others shine from afar belongs to no single one.
+
+        Parameters
+        ----------
+        weights : ndarray (rows, columns)
+            At most 1.
+        least : float
+            Light below which that of another star may be left out.
         """
         whole = self.whole
         made = np.zeros(whole.flux.size)
         height, width = self.stamp.shape
         rows, columns = whole.row0 - self.stamp.row_min, whole.column0 - self.stamp.col_min
-        near = np.flatnonzero((rows > -BOX) & (rows < height) & (columns > -BOX) & (columns < width))
+        bright = np.abs(whole.flux) > 0.9 * least
+        bright[self.star] = True
+        near = np.flatnonzero(bright & (rows > -BOX) & (rows < height) & (columns > -BOX) & (columns < width))
         padded = np.zeros((height + 2 * BOX, width + 2 * BOX))
         padded[BOX:-BOX, BOX:-BOX] = weights
         step = np.arange(BOX)

@@ -86,7 +86,7 @@ class VaryingStars:
                                        columns.start - right:columns.stop - right]
         return made
 
-    def leak(self, star, parts, noise):
+    def leak(self, star, parts, least):
         """Light of varying neighbours in a sum beyond their mean.
 
         Parameters
@@ -95,14 +95,14 @@ class VaryingStars:
             The target's number in the scene.
         parts : ndarray (stars,)
             Light of each star in the sum in the mean image, e-/s.
-        noise : float
-            Of the sum in a cadence, e-/s.
+        least : float
+            Light from which on a neighbour matters, e-/s.
 
         Returns
         -------
         change, error : ndarray (times,), or None when no neighbour matters
         """
-        matter = np.abs(parts) > MATTERS * noise
+        matter = np.abs(parts) > least
         matter[star] = False
         order = [other for other in np.flatnonzero(matter)[np.argsort(-np.abs(parts[matter]), kind='stable')]
                  if self.series(other) is not None and self.series(other)[4]][:MOST]
