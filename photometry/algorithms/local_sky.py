@@ -193,7 +193,7 @@ def _gappy(values, sigma, good, gain):
 
 
 def around(blocks, row, column):
-    """Error of the background at a star.
+    """Error of the background at some stars.
 
     Blocks are weighed by their pixels and their distance so that level and slopes of
     the error around the star do no harm. What is measured has a noise of its own, so
@@ -205,74 +205,81 @@ def around(blocks, row, column):
     Parameters
     ----------
     blocks : SkyBlocks
-    row, column : float
-        Of the star on the CCD.
+    row, column : ndarray (stars,)
+        Of the stars on the CCD.
 
     Returns
     -------
-    LocalSky or None
+    list of LocalSky or None
         None where there is hardly a dark pixel around.
     """
-    down, right = blocks.row - row, blocks.column - column
+    down, right = blocks.row - row[:, None], blocks.column - column[:, None]
+    design = np.stack([np.ones_like(down), down, right], axis=1)
     square = down ** 2 + right ** 2
-    wide = next((spread for spread in SPREADS
-                 if _nearness(square, blocks.number, spread).sum() > ENOUGH), SPREADS[-1])
-    used = np.flatnonzero(square < (REACH * wide) ** 2)
-    design, square, number = (np.stack([np.ones(used.size), down[used], right[used]]), square[used],
-                              blocks.number[used])
-    layers = [_nearness(square, number, spread) for spread in (wide, NARROW)]
-    layers = np.array([layer for layer in layers if layer.sum() > LEAST])
-    if not len(layers):
-        return None
-    weights = np.array([_fitted(layer, design, spread)
-                        for layer, spread in zip(layers, (wide, NARROW), strict=False)])
-    weights[1:] -= weights[:-1]
-    change = weights.astype('float32') @ blocks.change[used]
-    noise = _noise(blocks, weights, used)
+    spread = np.stack([_wide(blocks, square), np.full(len(row), NARROW)])
+    layers = _nearness(square, blocks.number, spread[..., None])
+    there = layers.sum(axis=2) > LEAST
+    layers[~there] = 0.0
+    weights = np.stack([_fitted(*both, design) for both in zip(layers, spread, strict=True)])
+    weights[1, there[1]] -= weights[0, there[1]]
+    change = weights.astype('float32') @ blocks.change
+    noise = _noise(blocks, weights)
     signal, trust = _filtered(change, noise, blocks)
-    every = np.zeros((len(weights), blocks.row.size))
-    every[:, used] = weights
     error = (trust * np.where(trust > 0, noise, 0.0)).sum(axis=0)
     error += signal[0] * _estranged(layers, square, trust)
-    return LocalSky((trust * change).sum(axis=0), np.sqrt(error), trust, every)
+    change, error = (trust * change).sum(axis=0), np.sqrt(error)
+    return [LocalSky(change[star], error[star], trust[:, star], weights[:, star]) if there[0, star] else None
+            for star in range(len(row))]
+
+
+def _wide(blocks, square):
+    """Spread of the wide neighbourhood of each star, the first with enough pixels, (stars,)."""
+    chosen = np.full(len(square), SPREADS[-1])
+    for spread in SPREADS[-2::-1]:
+        chosen[_nearness(square, blocks.number, spread).sum(axis=1) > ENOUGH] = spread
+    return chosen
 
 
 def _estranged(layers, square, trust):
-    """Part of the variance of the error at the star that blocks at a distance know nothing of, (times,)."""
-    far = np.square(1 - np.exp(-(layers @ square) / layers.sum(axis=1) / CORRELATED ** 2))
-    return far[0] if len(far) == 1 else far[0] + trust[1] * (far[1] - far[0])
+    """Part of the variance of the error at stars of which distant blocks know nothing, (stars, times)."""
+    distance = (layers * square).sum(axis=2) / np.maximum(layers.sum(axis=2), LEAST)
+    far = np.square(1 - np.exp(-distance / CORRELATED ** 2))[..., None]
+    return far[0] + trust[1] * (far[1] - far[0])
 
 
-def _noise(blocks, weights, used):
-    """Noise of weighted sums of blocks, (layers, times), infinite where nothing is known."""
-    square = np.square(weights)
-    if blocks.unknown is None:
-        return np.outer(square @ blocks.variance[used], blocks.profile)
-    variance = np.outer(blocks.variance[used], blocks.profile)
-    return square @ np.where(blocks.unknown[used], np.inf, variance)
+def _noise(blocks, weights):
+    """Noise of weighted sums of blocks, (layers, stars, times), infinite where nothing is known."""
+    with np.errstate(invalid='ignore'):
+        noise = (np.square(weights) @ blocks.variance)[..., None] * blocks.profile
+    if blocks.unknown is not None:
+        noise[(weights != 0) @ blocks.unknown] = np.inf
+    return noise
 
 
 def _nearness(square, number, spread):
-    """Pixels of blocks (blocks,) at squared distances, weighed by these."""
+    """Pixels of blocks (..., blocks) at squared distances, weighed by these."""
     square = square / spread ** 2
     return np.where(square < REACH ** 2, number * np.exp(-0.5 * square), 0.0)
 
 
-def _fitted(weight, design, spread):
-    """Weights (blocks,) of a local linear fit at the star."""
-    normal = (weight * design) @ design.T
+def _fitted(weight, spread, design):
+    """Weights (stars, blocks) of local linear fits at the stars."""
+    normal = (weight[:, None] * design) @ design.swapaxes(1, 2)
     # Slopes are held back: few pixels on one side must not extrapolate.
-    normal[1, 1] += spread ** 2 * LEAST
-    normal[2, 2] += spread ** 2 * LEAST
-    return weight * (np.linalg.inv(normal)[0] @ design)
+    normal[:, [1, 2], [1, 2]] += spread[:, None] ** 2 * LEAST
+    normal[:, 0, 0] = np.maximum(normal[:, 0, 0], LEAST)
+    return weight * (np.linalg.inv(normal)[:, :1] @ design)[:, 0]
 
 
 def _filtered(change, noise, blocks):
-    """Variance of ``change`` beyond noise, and its part in all variance, (layers, times); 0 where unknown."""
+    """Variance of ``change`` beyond noise, and its part in all variance, (layers, stars, times).
+
+    Both are 0 where nothing is known.
+    """
     from scipy.ndimage import uniform_filter1d
-    known, counted, share = np.isfinite(noise), blocks.counted, blocks.share
-    if blocks.unknown is not None and not known[:, counted].all():
-        counted = counted & known.all(axis=0)
+    known, counted, share = np.isfinite(noise) & (noise > 0), blocks.counted, blocks.share
+    if blocks.unknown is not None:
+        counted = counted & np.isfinite(noise).all(axis=0)
         share = _share(counted)
     noise = np.where(known, noise, 1.0)
     excess = np.where(counted, np.square(change) - noise, 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.algorithms import local_sky, masks, metrics
+from photometry.algorithms import masks, metrics
 from photometry.algorithms.prf import HALF
 from photometry.core.errors import FluxOnEdgeError
 from photometry.methods import remarks, sap, starlight, tile_sky, varying_stars
@@ -82,8 +82,7 @@ class AperturePhotometry(BasePhotometry):
         """`~photometry.algorithms.local_sky.LocalSky` at the star, or None."""
         if not self.settings.aperture.local_sky:
             return None
-        blocks = tile_sky.of_tile(self.tile)
-        return blocks and local_sky.around(blocks, *self.chosen.light.place)
+        return tile_sky.around(self.tile, *self.chosen.light.place)
 
     def _leak(self, sky):
         """Part of the star's light in a typical one of the pixels that told about the sky, (times,)."""
