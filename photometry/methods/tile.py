@@ -31,6 +31,11 @@ BRIGHT = 9.0
 BRIGHT_REACH = 60
 """Magnitude of stars whose wings are followed, and how far, px."""
 
+BLEEDING = 4.0
+COLUMN = 0.5
+"""Magnitude of stars whose charge may run beyond the margin, and the part of a star's light that may fall
+on one column."""
+
 FAINT = 16.0
 """Magnitude of stars without one."""
 
@@ -71,7 +76,7 @@ class TileContext:
     Attributes
     ----------
     region : Stamp
-        The cell with its margin.
+        The cell with its margin, longer where a star bleeds far.
     index : ndarray (stars,)
         Rows of the catalogue that shine on the region, whatever is queued.
     """
@@ -80,8 +85,19 @@ class TileContext:
         self.source = source
         self.cell = cell
         self.settings = settings
-        self.region = cell.grown(MARGIN, MARGIN, MARGIN, MARGIN).clipped(source.pixels.limits)
+        self.region = self._region()
         self.index = self._stars()
+
+    def _region(self):
+        """The cell with its margin, and so many rows more as charge of its own stars runs along."""
+        region, (row, column) = self.cell.grown(*[MARGIN] * 4), self.source.mean_positions
+        bright = np.flatnonzero((self.source.tmag < BLEEDING) & _within(self.cell, row, column))
+        if bright.size:
+            flux = units.magnitude_to_flux(self.source.tmag[bright])
+            reach = COLUMN * flux / (units.SATURATION / 2) / 2 + 2 * masks.BLEED_REACH
+            region = region._replace(row_min=min(region.row_min, int((row[bright] - reach).min())),
+                                     row_max=max(region.row_max, int((row[bright] + reach).max()) + 1))
+        return region.clipped(self.source.pixels.limits)
 
     def _stars(self):
         row, column = self.source.mean_positions

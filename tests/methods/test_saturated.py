@@ -69,6 +69,16 @@ def test_a_bright_star_does_not_follow_the_motion(method, tmp_path):
     assert error / metrics.mad(flux_of(photometry)) == pytest.approx(1, abs=0.15)
 
 
+def test_a_trail_beyond_the_margin_of_the_cell(tmp_path):
+    sector = simulated.simulate([1090.3, 1062.1, 1115.2], [734.4, 752.3, 711.8], [1.9, 9.0, 9.5], jitter=0.02,
+                                stamp=Stamp(1000, 1192, 700, 770), frames=80)
+    photometry = measured(LinearPSF, sector, tmp_path)
+    tile = photometry.tile
+    assert tile.mean.trails_on(tile.region)[0].row.size > 1.2 * tile.cell.height
+    assert tile.mean.held[0] > 0.95
+    assert metrics.mad(flux_of(photometry)) < 1.4 * np.sqrt(sector.flux[0] / simulated.EXPOSURE)
+
+
 def test_errors_of_the_measured_motion_do_no_harm(tmp_path):
     sector = sector_of(jitter=0.005)
     rng = np.random.default_rng(5)
