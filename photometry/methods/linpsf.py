@@ -37,12 +37,11 @@ class LinearPSF(BasePhotometry):
         tile = self.tile
         self._place = tile.place_of(self.catalog_index)
         flux, error = tile.series_of(self.catalog_index)
-        bright = units.magnitude_to_flux(self.target['tmag'], tile.zero_point) > SATURATING
-        drowned = not bright and tile.mean.seen[self._place] < LEAST_SEEN
+        drowned = not self._bright and tile.mean.seen[self._place] < LEAST_SEEN
         if drowned or not np.isfinite(flux[self.source.pixels.good]).any():
             raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
         self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
-        if bright:
+        if self._bright:
             self._settle()
         self._level = self.median_flux()
         aperture = self._sum_pixels()
@@ -50,6 +49,11 @@ class LinearPSF(BasePhotometry):
             sap.record(self, aperture, self._level)
         self._record()
         return self._verdict()
+
+    @property
+    def _bright(self):
+        """Whether the star may fill pixels by itself."""
+        return units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point) > SATURATING
 
     def _settle(self):
         """Flux and errors of a star that is so bright that errors of its image rise above the noise."""
@@ -91,6 +95,7 @@ class LinearPSF(BasePhotometry):
 
     def _remarks(self):
         yield from remarks.common(self, self._level, self.details['merged_with'])
-        seen = float(self.tile.mean.seen[self._place])
+        mean = self.tile.mean
+        seen = float((mean.held if self._bright else mean.seen)[self._place])
         if seen < SEEN:
             yield f'Only {100 * seen:.0f} % of its light falls on pixels that can be used.'

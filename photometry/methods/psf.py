@@ -9,7 +9,7 @@ from photometry.algorithms.scene_design import Blur
 from photometry.core import units
 from photometry.core.errors import NoFluxError
 from photometry.methods import sap
-from photometry.methods.linpsf import SATURATING, LinearPSF
+from photometry.methods.linpsf import LinearPSF
 
 LEAST_LIGHT = 0.1
 """Part of the star's light that the usable pixels of the fitted stamp must hold."""
@@ -36,7 +36,7 @@ class PSFPhotometry(LinearPSF):
         self._placed = self._find_place()
         series = self._fit()
         self._fill(series)
-        if units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point) > SATURATING:
+        if self._bright:
             self._settle()
         self._level = self.median_flux()
         if aperture is not None:

@@ -44,6 +44,7 @@ def test_errors_are_those_of_the_scatter(method, jitter, tmp_path):
     error, scatter = CLIPPED * np.median(photometry.columns['flux_err']), metrics.mad(flux_of(photometry))
     assert error / scatter == pytest.approx(1, abs=0.2)
     assert scatter < 1.3 * np.sqrt(sector.flux[0] / simulated.EXPOSURE), 'photons of all its light'
+    assert not any('can be used' in remark for remark in photometry.errors)
 
 
 def test_a_wrong_place_does_no_harm(tmp_path):
