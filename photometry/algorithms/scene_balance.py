@@ -190,12 +190,14 @@ class _Series:
         """Coefficients of the terms and their errors, (2, 5), without outliers; ``spread`` is their prior."""
         kept, found, error = self.used, np.zeros(len(spread)), spread
         for _ in range(ROUNDS):
-            some = self.terms[:, kept]
-            rest = self.values - np.median(self.values[kept] - found @ some)
-            scatter = metrics.mad(rest[kept] - found @ some)
+            rest = self.values - found @ self.terms
+            level = metrics.median(rest[kept])
+            scatter = 1.4826 * metrics.median(np.abs(rest[kept] - level))
             if not scatter > 0:
                 break
-            inverse = np.linalg.inv(some @ some.T / scatter ** 2 + np.diag(spread ** -2.0))
-            found, error = inverse @ (some @ rest[kept]) / scatter ** 2, np.sqrt(np.diag(inverse))
+            rest, some = self.values - level, self.terms * kept
+            inverse = np.linalg.inv(some @ self.terms.T / scatter ** 2 + np.diag(spread ** -2.0))
+            found = inverse @ (some @ np.where(kept, rest, 0.0)) / scatter ** 2
+            error = np.sqrt(np.diag(inverse))
             kept = self.used & (np.abs(rest - found @ self.terms) < OUTLIER * scatter)
         return np.stack([found, error])
