@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 SATURATION = 7.5e4
@@ -28,9 +30,9 @@ def stamp_size(tmag):
 
     Saturated stars get rows for the charge that runs along their column.
     """
-    tmag = tmag if np.isfinite(tmag) else 15.0
-    half = int(np.clip(np.ceil(5 + 0.9 * (13 - tmag)), 7, 14))
-    trail = int(np.clip(np.ceil(6 * 10 ** (-0.4 * (tmag - 6))), 0, 120)) if tmag < 7 else 0
+    tmag = tmag if math.isfinite(tmag) else 15.0
+    half = min(max(math.ceil(5 + 0.9 * (13 - tmag)), 7), 14)
+    trail = min(math.ceil(6 * 10 ** min(0.4 * (6 - tmag), 2)), 120) if tmag < 7 else 0
     return 2 * (half + trail) + 1, 2 * half + 1
 
 

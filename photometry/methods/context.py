@@ -121,6 +121,12 @@ class OpenSource:
         rows, columns = mean.positions(*self.positions)
         return rows[:, 0], columns[:, 0]
 
+    @cached_property
+    def measured(self):
+        """Part of the good frames whose motion was measured."""
+        good = self.pixels.good
+        return float(self.motion.known[good].mean()) if good.any() else 0.0
+
     def index_of(self, starid):
         """Row of a star in the catalogue.
 

@@ -221,7 +221,7 @@ class HaloPhotometry(BasePhotometry):
         if sap.unmoved(self):
             yield 'No motion of the stars was measured; it was taken from the star itself.'
         else:
-            known = self.MovementKernel.known[self.source.pixels.good].mean()
+            known = self.source.measured
             if known < LEAST_MOTION:
                 yield (f'The motion of the stars was measured in only {100 * known:.0f} % of the good '
                        'cadences and is interpolated in the others.')

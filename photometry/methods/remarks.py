@@ -64,9 +64,8 @@ def common(photometry, level, others=()):
 
 def motion(photometry):
     """A sentence where motion was not measured, or in too few cadences."""
-    kernel, good = photometry.MovementKernel, photometry.source.pixels.good
-    measured = kernel.known[good].mean() if good.any() else 0.0
-    if kernel.warpmode == 'unchanged' or not measured:
+    measured = photometry.source.measured
+    if photometry.MovementKernel.warpmode == 'unchanged' or not measured:
         yield 'No motion of the stars was measured; the flux is not corrected for it.'
     elif measured < LEAST_MOTION:
         yield (f'The motion of the stars was measured in only {100 * measured:.0f} % of '

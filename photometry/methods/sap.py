@@ -210,8 +210,7 @@ MAKERS = {'snr': _snr, 'k2p2': _k2p2}
 
 def unmoved(photometry):
     """Whether no motion was measured that could be corrected for."""
-    kernel = photometry.MovementKernel
-    return kernel.warpmode == 'unchanged' or not kernel.known[photometry.source.pixels.good].any()
+    return photometry.MovementKernel.warpmode == 'unchanged' or not photometry.source.measured
 
 
 def jitter_of(photometry):
