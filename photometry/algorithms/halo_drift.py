@@ -75,7 +75,7 @@ def cleaned(flux, time, shift, frames, error, slope):
         basis = part * slope * level * powers
         (taken, doubt), lost, kept = _taken(flux[used], time[used], basis[used], error)
         if kept >= KEPT or lost < HARM * max(error, float(np.std(basis[used] @ taken))):
-            return flux - basis @ taken, np.sqrt(np.einsum('ti,ij,tj->t', basis, doubt, basis)), kept
+            return flux - basis @ taken, np.sqrt(np.einsum('ti,ti->t', basis @ doubt, basis)), kept
     return flux, np.zeros(flux.size), 1.0
 
 
@@ -96,7 +96,8 @@ def _powers(shift, used):
     """Powers of the motion, their means over some frames zero, held at their range: (times, 9), px."""
     low, high = shift[used].min(axis=0), shift[used].max(axis=0)
     row, column = ((np.clip(shift, low, high) - shift[used].mean(axis=0)) / LENGTH).T
-    made = LENGTH * np.stack([row ** (order - power) * column ** power
+    rows, columns = ([np.ones_like(axis), axis, axis * axis, axis * axis * axis] for axis in (row, column))
+    made = LENGTH * np.stack([rows[order - power] * columns[power]
                               for order in (1, 2, 3) for power in range(order + 1)], axis=1)
     return np.nan_to_num(made - made[used].mean(axis=0))
 
@@ -165,8 +166,9 @@ def _likeliest(values, design, doubt, octave, noise, error):
         (inverse[:0, :0], STARTS[0]), (inverse, STARTS[0]), *((inverse, size) for size in STARTS)))
     vote = np.ones(values.size)
     for _ in range(TURNS):
-        weighted = design * (vote / noise ** 2)[:, None]
-        normal, right = weighted.T @ design, weighted.T @ values
+        root = np.sqrt(vote) / noise
+        weighted = design * root[:, None]
+        normal, right = weighted.T @ weighted, weighted.T @ (root * values)
         still.fit(normal, right)
         for model in models:
             model.fit(normal, right, still.power)
@@ -201,9 +203,12 @@ class _Model:
         for number in range(ROUNDS):
             power = self.power[self.octave]
             prior[waves, waves] = 1 / power
-            factor, _ = lapack.dpotrf(normal + prior)
-            inverse, _ = lapack.dpotri(factor)  # its upper half
+            # The transpose is the same matrix, in the order that LAPACK works on in place.
+            factor, failed = lapack.dpotrf((normal + prior).T, overwrite_a=True)
+            if failed:
+                raise np.linalg.LinAlgError('The motion left in a light curve cannot be told.')
             solution, _ = lapack.dpotrs(factor, right)
+            inverse, _ = lapack.dpotri(factor)  # its upper half
             if number < ROUNDS - 1:
                 self._learn(solution[waves], np.diag(inverse)[waves], most)
         self.evidence = 0.5 * (right @ solution - 2 * np.log(np.diag(factor)).sum() + self.scale
@@ -211,7 +216,6 @@ class _Model:
         self.solution, self.covariance = np.concatenate([np.zeros(first), solution]), inverse
 
     def _learn(self, wave, doubtful, most):
-        told = np.maximum(self.count - np.bincount(self.octave, doubtful / self.power[self.octave]),
-                          1e-3 * self.count)
+        told = np.maximum(self.count - np.bincount(self.octave, doubtful) / self.power, 1e-3 * self.count)
         # MacKay's fixed point; the floor keeps an empty octave from being lost for good.
-        self.power = np.clip(np.bincount(self.octave, wave ** 2) / told, self.floor, most)
+        self.power = np.minimum(np.maximum(np.bincount(self.octave, wave * wave) / told, self.floor), most)
