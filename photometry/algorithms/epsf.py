@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from photometry.algorithms import epsf_basis as basis
-from photometry.algorithms import epsf_blocks, epsf_few, epsf_normal, epsf_prior, epsf_scene, wing
+from photometry.algorithms import (
+    epsf_blocks,
+    epsf_few,
+    epsf_normal,
+    epsf_prior,
+    epsf_scene,
+    epsf_slopes,
+    wing,
+)
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms.prf import PRF, Wing
 from photometry.core.stamp import Stamp
@@ -70,7 +78,8 @@ class EffectivePRF:
     oversample: int = basis.OVERSAMPLE
 
 
-def learn(image, row, column, tmag, official, *, origin=(0, 0), exposure=1e6, blur=(0.0, 0.0, 0.0)):
+def learn(image, row, column, tmag, official, *, origin=(0, 0), exposure=1e6, blur=(0.0, 0.0, 0.0),
+          pointings=None):
     """Learn the effective PRF from a mean image.
 
     Parameters
@@ -88,6 +97,8 @@ def learn(image, row, column, tmag, official, *, origin=(0, 0), exposure=1e6, bl
     blur : tuple
         Variance of the motion over the good frames in rows, its covariance with that in
         columns, the latter's variance, px^2. What is learned is free of it.
+    pointings : photometry.algorithms.epsf_slopes.Pointings, optional
+        Where the frames stood: what the stars' motion does to the pixels tells what their mean cannot.
 
     Returns
     -------
@@ -100,7 +111,7 @@ def learn(image, row, column, tmag, official, *, origin=(0, 0), exposure=1e6, bl
     stars = stars[:, np.isfinite(stars).all(axis=0)]
     made = None
     if min(limits.shape) >= LEAST_SIDE:
-        made = _School(image, stars, official, limits, exposure, blur).learn()
+        made = _School(image, stars, official, limits, exposure, blur, pointings).learn()
     return made or _learn_from_few(image, stars, official, limits, exposure, blur)
 
 
@@ -120,12 +131,14 @@ def _learn_from_few(image, stars, official, limits, exposure, blur):
 class _School:
     """The scenes of a field, the present PRF, and what one teaches the other."""
 
-    def __init__(self, image, stars, official, limits, exposure, blur):
+    def __init__(self, image, stars, official, limits, exposure, blur, pointings):
         self.limits, self.blur = limits, blur
         self.base = surrounding(official, limits)
         self.scenes = [epsf_scene.Scene(image[stamp.slices(limits[::2])], stamp, *stars, exposure)
                        for stamp in epsf_blocks.choose(limits, *stars)]
         self.scenes = [scene for scene in self.scenes if scene.row.size and scene.used.mean() > 0.5]
+        for scene in self.scenes:
+            scene.slopes = epsf_slopes.of_scene(scene, pointings)
         self.degree = 0
         self.coefficients = np.zeros((1, basis.SIZE))
 
@@ -184,6 +197,8 @@ class _School:
             scene.update_wings()
             scene.judge()
             scene.chosen = scene.teachers()
+            if scene.slopes is not None:
+                scene.slopes.update(self._frame_prf(), scene.chosen)
 
     def _choose_wing(self, steps):
         """The power law and the amount that explain most, sought in ever smaller steps."""
@@ -211,10 +226,11 @@ class _School:
 
     def _normal(self, scene, rows=None):
         terms = self._terms(*_middle(scene.stamp))
-        return epsf_normal.normal(scene, scene.chosen, terms @ self.coefficients, self.blur, rows)
+        return epsf_normal.normal(scene, terms @ self.coefficients, self.blur, rows)
 
     def _reduced(self, normal, scene):
-        return normal.reduced(np.concatenate([scene.wide_precision, scene.prior(scene.chosen)[0]]))
+        more = () if scene.slopes is None else scene.slopes.precision()
+        return normal.reduced(np.concatenate([scene.wide_precision, scene.prior(scene.chosen)[0], more]))
 
     def _all_reduced(self, normals):
         return [self._reduced(*pair) for pair in zip(normals, self.scenes, strict=True)]
@@ -301,6 +317,9 @@ class _School:
         made = self.base.samples + basis.to_samples(terms @ coefficients)
         made = np.maximum(made, 0)
         return made * (basis.OVERSAMPLE ** 2 / made.sum(axis=(1, 2), keepdims=True))
+
+    def _frame_prf(self):
+        return PRF(_Samples(self._samples(self.coefficients), self.base.row, self.base.column))
 
     def _prf(self, coefficients):
         """The PRF as the mean image shows it."""

@@ -8,10 +8,11 @@ import numpy as np
 
 from photometry.algorithms.prf import CORE
 
-KNOT = 0.5
-"""Distance of the knots, px: the PRF holds a pixel's width already and is smooth on that scale."""
+INTERVALS = 3 * CORE
+KNOT = CORE / INTERVALS
+"""Distance of the knots, px: images of stars hold up to 1 cycle a pixel, of which splines 0.5 px
+apart lose so much that the flux of bright stars follows their motion."""
 
-INTERVALS = round(CORE / KNOT)
 COUNT = INTERVALS + 3
 """Splines along an axis."""
 
@@ -104,18 +105,33 @@ def design(row, column, flux, stamp, blur=(0.0, 0.0, 0.0)):
     -------
     scipy.sparse.csr_matrix (pixels, SIZE)
     """
+    terms = [(flux, 0, 0)]
+    if any(blur):
+        terms += [(flux * blur[0] / 2, 2, 0), (flux * blur[1], 1, 1), (flux * blur[2] / 2, 0, 2)]
+    return _light(row, column, stamp, terms)
+
+
+def design_along(row, column, flux, stamp, direction):
+    """Change of the light of `design` when the stars move along a direction, to the first order.
+
+    Parameters
+    ----------
+    row, column, flux, stamp
+        As for `design`.
+    direction : array (n, 2)
+        Rows and columns by which each star moves.
+    """
+    # the distance of a pixel falls when the star moves towards it
+    return _light(row, column, stamp, [(-flux * direction[:, 0], 1, 0), (-flux * direction[:, 1], 0, 1)])
+
+
+def _light(row, column, stamp, terms):
+    """Sum of terms (factor a star, order of the derivative by rows, by columns), (pixels, SIZE) sparse."""
     from scipy import sparse
     rows, down = _axis(row, stamp.row_min, stamp.height)
     columns, right = _axis(column, stamp.col_min, stamp.width)
     (first_row, r), (first_column, c) = taps(down), taps(right)
-
-    def outer(one, two):
-        return np.einsum('nka,nmb->nkmab', one, two)
-    value = outer(r[0], c[0])
-    if any(blur):
-        value += (blur[0] * outer(r[2], c[0]) + 2 * blur[1] * outer(r[1], c[1])
-                  + blur[2] * outer(r[0], c[2])) / 2
-    value *= flux[:, None, None, None, None]
+    value = sum(np.einsum('n,nka,nmb->nkmab', factor, r[m], c[n]) for factor, m, n in terms)
     step = np.arange(4)
     spline = ((first_row[:, :, None, None, None] + step[:, None]) * COUNT
               + first_column[:, None, :, None, None] + step)

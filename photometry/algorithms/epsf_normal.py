@@ -20,7 +20,7 @@ class Normal:
     ----------
     matrix : ndarray (n, n)
     right : ndarray (n,)
-        Of the splines, the wing, the levels of the scene, three numbers a star.
+        Of the splines, the wing, the levels of the scene, three numbers a star, what else there is.
     """
 
     matrix: np.ndarray
@@ -28,6 +28,20 @@ class Normal:
 
     def __sub__(self, other):
         return Normal(self.matrix - other.matrix, self.right - other.right)
+
+    @classmethod
+    def empty(cls, size):
+        """No sums at all of some unknowns."""
+        return cls(np.zeros((size, size)), np.zeros(size))
+
+    def add(self, other, places):
+        """Add sums whose unknowns stand at some places here, a list of slices in their order."""
+        ends = np.cumsum([0, *(place.stop - place.start for place in places)])
+        theirs = [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
+        for place, some in zip(places, theirs, strict=True):
+            self.right[place] += other.right[some]
+            for across, more in zip(places, theirs, strict=True):
+                self.matrix[place, across] += other.matrix[some, more]
 
     def reduced(self, prior):
         """What is left for splines and wing when levels and stars are free within their prior.
@@ -52,14 +66,13 @@ class Normal:
                 self.right[:KEPT] - cross.T @ solved[:, -1])
 
 
-def normal(scene, chosen, coefficients, blur, rows=None) -> Normal:
+def normal(scene, coefficients, blur, rows=None) -> Normal:
     """Normal equations from a scene.
 
     Parameters
     ----------
     scene : photometry.algorithms.epsf_scene.Scene
-    chosen : array
-        Stars to learn from.
+        With the stars ``chosen`` to learn from.
     coefficients : array (SIZE,)
         Present correction.
     blur : tuple
@@ -67,17 +80,38 @@ def normal(scene, chosen, coefficients, blur, rows=None) -> Normal:
     rows : bool array (pixels,), optional
         Pixels that count; all by default.
     """
-    from scipy import sparse
-    weight = scene.weight()
-    kept = weight > 0 if rows is None else (weight > 0) & rows
-    root = np.sqrt(weight[kept])
+    chosen, weight = scene.chosen, scene.weight()
     splines = basis.design(scene.row[chosen], scene.column[chosen], scene.flux[chosen], scene.stamp, blur)
     data = (scene.image - scene.model() + splines @ coefficients + scene.amount * scene.wings
-            + scene.wide @ scene.level)[kept] * root
-    thin = sparse.diags(root) @ sparse.hstack([splines, scene.columns(chosen)]).tocsr()[kept]
-    wide = np.column_stack([scene.wings, scene.wide])[kept] * root[:, None]
-    sums, cross = (thin.T @ thin).toarray(), thin.T @ wide
-    order = np.concatenate([np.arange(basis.SIZE), len(sums) + np.arange(wide.shape[1]),
-                            np.arange(basis.SIZE, len(sums))])
-    matrix = np.block([[sums, cross], [cross.T, wide.T @ wide]])[np.ix_(order, order)]
-    return Normal(matrix, np.concatenate([thin.T @ data, wide.T @ data])[order])
+            + scene.wide @ scene.level)
+    wide = np.column_stack([scene.wings, scene.wide])
+    made = sums([splines, scene.columns(chosen)], wide, data, weight if rows is None else weight * rows)
+    stars = basis.SIZE + wide.shape[1]
+    total = (Normal.empty(len(made.right)) if scene.slopes is None
+             else scene.slopes.normal(chosen, coefficients, rows))
+    total.add(made, [run(0, basis.SIZE), run(stars, 3 * chosen.size), run(basis.SIZE, wide.shape[1])])
+    return total
+
+
+def run(start, number):
+    """Places of some unknowns that follow each other, for `Normal.add`."""
+    return slice(start, start + number)
+
+
+def sums(thin, wide, data, weight) -> Normal:
+    """Sums of least squares over the pixels, first of sparse columns, then of full ones.
+
+    Parameters
+    ----------
+    thin : list of sparse matrices (pixels, ...)
+    wide : array (pixels, ...)
+    data, weight : arrays (pixels,)
+    """
+    from scipy import sparse
+    kept = weight > 0
+    root = np.sqrt(weight[kept])
+    thin = sparse.diags(root) @ sparse.hstack(thin).tocsr()[kept]
+    wide, data = wide[kept] * root[:, None], data[kept] * root
+    cross = thin.T @ wide
+    matrix = np.block([[(thin.T @ thin).toarray(), cross], [cross.T, wide.T @ wide]])
+    return Normal(matrix, np.concatenate([thin.T @ data, wide.T @ data]))

@@ -12,6 +12,9 @@ from photometry.algorithms.prf import Wing
 RIDGE, FLOOR = 0.1, 1e-5
 """Standard deviation of each spline: so much of the official PRF there, and a little more."""
 
+LENGTH, ROUGH = 0.5, 0.1
+"""Over how many px neighbouring splines are alike; the part of their variance that is not."""
+
 STRETCH, BLUR, SKEW = 0.1, 0.1, 0.05
 """Standard deviations of what is likelier than a free form: the official PRF stretched or
 turned (parts of its size), smeared (px^2) and made lopsided (px^3)."""
@@ -24,7 +27,7 @@ HARD = 1e-6
 """Standard deviation of what is held: sum and centre."""
 
 PER_PHASE = 20
-"""Phases of which one counts: what 0.5 px splines can do changes slowly from phase to phase."""
+"""Phases of which one counts: what smooth splines can do changes slowly from phase to phase."""
 
 CENTRE_SKY = 0.01
 """Sky over star, as a part of its light, in the fit that defines where a star stands."""
@@ -46,11 +49,11 @@ def precision(official):
     -------
     array (SIZE, SIZE)
     """
-    free = 1 / (RIDGE * np.abs(basis.from_samples(official)) + FLOOR) ** 2
+    free = _free(official)
     ways, spread = _likely(official)
-    scaled = ways * free
+    scaled = ways @ free
     inner = np.diag(spread ** -2.0) + scaled @ ways.T
-    made = np.diag(free) - scaled.T @ np.linalg.solve(inner, scaled)
+    made = free - scaled.T @ np.linalg.solve(inner, scaled)
     sums, shifts = basis.phase_sums(), _phase_shifts(official)
     for values in shifts:
         change = values - values.mean(axis=0)
@@ -58,6 +61,14 @@ def precision(official):
     held = np.stack([values.mean(axis=0) for values in (sums, *shifts)])
     made += held.T @ held / HARD ** 2
     return (made + made.T) / 2
+
+
+def _free(official):
+    """Inverse covariance of a correction of any form, smooth over some distance."""
+    size = RIDGE * np.abs(basis.from_samples(official)) + FLOOR
+    away = (np.arange(basis.COUNT)[:, None] - np.arange(basis.COUNT)) * basis.KNOT / LENGTH
+    inverse = np.linalg.inv((1 - ROUGH) * np.exp(-away ** 2 / 2) + ROUGH * np.eye(basis.COUNT))
+    return np.kron(inverse, inverse) / size / size[:, None]
 
 
 def conservation(official, exponent):

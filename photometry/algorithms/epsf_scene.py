@@ -70,6 +70,8 @@ class Scene:
     ----------
     row, column, flux : arrays (near,)
         Stars on the stamp or so near that their cores reach it; flux of the core, e-/s.
+    slopes : photometry.algorithms.epsf_slopes.SceneSlopes or None
+        What the motion of the frames does to the pixels, where that is known.
     """
 
     def __init__(self, image, stamp, row, column, tmag, exposure):
@@ -91,6 +93,7 @@ class Scene:
         self.amount, self.exponent = 0.0, 3.0
         self.noise = SKY_ERROR
         self.robust = np.ones(self.image.size)
+        self.slopes = None
 
     def _lack_centre(self, bad):
         """Stars that lack one of their nine central pixels, though they lie on the stamp."""
@@ -114,6 +117,7 @@ class Scene:
         self.giants = giants[:, np.argsort(-giants[2], kind='stable')][:, :GIANTS]
         self.outside = outside[:, ~giant]
         smooth, mesh = _polynomials(self.stamp.shape), _mesh(self.stamp.shape)
+        self.polynomials = smooth
         self._sky = np.concatenate([smooth, mesh], axis=1)
         number = smooth.shape[1], mesh.shape[1], self.giants.shape[1]
         self.level = self._level_mean = np.repeat([0.0, 0.0, 1.0], number)
@@ -158,6 +162,20 @@ class Scene:
         light = light.reshape(number, height * width) * self.giants[2][:, None]
         return self._wing_images.image(exponent).ravel(), np.column_stack([self._sky, light.T])
 
+    def wing_changes(self):
+        """What the wings change when all stars move by 1 px in rows, in columns.
+
+        Returns
+        -------
+        shared : array (2, pixels)
+            For an amount of 1.
+        giants : array (2, pixels)
+            Of saturated stars, with their present amplitudes; by differences.
+        """
+        giants = (self.wide @ (self.level * (np.arange(self.level.size) >= self._sky.shape[1])))
+        giants = -np.stack(np.gradient(giants.reshape(self.stamp.shape)))
+        return self._wing_images.changes(self.exponent).reshape(2, -1), giants.reshape(2, -1)
+
     def model(self):
         """Light of stars, wings and sky, (pixels,)."""
         cores = self.spread(self.flux[:, None] * self.templates[0])
@@ -165,12 +183,19 @@ class Scene:
 
     def variance(self):
         """Of noise and of what the model may be wrong by, (pixels,)."""
+        wings = np.stack([self.amount * self.wings, self.wide[:, self._sky.shape[1]:].sum(axis=1)])
+        return (self.photons() + self.noise ** 2 + self.spread(self.wrong(self.templates[0]))
+                + WING_ERROR ** 2 * (wings ** 2).sum(axis=0))
+
+    def photons(self):
+        """Variance of the light of the mean image, (pixels,)."""
+        return (np.maximum(self.image, 0) + SKY) / self.exposure
+
+    def wrong(self, images):
+        """Variance of what images (n, 169) of the stars, of light 1, may be wrong by."""
         flux = np.maximum(self.flux, 0)[:, None]
         part = np.where(self.saturated, SATURATED_ERROR, MODEL_ERROR)[:, None]
-        wrong = (part * flux * self.templates[0]) ** 2 + (OUTSKIRT_ERROR * flux) ** 2
-        photons = (np.maximum(self.image, 0) + SKY) / self.exposure
-        wings = np.stack([self.amount * self.wings, self.wide[:, self._sky.shape[1]:].sum(axis=1)])
-        return photons + self.noise ** 2 + self.spread(wrong) + WING_ERROR ** 2 * (wings ** 2).sum(axis=0)
+        return (part * flux * images) ** 2 + (OUTSKIRT_ERROR * flux) ** 2
 
     def weight(self):
         """Inverse variance, less for what sticks out; zero where unused, (pixels,)."""
@@ -180,11 +205,10 @@ class Scene:
         """Measure what noise empty pixels have, and let those lose weight that stick out."""
         rest = self.image - self.model()
         stars = self.spread(np.maximum(self.flux, 0)[:, None] * self.templates[0])
-        empty = rest[self.used & (stars <= np.percentile(stars[self.used], 30))]
+        self.empty = self.used & (stars <= np.percentile(stars[self.used], 30))
+        empty = rest[self.empty]
         self.noise = max(SKY_ERROR, 1.4826 * np.median(np.abs(empty - np.median(empty))))
-        ratio = np.abs(rest) / np.sqrt(self.variance())
-        scale = max(1.0, 1.4826 * np.median(ratio[self.used]))
-        self.robust = np.minimum(1.0, CLIP * scale / np.maximum(ratio, 1e-9))
+        self.robust = robust(rest, self.variance(), self.used)
 
     def wing_sums(self, exponents):
         """Least squares of the shared wing for some power laws, sky and giants projected out.
@@ -249,10 +273,10 @@ class Scene:
         self.row = self.row + np.clip(step[:, 1], -STEP, STEP)
         self.column = self.column + np.clip(step[:, 2], -STEP, STEP)
 
-    def columns(self, chosen):
+    def columns(self, chosen, templates=None):
         """Light by flux, row and column of each chosen star, (pixels, 3 stars) sparse."""
         from scipy import sparse
-        value = self.templates[:, chosen].copy()
+        value = (self.templates if templates is None else templates)[:, chosen].copy()
         value[1:] *= self.flux[chosen][:, None]
         pixel = np.broadcast_to(self.pixel[chosen], value.shape)
         number = 3 * np.arange(chosen.size)[:, None] + np.arange(3)[:, None, None]
@@ -321,6 +345,13 @@ class Scene:
         weighted = design * weight[pixel]
         left = data - np.linalg.solve(weighted @ design.T, weighted @ data) @ design
         return np.sqrt(np.mean(left ** 2)) / present.max()
+
+
+def robust(rest, variance, used):
+    """Factors of the weights of pixels, below 1 for those that stick out of the others."""
+    ratio = np.abs(rest) / np.sqrt(variance)
+    scale = max(1.0, 1.4826 * np.median(ratio[used]))
+    return np.minimum(1.0, CLIP * scale / np.maximum(ratio, 1e-9))
 
 
 def _polynomials(shape):

@@ -133,6 +133,32 @@ class PRF:
         made.wing = wing
         return made
 
+    def averaged(self, shift, weight):
+        """What a weighted sum of frames shows in which the stars stand elsewhere.
+
+        Parameters
+        ----------
+        shift : array (T, 2)
+            Rows and columns by which the stars are away from where they are said to be, px.
+        weight : array (T,)
+
+        Returns
+        -------
+        PRF
+            Without a wing; with the light that the weights leave it.
+        """
+        pad = 3 * self.oversample
+        wide = np.pad(self._values, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode='edge')
+        wave = 2 * np.pi * self.oversample * np.fft.fftfreq(wide.shape[2])
+        down, right = (np.exp(-1j * np.outer(wave, axis)) for axis in np.asarray(shift).T)
+        transfer = (down * weight) @ right[:wide.shape[3] // 2 + 1].T
+        moved = np.fft.irfft2(np.fft.rfft2(wide) * transfer, wide.shape[2:])
+        made = copy.copy(self)
+        for kept in ('_coefficients', '_known_taps'):
+            made.__dict__.pop(kept, None)
+        made._values, made.wing = moved[:, :, pad:-pad, pad:-pad], None
+        return made
+
     @cached_property
     def _coefficients(self):
         """Coefficients of the cubic B-spline through the samples, padded for the taps."""

@@ -43,9 +43,18 @@ class WingImages:
 
     def image(self, exponent):
         """Light in the pixels of the stamp, were every star to have all its light in the wing."""
+        return self._cut(np.einsum('kij,kij->ij', self._light, _transforms(float(exponent), self._shape)))
+
+    def changes(self, exponent):
+        """What `image` changes when all stars move by 1 px, (2, rows, columns): in rows, in columns."""
+        value = _transforms(float(exponent), self._shape)
+        # derivatives of the expansion: of each term the one before
+        return np.stack([self._cut(np.einsum('kij,kij->ij', self._light[:3], value[list(orders)]))
+                         for orders in ((1, 3, 4), (2, 4, 5))])
+
+    def _cut(self, transform):
         from scipy import fft
-        total = np.einsum('kij,kij->ij', self._light, _transforms(float(exponent), self._shape))
-        made = fft.irfft2(total, self._shape)
+        made = fft.irfft2(transform, self._shape)
         start = 2 * RADIUS
         return made[start:start + self.stamp.height, start:start + self.stamp.width]
 

@@ -237,6 +237,32 @@ class CubeWriter:
                 np.divide(total, number, out=made[part], where=number > 0)
         return made
 
+    def weighted_sums(self, stamp, weights) -> np.ndarray:
+        """Sums of images over the cadences, once the blocks are written.
+
+        Parameters
+        ----------
+        stamp : photometry.core.stamp.Stamp
+        weights : array (n, times)
+
+        Returns
+        -------
+        float64 array (n, rows, columns)
+            A missing value counts as the mean of its pixel; NaN where a pixel has none.
+        """
+        dataset, weights = self._file['images'], np.asarray(weights, dtype='f8')
+        some = np.flatnonzero(weights.any(axis=0))
+        rows, columns = stamp.slices((self.info.row_offset, self.info.column_offset))
+        made = np.full((len(weights), *stamp.shape), np.nan)
+        for row in range(0, stamp.height, SPATIAL_CHUNK):
+            for column in range(0, stamp.width, _SUM_COLUMNS):
+                part = np.s_[row:min(row + SPATIAL_CHUNK, stamp.height),
+                             column:min(column + _SUM_COLUMNS, stamp.width)]
+                values = dataset[rows.start + part[0].start:rows.start + part[0].stop,
+                                 columns.start + part[1].start:columns.start + part[1].stop]
+                made[:, *part] = _weighted(values[:, :, some], weights[:, some])
+        return made
+
     def read(self, layer, stamp) -> np.ndarray:
         """One layer on a stamp for all times, once the blocks are written."""
         return self._file[layer][stamp.slices((self.info.row_offset, self.info.column_offset))]
@@ -289,6 +315,16 @@ class _full_disk:
             for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
                 if f'errno = {code},' in str(error) or getattr(error, 'errno', None) == code:
                     raise OSError(code, os.strerror(code)) from error
+
+
+def _weighted(values, weights):
+    """Sums (n, rows, columns) of values (rows, columns, times), missing ones taken for the mean."""
+    finite = np.isfinite(values)
+    number = finite.sum(axis=2)
+    mean = np.full(number.shape, np.nan)
+    np.divide(values.sum(axis=2, dtype='f8', where=finite), number, out=mean, where=number > 0)
+    away = np.where(finite, values - mean[:, :, None], 0.0)
+    return np.moveaxis(away @ weights.T, 2, 0) + mean * weights.sum(axis=1)[:, None, None]
 
 
 def _write_attributes(file, info, identity):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from photometry.algorithms import epsf_slopes
 from photometry.core.stamp import Stamp
 from photometry.files.prf import load_prf
 from photometry.simulation import saturation
@@ -34,19 +35,34 @@ def mean_image(seed, size=128, density='isolated', *, number=None, width=1.0, as
     light = Starlight(renderer, stamp, stars['row'], stars['column'], stars['flux'])
     shift = np.outer(np.linspace(-0.06, 0.06, steps), (1, 0.7)) + scatter * rng.standard_normal((steps, 2))
     shift -= shift.mean(axis=0)
-    image = 0.0
+    frames = []
     for step in shift:
         frame = light.render(step).astype('f8')
         saturation.bleed(frame, 2e5 / INT_TIME)
-        image = image + light.crop(frame) / steps
-    image += rng.standard_normal(image.shape) * np.sqrt((image + SKY) / LIVE / FRAMES)
+        frame = light.crop(frame)
+        noise = np.sqrt((frame + SKY) / LIVE / FRAMES * steps)
+        frames.append(frame + noise * rng.standard_normal(frame.shape))
+    frames = np.array(frames)
     kept = stars[stars['tmag'] < listed]
     row, column = (kept[name] + catalog_error * rng.standard_normal(kept.size) for name in ('row', 'column'))
     covariance = np.cov(shift.T, bias=True)
     return SimpleNamespace(
-        image=image, stamp=stamp, row=row, column=column, tmag=kept['tmag'], stars=kept, samples=official,
+        image=frames.mean(axis=0), frames=frames, shift=shift, stamp=stamp,
+        row=row, column=column, tmag=kept['tmag'], stars=kept, samples=official,
         renderer=renderer, exposure=LIVE * FRAMES,
         blur=(covariance[0, 0], covariance[0, 1], covariance[1, 1]))
+
+
+def pointings(field, shift=None):
+    """Where the frames of a field stood, with another motion than the true one if wanted."""
+    kernel = np.zeros((len(field.frames), 6))
+    kernel[:, :2] = field.shift if shift is None else shift
+    middle = (field.stamp.row_min + field.stamp.row_max) / 2, (field.stamp.col_min + field.stamp.col_max) / 2
+
+    def collect(stamp, weights):
+        rows, columns = stamp.slices(field.stamp[::2])
+        return np.tensordot(weights, field.frames[:, rows, columns], 1)
+    return epsf_slopes.Pointings(kernel, middle, collect)
 
 
 def errors(field, prf, stars=150, seed=1):
@@ -75,3 +91,47 @@ def errors(field, prf, stars=150, seed=1):
     core = rest[:, 3:16, 3:16]
     bias = (weight * value * true[same]).sum(axis=(1, 2)) / (weight * value ** 2).sum(axis=(1, 2)) - 1
     return float(np.sqrt(np.mean(core ** 2)) / true.max(axis=(1, 2)).mean()), float(np.mean(bias))
+
+
+def following(field, prf, stars=100, seed=1, drift=0.1, sky=1e-3):
+    """How far the flux of a bright star that a fit finds follows its motion, relative.
+
+    Parameters
+    ----------
+    drift : float
+        Way of the stars, px.
+    sky : float
+        Light of the sky in a pixel over that of the star.
+    """
+    rng = np.random.default_rng(seed)
+    row, column = (rng.uniform(low + 10, high - 10, stars)
+                   for low, high in (field.stamp[:2], field.stamp[2:]))
+    angle = rng.uniform(0, 2 * np.pi, stars)
+    steps = [(part * np.sin(angle), part * np.cos(angle)) for part in np.linspace(-drift / 2, drift / 2, 5)]
+    true = np.stack([_cut(*field.renderer.stamps(row + down, column + right), row, column)
+                     for down, right in steps])
+    weight = 1 / (true.mean(axis=0) + sky)
+    away = np.zeros((2, stars))
+    for _ in range(3):
+        images = np.stack([_model(prf, row, column, away, step) for step in steps])
+        mean = images.mean(axis=0)
+        normal = np.einsum('anij,bnij,nij->nab', mean, mean, weight)
+        right = np.einsum('anij,nij->na', mean, weight * (true.mean(axis=0) - mean[0]))
+        away += np.linalg.solve(normal, right[..., None])[:, 1:, 0].T
+    images = images[:, 0]
+    flux = (weight * images * true).sum(axis=(2, 3)) / (weight * images ** 2).sum(axis=(2, 3))
+    return float(np.median(flux.std(axis=0)))
+
+
+def _model(prf, row, column, away, step):
+    """A PRF with its derivatives around stars that have moved, in pixels that have not."""
+    images, row0, column0 = prf.render_at(row + away[0] + step[0], column + away[1] + step[1], 8,
+                                          derivatives=1)
+    return np.stack([_cut(image, row0, column0, row, column) for image in images])
+
+
+def _cut(images, row0, column0, row, column):
+    """The 13 x 13 px around stars from larger stamps of theirs."""
+    first = np.rint([row, column]).astype(int).T - 6 - np.stack([row0, column0], axis=1)
+    return np.stack([image[down:down + 13, right:right + 13]
+                     for image, (down, right) in zip(images, first, strict=True)])

@@ -101,6 +101,24 @@ def test_sumimage_is_the_mean_of_good_frames(path):
         np.testing.assert_array_equal(made.sumimage(stamp), made.sumimage()[5:10, 20:])
 
 
+def test_weighted_sums(tmp_path):
+    images = layers()['images'].astype('f8').transpose(1, 2, 0)
+    weights = np.random.default_rng(4).normal(size=(2, INFO.times))
+    weights[:, ::7] = 0
+    stamp = Stamp(103, 120, 302, 330)
+    with cube_writer.CubeWriter.create(tmp_path / paths.cube_name(5, 2, 3, INFO.limits), INFO, tables(),
+                                       IDENTITY) as writer:
+        for block in writer.pending:
+            cadences = INFO.block_range(block)
+            writer.write_block(block, {name: values[cadences] for name, values in layers().items()})
+        made = writer.weighted_sums(stamp, weights)
+    part = images[3:20, 2:30]
+    some = weights.any(axis=0)
+    mean = np.nanmean(part[:, :, some], axis=2, keepdims=True)
+    expected = np.einsum('nt,rct->nrc', weights, np.where(np.isfinite(part), part, mean))
+    np.testing.assert_allclose(made, expected, atol=1e-4)
+
+
 @settings(max_examples=50, deadline=None)
 @given(row=st.integers(100, 120), column=st.integers(300, 334), height=st.integers(1, 21),
        width=st.integers(1, 35))

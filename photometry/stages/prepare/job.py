@@ -177,7 +177,7 @@ def _write(path, job, known, context, journal, identity, options, workers, drain
         drain.check()
         good, wanted = quality.good(tables.quality), options.settings.prepare.motion
         moved = movement.measure(writer, tables, known, wanted)
-        learned, official = psf.learn(sumimage, moved, info, known, good), known
+        learned, official = psf.learn(writer, sumimage, moved, known, good), known
         if learned is not None:
             # the motion was as wrong as the PRF that it was measured with; a third round changes nothing
             known = dataclasses.replace(known, prf=psf.model(learned))

@@ -1,0 +1,203 @@
+"""How pixels change when the stars move over them: what one mean image cannot tell of a PRF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from photometry.algorithms import epsf_basis, epsf_normal, epsf_scene, motion
+from photometry.algorithms.prf import HALF
+
+REACH = 0.3
+"""Frames further than this from where the mean image is do not count, px."""
+
+LEAST_FRAMES, LEAST_MOTION = 10, 1e-4
+"""Frames and rms of the motion along an axis, px, from which on there is something to see."""
+
+RESPONSE, USUAL = 5e-4, 3.0
+"""How much a star itself changes in step with the motion, parts of its flux for 1 px: standard
+deviation, and how many of them make it a star that varies."""
+
+SCALE = 0.02
+"""Standard deviation of the error of the measured motion, as a part of it."""
+
+WING_ERROR = 0.3
+"""Error of the change of the wings, as a part of it."""
+
+SKY_TERMS, SKY_SPREAD = 6, 10.0
+"""The sky's own change: terms of a polynomial and the standard deviation of each, e-/s for 1 px."""
+
+
+@dataclass(frozen=True)
+class Pointings:
+    """Where the frames of a mean image stood.
+
+    Attributes
+    ----------
+    kernel : ndarray (T, 6)
+        Motion of the frames as `photometry.algorithms.motion.Motion` has it.
+    centre : tuple
+        Row and column about which its matrices turn.
+    collect : callable
+        ``collect(stamp, weights)`` with weights (n, T) gives the weighted sums of the frames,
+        background subtracted, (n, rows, columns), e-/s; NaN where unknown.
+    """
+
+    kernel: np.ndarray
+    centre: tuple
+    collect: Callable
+
+    def shift(self, stamp):
+        """Rows and columns by which the middle of a stamp is away from its mean, (T, 2), px."""
+        row, column = (np.array([sum(ends) / 2]) for ends in (stamp[:2], stamp[2:]))
+        moved = np.stack(motion.positions_at(self.kernel, self.centre, row, column))[:, 0].T
+        return moved - moved.mean(axis=0)
+
+    def carried(self, weights, row, column):
+        """Weighted sums of the motion at some places, (n, weights, 2), px."""
+        moved = motion.positions_at(weights @ self.kernel, self.centre, row, column)
+        return np.stack([end - start[:, None] for end, start in zip(moved, (row, column), strict=True)],
+                        axis=-1)
+
+
+def of_scene(scene, pointings):
+    """The changes of the pixels of a scene; None where the frames are too few or all in one place."""
+    if pointings is None:
+        return None
+    shift = pointings.shift(scene.stamp)
+    near = np.linalg.norm(shift - np.median(shift, axis=0), axis=1) < REACH
+    if near.sum() < LEAST_FRAMES or not shift[near].std(axis=0).max() > LEAST_MOTION:
+        return None
+    return SceneSlopes(scene, pointings, shift, near)
+
+
+class SceneSlopes:
+    """The changes of the pixels of a scene for 1 px of motion along the axes on which it is independent.
+
+    The pixels change as stars, wings
+    and sky do; a star's own part of it, its ``response``, tells whether its light follows
+    the motion, which it does not but for stars that happen to vary in step.
+
+    Parameters
+    ----------
+    scene : photometry.algorithms.epsf_scene.Scene
+    pointings : Pointings
+    shift : array (T, 2)
+        Motion in the scene, px.
+    near : bool array (T,)
+        Frames that count.
+    """
+
+    def __init__(self, scene, pointings, shift, near):
+        self.scene, self.shift = scene, shift[near]
+        away = self.shift - self.shift.mean(axis=0)
+        variance, axes = np.linalg.eigh(away.T @ away / len(away))
+        self.axes = axes.T[variance > LEAST_MOTION ** 2]
+        along = self.axes @ away.T
+        self.weights = along / np.sum(along ** 2, axis=1, keepdims=True)
+        weights = np.zeros((len(self.axes), len(shift)))
+        weights[:, near] = self.weights
+        # variance of a change over that of the mean
+        self.loss = np.sum(weights ** 2, axis=1) * len(shift)
+        self.directions = pointings.carried(weights, scene.row, scene.column)
+        images = pointings.collect(scene.stamp, weights).reshape(len(self.axes), -1)
+        self.used = scene.used & np.isfinite(images).all(axis=0)
+        self.images = np.where(self.used, images, 0.0)
+        self._sky = scene.polynomials[:, :SKY_TERMS]
+
+    # -- the model -------------------------------------------------------------------------------------
+
+    def update(self, prf, chosen):
+        """Take the images of the stars from the PRF of a frame; judge pixels and chosen stars.
+
+        Parameters
+        ----------
+        prf : photometry.algorithms.prf.PRF
+        chosen : array
+            Stars to learn from.
+        """
+        scene = self.scene
+        along = np.stack([self._images(prf.averaged(self.shift, weight)) for weight in self.weights])
+        parts = np.einsum('skr,br->bks', self.directions, self.axes)
+        self.templates = np.einsum('bks,bpsi->kpsi', parts, along)
+        self.cores = np.stack([scene.spread(scene.flux[:, None] * value[0]) for value in self.templates])
+        self.wings, self.giants = (np.tensordot(self.axes, change, 1) for change in scene.wing_changes())
+        rest = self.images - self.cores - scene.amount * self.wings - self.giants
+        self._judge(rest)
+        self._judge_stars(rest, chosen)
+        self._rest = rest
+
+    def _images(self, prf):
+        values = prf.render_at(self.scene.row, self.scene.column, HALF, derivatives=1)[0]
+        return np.stack(values).reshape(3, self.scene.row.size, -1)
+
+    def _judge(self, rest):
+        """Measure the noise of empty pixels, and let those lose weight that stick out."""
+        empty = self.used & self.scene.empty
+        self.noise = 1.4826 * np.median(np.abs(rest[:, empty]), axis=1)
+        variance = self._variance()
+        robust = [epsf_scene.robust(*pair, self.used) for pair in zip(rest, variance, strict=True)]
+        self.weight = np.where(self.used, robust / variance, 0.0)
+
+    def _variance(self):
+        scene = self.scene
+        wrong = [scene.spread(scene.wrong(value[0])) for value in self.templates]
+        wings = scene.amount * self.wings + self.giants
+        return (self.loss[:, None] * scene.photons() + self.noise[:, None] ** 2 + wrong
+                + (WING_ERROR * wings) ** 2)
+
+    def _judge_stars(self, rest, chosen):
+        """Prior of each chosen star's own change; wide for those that seem to vary, (axes, n)."""
+        scene = self.scene
+        image = scene.flux[chosen][:, None] * scene.templates[0][chosen]
+        pixel = scene.pixel[chosen]
+        weight, left = (np.pad(values, ((0, 0), (0, 1)))[:, pixel] for values in (self.weight, rest))
+        square = (weight * image ** 2).sum(axis=-1) + 1e-99
+        found = (weight * left * image).sum(axis=-1) / square
+        usual = np.maximum(RESPONSE, 1.4826 * np.median(np.abs(found), axis=1, keepdims=True))
+        varies = np.abs(found) > USUAL * np.hypot(usual, square ** -0.5)
+        self.response_spread = np.where(varies, np.abs(found), RESPONSE)
+
+    # -- what the PRF is learned from ------------------------------------------------------------------
+
+    def precision(self):
+        """Inverse variances of what `normal` has beyond the numbers of the scene."""
+        axes = len(self.axes)
+        return np.concatenate([np.full(axes * SKY_TERMS, SKY_SPREAD ** -2), np.full(axes ** 2, SCALE ** -2),
+                               self.response_spread.ravel() ** -2.0])
+
+    def normal(self, chosen, coefficients, rows=None):
+        """Normal equations of the scene's numbers, then the sky's change, the motion's scale, responses.
+
+        Parameters
+        ----------
+        chosen, coefficients, rows
+            As for `photometry.algorithms.epsf_normal.normal`.
+        """
+        scene, number, axes = self.scene, chosen.size, len(self.axes)
+        stars = epsf_normal.KEPT + scene.wide.shape[1]
+        sky = stars + 3 * number
+        scale = sky + axes * SKY_TERMS
+        response = scale + axes ** 2
+        total = epsf_normal.Normal.empty(response + axes * number)
+        run = epsf_normal.run
+        for axis in range(axes):
+            total.add(self._sums(axis, chosen, coefficients, rows), [
+                run(0, epsf_basis.SIZE), run(stars, 3 * number), run(response + axis * number, number),
+                run(epsf_basis.SIZE, 1), run(sky + axis * SKY_TERMS, SKY_TERMS),
+                run(scale + axis * axes, axes)])
+        return total
+
+    def _sums(self, axis, chosen, coefficients, rows):
+        """Sums of one axis: splines, stars, responses, wing, sky, scale."""
+        scene = self.scene
+        splines = epsf_basis.design_along(scene.row[chosen], scene.column[chosen], scene.flux[chosen],
+                                          scene.stamp, self.directions[chosen, axis])
+        shine = scene.columns(chosen)[:, ::3].multiply(scene.flux[chosen])
+        wide = np.column_stack([self.wings[axis], self._sky, *self.cores])
+        data = self._rest[axis] + splines @ coefficients + scene.amount * self.wings[axis]
+        weight = self.weight[axis] if rows is None else np.where(rows, self.weight[axis], 0.0)
+        thin = [splines, scene.columns(chosen, self.templates[axis]), shine]
+        return epsf_normal.sums(thin, wide, data, weight)
