@@ -1,14 +1,14 @@
 #!/usr/bin/env python
 """The effective PRF learned from a mean image, against the true PRF of the simulator.
 
-    python benchmarks/epsf.py [--case NAME ...] [--frames 60] [--seeds 2] [--drawn N] [--picture FILE]
+    python benchmarks/epsf.py [--case NAME ...] [--frames 60] [--seeds 2] [--drawn N] [--mean]
 
 Fields of 256 x 256 px with catalogue positions wrong by 0.05 px rms; one more seed is drawn at run time.
-Background and motion are the true ones. Columns: CPU seconds; stars learned from; rms residual of
-held-out stars over their peak with the official PRF and the learned one, as the cube states it; rms
-error over the 13 x 13 px and all phases, relative to the peak, of both (a common shift does not count);
-bias of the flux of a fit with the learned PRF for weights of Tmag 8, 12 and 15, %; how much the fitted flux
-of a bright star changes over 0.1 px of drift, ppm.
+Background and motion are the true ones; with `--mean` the mean image alone is learned from. Columns: CPU
+seconds; stars learned from; rms residual of held-out stars over their peak with the official PRF and the
+learned one, as the cube states it; rms error over the 13 x 13 px and all phases, relative to the peak, of
+both (a common shift does not count); bias of the flux of a fit with the learned PRF for weights of Tmag 8,
+12 and 15, %; how much the fitted flux of a bright star changes over 0.1 px of drift, ppm.
 """
 
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from photometry.algorithms import epsf
+from photometry.algorithms.epsf_slopes import Pointings
 from photometry.algorithms.prf import PRF
 from photometry.core.units import magnitude_to_flux
 from photometry.files.prf import load_prf
@@ -53,7 +54,15 @@ def mean_of(field):
     return image, field.motion[good].mean(axis=0), (scatter[0, 0], scatter[0, 1], scatter[1, 1])
 
 
-def measure(name, seed, frames):
+def pointings(field):
+    """Where the clean frames of a field stood."""
+    good, motion = field.clean, field.simulation.motion
+    kernel = np.concatenate([motion.shift, motion.matrix.reshape(-1, 4)], axis=1)
+    images = (field.images[..., good] - field.backgrounds[..., good]).astype('f8')
+    return Pointings.of_images(images, kernel[good], tuple(motion.centre), field.stamp[::2])
+
+
+def measure(name, seed, frames, by_mean=False):
     """Figures of one field, and what was learned."""
     choices = {'size': 256, 'catalog_error': 0.05, **CASES[name]}
     size = choices.pop('size')
@@ -62,10 +71,11 @@ def measure(name, seed, frames):
     stars = field.stars[field.stars['listed']]
     plan = field.simulation.plan
     official = load_prf(plan.sector, plan.camera, plan.ccd)
+    where = None if by_mean else pointings(field)
     start = time.process_time()
     made = epsf.learn(image, stars['catalog_row'] + shift[0], stars['catalog_column'] + shift[1],
                       stars['tmag'], official, origin=field.stamp[::2], blur=blur,
-                      exposure=field.detector.n_readout * INT_TIME * field.clean.sum())
+                      exposure=field.detector.n_readout * INT_TIME * field.clean.sum(), pointings=where)
     figures = {'case': name, 'seed': seed, 'cpu': time.process_time() - start, 'learned': made is not None}
     if made is not None:
         truth = Truth(field)
@@ -180,6 +190,7 @@ def arguments():
     parser.add_argument('--frames', type=int, default=60)
     parser.add_argument('--seeds', type=int, default=2, help='fixed seeds, besides the drawn one')
     parser.add_argument('--drawn', type=int, help='use this seed instead of drawing one')
+    parser.add_argument('--mean', action='store_true', help='learn from the mean image alone')
     parser.add_argument('--picture', type=Path, help='PNG of the last learned PRF')
     return parser.parse_args()
 
@@ -195,7 +206,7 @@ def main():
     rows = []
     for name in chosen.case:
         for seed in [*range(20, 20 + chosen.seeds), drawn]:
-            row, made, field = measure(name, seed, chosen.frames)
+            row, made, field = measure(name, seed, chosen.frames, chosen.mean)
             show(row)
             rows.append(row)
             if chosen.picture and made is not None:

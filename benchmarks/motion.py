@@ -19,6 +19,7 @@ import time
 import numpy as np
 
 from photometry.algorithms import background_survey, backgrounds, epsf, joint_motion, motion
+from photometry.algorithms.epsf_slopes import Pointings
 from photometry.algorithms.prf import PRF, Wing
 from photometry.files.prf import load_prf
 from photometry.simulation.field import simulate_field
@@ -104,10 +105,13 @@ def learn(field, images, row, column, tmag, made):
         return None
     scatter = np.cov(kernel[:, :2].T, bias=True)
     rows, columns = motion.positions_at(kernel.mean(axis=0, keepdims=True), made.centre, row, column)
+    used = good & np.isfinite(made.kernel).all(axis=1)
+    where = Pointings.of_images(images[:, :, used], motion.against_reference(made).kernel[used], made.centre,
+                                field.stamp[::2])
     found = epsf.learn(images[:, :, good].mean(axis=2, dtype='f8'), rows[:, 0], columns[:, 0], tmag,
                        load_prf(plan.sector, plan.camera, plan.ccd), origin=field.stamp[::2],
                        exposure=field.detector.n_readout * 1.98 * good.sum(),
-                       blur=(scatter[0, 0], scatter[0, 1], scatter[1, 1]))
+                       blur=(scatter[0, 0], scatter[0, 1], scatter[1, 1]), pointings=where)
     return None if found is None else PRF(found, found.wing)
 
 

@@ -56,14 +56,17 @@ class Normal:
         matrix : array (KEPT, KEPT)
         right : array (KEPT,)
         """
-        from scipy.linalg import cho_factor, cho_solve
+        from scipy.linalg import cholesky, solve_triangular
         inner = self.matrix[KEPT:, KEPT:] + np.diag(prior)
         scale = np.sqrt(np.diag(inner))
-        factor = cho_factor(inner / scale / scale[:, None], lower=True, overwrite_a=True)
-        cross = self.matrix[KEPT:, :KEPT] / scale[:, None]
-        solved = cho_solve(factor, np.column_stack([cross, self.right[KEPT:] / scale]))
-        return (self.matrix[:KEPT, :KEPT] - cross.T @ solved[:, :-1],
-                self.right[:KEPT] - cross.T @ solved[:, -1])
+        inner /= scale
+        inner /= scale[:, None]
+        factor = cholesky(inner, lower=True, overwrite_a=True)
+        outer = np.column_stack([self.matrix[KEPT:, :KEPT], self.right[KEPT:]]) / scale[:, None]
+        half = solve_triangular(factor, outer, lower=True, overwrite_b=True)
+        # a matrix times its own transpose costs half a product
+        known = half.T @ half
+        return self.matrix[:KEPT, :KEPT] - known[:-1, :-1], self.right[:KEPT] - known[:-1, -1]
 
 
 def normal(scene, coefficients, blur, rows=None) -> Normal:

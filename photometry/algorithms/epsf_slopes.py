@@ -20,6 +20,9 @@ RESPONSE, USUAL = 5e-4, 3.0
 """How much a star itself changes in step with the motion, parts of its flux for 1 px: standard
 deviation, and how many of them make it a star that varies."""
 
+FAINT = 5.0
+"""Errors of such a change, in units of its standard deviation, above which nobody asks for it."""
+
 SCALE = 0.02
 """Standard deviation of the error of the measured motion, as a part of it."""
 
@@ -48,6 +51,13 @@ class Pointings:
     kernel: np.ndarray
     centre: tuple
     collect: Callable
+
+    @classmethod
+    def of_images(cls, images, kernel, centre, origin):
+        """Of frames (rows, columns, T) that are at hand, their first pixel at ``origin``."""
+        def collect(stamp, weights):
+            return np.moveaxis(images[stamp.slices(origin)] @ weights.T, 2, 0)
+        return cls(kernel, centre, collect)
 
     def shift(self, stamp):
         """Rows and columns by which the middle of a stamp is away from its mean, (T, 2), px."""
@@ -158,7 +168,9 @@ class SceneSlopes:
         found = (weight * left * image).sum(axis=-1) / square
         usual = np.maximum(RESPONSE, 1.4826 * np.median(np.abs(found), axis=1, keepdims=True))
         varies = np.abs(found) > USUAL * np.hypot(usual, square ** -0.5)
-        self.response_spread = np.where(varies, np.abs(found), RESPONSE)
+        # what the noise hides needs no unknown
+        self.responding = np.flatnonzero((square ** -0.5 < FAINT * RESPONSE).any(axis=0))
+        self.response_spread = np.where(varies, np.abs(found), RESPONSE)[:, self.responding]
 
     # -- what the PRF is learned from ------------------------------------------------------------------
 
@@ -181,11 +193,12 @@ class SceneSlopes:
         sky = stars + 3 * number
         scale = sky + axes * SKY_TERMS
         response = scale + axes ** 2
-        total = epsf_normal.Normal.empty(response + axes * number)
+        shining = self.responding.size
+        total = epsf_normal.Normal.empty(response + axes * shining)
         run = epsf_normal.run
         for axis in range(axes):
             total.add(self._sums(axis, chosen, coefficients, rows), [
-                run(0, epsf_basis.SIZE), run(stars, 3 * number), run(response + axis * number, number),
+                run(0, epsf_basis.SIZE), run(stars, 3 * number), run(response + axis * shining, shining),
                 run(epsf_basis.SIZE, 1), run(sky + axis * SKY_TERMS, SKY_TERMS),
                 run(scale + axis * axes, axes)])
         return total
@@ -195,7 +208,8 @@ class SceneSlopes:
         scene = self.scene
         splines = epsf_basis.design_along(scene.row[chosen], scene.column[chosen], scene.flux[chosen],
                                           scene.stamp, self.directions[chosen, axis])
-        shine = scene.columns(chosen)[:, ::3].multiply(scene.flux[chosen])
+        shining = chosen[self.responding]
+        shine = scene.columns(shining)[:, ::3].multiply(scene.flux[shining])
         wide = np.column_stack([self.wings[axis], self._sky, *self.cores])
         data = self._rest[axis] + splines @ coefficients + scene.amount * self.wings[axis]
         weight = self.weight[axis] if rows is None else np.where(rows, self.weight[axis], 0.0)

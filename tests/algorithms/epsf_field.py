@@ -58,11 +58,7 @@ def pointings(field, shift=None):
     kernel = np.zeros((len(field.frames), 6))
     kernel[:, :2] = field.shift if shift is None else shift
     middle = (field.stamp.row_min + field.stamp.row_max) / 2, (field.stamp.col_min + field.stamp.col_max) / 2
-
-    def collect(stamp, weights):
-        rows, columns = stamp.slices(field.stamp[::2])
-        return np.tensordot(weights, field.frames[:, rows, columns], 1)
-    return epsf_slopes.Pointings(kernel, middle, collect)
+    return epsf_slopes.Pointings.of_images(np.moveaxis(field.frames, 0, 2), kernel, middle, field.stamp[::2])
 
 
 def errors(field, prf, stars=150, seed=1):
