@@ -195,12 +195,10 @@ class TileContext:
     def series(self):
         """`~photometry.algorithms.scene_series.SceneSeries` of the region, shared by its stars."""
         window = self._window()
-        # Whole rows, which lie together in memory.
-        stamp = window._replace(col_min=self.region.col_min, col_max=self.region.col_max)
-        part = stamp.slices(self.region[::2])
+        part = window.slices(self.region[::2])
         images, errors = (self.pixels.load(layer)[part] for layer in ('images', 'images_err'))
-        return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good, stamp=stamp,
-                                window=window)
+        return scene.fit_series(images, errors, self.mean, self.motion, self.source.pixels.good,
+                                stamp=window)
 
     def _window(self):
         """Pixels that are fitted in every frame, with the whole of the trails that begin there."""
