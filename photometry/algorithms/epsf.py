@@ -18,6 +18,7 @@ from photometry.algorithms import (
     wing,
 )
 from photometry.algorithms import prf as prf_model
+from photometry.algorithms.epsf_system import System
 from photometry.algorithms.prf import PRF, Wing
 from photometry.core.stamp import Stamp
 
@@ -42,9 +43,6 @@ TYPICAL, EXPONENT_SPREAD = 3.0, 0.5
 
 SIGNIFICANT = 5
 """Standard errors by which the wing must stand out."""
-
-SLACK = {0: 1.0, 1: 0.5, 2: 0.3}
-"""Prior of the terms that vary over the CCD, by their degree, over that of the constant."""
 
 
 @dataclass(frozen=True)
@@ -164,11 +162,11 @@ class _School:
             self._set_degree(degree if turn >= ROUNDS - 2 else 0)
             self._prepare()
             self._choose_wing(EXPONENT_STEPS if turn == 0 else EXPONENT_STEPS[-1:])
-            normals = [self._normal(scene) for scene in self.scenes]
-            held_out = self._hold_out(normals) if turn == ROUNDS - 1 else []
-            self._take(*self._solve(self._all_reduced(normals)))
+            found, *held_out = self._solve(self._folds() if turn == ROUNDS - 1 else 0)
+            self._take(*found)
             self._refit()
-        after = [{star: value for fold, other in held_out for star, value in zip(
+        others = [self._prf(coefficients) for coefficients, *_ in held_out]
+        after = [{star: value for fold, other in enumerate(others) for star, value in zip(
             scene.chosen[fold::FOLDS], scene.residuals(scene.chosen[fold::FOLDS], other), strict=True)}
             for scene in self.scenes]
         return self._certificate(number, before, after)
@@ -197,8 +195,6 @@ class _School:
             scene.update_wings()
             scene.judge()
             scene.chosen = scene.teachers()
-            if scene.slopes is not None:
-                scene.slopes.update(self._frame_prf(), scene.chosen)
 
     def _choose_wing(self, steps):
         """The power law and the amount that explain most, sought in ever smaller steps."""
@@ -224,42 +220,30 @@ class _School:
             scene.fit()
             scene.render(prf)
 
+    def _solve(self, folds=0):
+        """What all stars teach, and what is learned without those of some folds, a list of `System.solve`."""
+        systems = [System(self._orders()) for _ in range(1 + folds)]
+        for scene in self.scenes:
+            if scene.slopes is not None:
+                scene.slopes.update(self._frame_prf(), scene.chosen)
+            owner = scene.owner(scene.chosen)
+            every = self._normal(scene)
+            self._add(systems[0], every, scene)
+            for fold, system in enumerate(systems[1:]):
+                self._add(system, every - self._normal(scene, _owned(owner, fold)), scene)
+        conserved, due = epsf_prior.conservation(self.official, self.scenes[0].exponent)
+        for system in systems:
+            system.believe(self.precision, conserved, due, AMOUNT_SPREAD ** -2)
+        return [system.solve() for system in systems]
+
     def _normal(self, scene, rows=None):
         terms = self._terms(*_middle(scene.stamp))
         return epsf_normal.normal(scene, terms @ self.coefficients, self.blur, rows)
 
-    def _reduced(self, normal, scene):
+    def _add(self, system, normal, scene):
         more = () if scene.slopes is None else scene.slopes.precision()
-        return normal.reduced(np.concatenate([scene.wide_precision, scene.prior(scene.chosen)[0], more]))
-
-    def _all_reduced(self, normals):
-        return [self._reduced(*pair) for pair in zip(normals, self.scenes, strict=True)]
-
-    def _solve(self, reduced):
-        """Coefficients, wing over core and its error from the reduced normal equations."""
-        number = len(self.coefficients)
-        size = number * basis.SIZE
-        matrix, right = np.zeros((size + 1, size + 1)), np.zeros(size + 1)
-        blocks = [slice(term * basis.SIZE, (term + 1) * basis.SIZE) for term in range(number)]
-        for (part, data), scene in zip(reduced, self.scenes, strict=True):
-            terms = self._terms(*_middle(scene.stamp))
-            for i, one in enumerate(blocks):
-                for j, other in enumerate(blocks[:i + 1]):
-                    matrix[one, other] += terms[i] * terms[j] * part[:-1, :-1]
-                matrix[-1, one] += terms[i] * part[-1, :-1]
-                right[one] += terms[i] * data[:-1]
-            matrix[-1, -1] += part[-1, -1]
-            right[-1] += data[-1]
-        conserved, due = epsf_prior.conservation(self.official, self.scenes[0].exponent)
-        for some, order in zip(blocks, self._orders(), strict=True):
-            matrix[some, some] += self.precision / SLACK[order] ** 2 + conserved[:-1, :-1]
-        matrix[-1, blocks[0]] += conserved[-1, :-1]
-        matrix[-1, -1] += conserved[-1, -1]
-        right[blocks[0]] += due[:-1]
-        right[-1] += due[-1]
-        matrix[-1, -1] += AMOUNT_SPREAD ** -2
-        solution, error = _solved(matrix, right)
-        return solution[:-1].reshape(number, -1), solution[-1], error
+        priors = np.concatenate([scene.wide_precision, scene.prior(scene.chosen)[0], more])
+        system.add(*normal.reduced(priors), self._terms(*_middle(scene.stamp)))
 
     def _take(self, coefficients, amount, error):
         self.coefficients, self.amount_error = coefficients, error
@@ -268,15 +252,10 @@ class _School:
 
     # -- what it is worth ------------------------------------------------------------------------------
 
-    def _hold_out(self, normals):
-        """PRFs learned without some stars: list of (fold, PRF)."""
+    def _folds(self):
+        """How many fifths of the stars are held out in turn: few stars are all asked."""
         number = sum(scene.chosen.size for scene in self.scenes)
-        made = []
-        for fold in range(1 if number >= FOLDS * ENOUGH or self.degree else FOLDS):
-            rest = [normal - self._normal(scene, _owned(scene.owner(scene.chosen), fold))
-                    for normal, scene in zip(normals, self.scenes, strict=True)]
-            made.append((fold, self._prf(self._solve(self._all_reduced(rest))[0])))
-        return made
+        return 1 if number >= FOLDS * ENOUGH or self.degree else FOLDS
 
     def _certificate(self, number, before, after):
         pairs = np.array([(old[star], new[star]) for old, new in zip(before, after, strict=True)
@@ -333,19 +312,6 @@ class _Samples:
     row: np.ndarray
     column: np.ndarray
     oversample: int = basis.OVERSAMPLE
-
-
-def _solved(matrix, right):
-    """Solution of normal equations of which the lower triangle is given, and the last unknown's error."""
-    from scipy.linalg import cho_factor, cho_solve
-    scale = np.sqrt(np.diag(matrix))
-    matrix /= scale
-    matrix /= scale[:, None]
-    unit = np.zeros_like(right)
-    unit[-1] = 1
-    factor = cho_factor(matrix, lower=True, overwrite_a=True)
-    solution, inverse = cho_solve(factor, np.stack([right / scale, unit], axis=1)).T
-    return solution / scale, np.sqrt(inverse[-1]) / scale[-1]
 
 
 def _owned(owner, fold):

@@ -23,13 +23,15 @@ OVERSAMPLE = 9
 PHASES = 9
 
 
-def taps(offset):
+def taps(offset, intervals=INTERVALS):
     """Splines that do not vanish at some distances from the star, along one axis.
 
     Parameters
     ----------
     offset : array (...)
         Pixel less star, px; clipped to the support.
+    intervals : int
+        Of the splines over the 13 px.
 
     Returns
     -------
@@ -38,30 +40,31 @@ def taps(offset):
     weights : array (3, ..., 4)
         Their values, slopes by the offset and curvatures.
     """
-    place = (np.asarray(offset, dtype='f8') + CORE / 2) / KNOT
-    first = np.clip(np.floor(place).astype(int), 0, INTERVALS - 1)
+    knot = CORE / intervals
+    place = (np.asarray(offset, dtype='f8') + CORE / 2) / knot
+    first = np.clip(np.floor(place).astype(int), 0, intervals - 1)
     part = np.clip(place - first, 0, 1)
     rest = 1 - part
     value = np.stack([rest ** 3, 4 - 3 * part ** 2 * (1 + rest), 4 - 3 * rest ** 2 * (1 + part),
                       part ** 3], axis=-1) / 6
     slope = np.stack([-rest ** 2, part * (3 * part - 4), -rest * (3 * rest - 4), part ** 2], axis=-1) / 2
     curvature = np.stack([rest, 3 * part - 2, 3 * rest - 2, part], axis=-1)
-    return first, np.stack([value, slope / KNOT, curvature / KNOT ** 2])
+    return first, np.stack([value, slope / knot, curvature / knot ** 2])
 
 
-def matrix(offset):
-    """Values of all splines at some distances, (n, COUNT)."""
-    first, weights = taps(offset)
-    made = np.zeros((np.size(offset), COUNT))
+def matrix(offset, intervals=INTERVALS):
+    """Values of all splines at some distances, (n, intervals + 3)."""
+    first, weights = taps(offset, intervals)
+    made = np.zeros((np.size(offset), intervals + 3))
     np.put_along_axis(made, first[:, None] + np.arange(4), weights[0], axis=1)
     return made
 
 
 @cache
-def sample_matrix():
-    """Splines at the samples of a PRF along one axis, (117, COUNT)."""
+def sample_matrix(intervals=INTERVALS):
+    """Splines at the samples of a PRF along one axis, (117, intervals + 3)."""
     side = CORE * OVERSAMPLE
-    return matrix((np.arange(side) - side // 2) / OVERSAMPLE)
+    return matrix((np.arange(side) - side // 2) / OVERSAMPLE, intervals)
 
 
 @cache
@@ -73,6 +76,11 @@ def to_samples(coefficients):
     """Samples (..., 117, 117) of splines with coefficients (..., SIZE)."""
     square = coefficients.reshape(*coefficients.shape[:-1], COUNT, COUNT)
     return sample_matrix() @ square @ sample_matrix().T
+
+
+def from_axis(values):
+    """Coefficients (COUNT, n) that come nearest to values at the samples along one axis, (117, n)."""
+    return _inverse() @ values
 
 
 def from_samples(samples):

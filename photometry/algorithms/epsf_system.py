@@ -1,0 +1,114 @@
+"""The normal equations of the PRF over a whole field: a correction that may change from place to place."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from photometry.algorithms import epsf_basis as basis
+
+SLACK = {0: 1.0, 1: 0.5, 2: 0.3}
+"""Prior of the terms that vary over the CCD, by their degree, over that of the constant."""
+
+COARSE = 2 * basis.CORE
+"""Intervals of the splines of the terms that vary: they are small, and less of them is known."""
+
+
+class System:
+    """Sums over the scenes of a field, and their solution.
+
+    Parameters
+    ----------
+    orders : list of int
+        Degree in row and column of each term of the correction, the constant first.
+    """
+
+    def __init__(self, orders):
+        self.orders = orders
+        sizes = [basis.SIZE if order == 0 else (COARSE + 3) ** 2 for order in orders]
+        ends = np.cumsum([0, *sizes])
+        self._blocks = [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
+        self._matrix = np.zeros((ends[-1] + 1, ends[-1] + 1))
+        self._right = np.zeros(ends[-1] + 1)
+
+    def add(self, matrix, right, terms):
+        """Add a scene's sums over the splines and the wing.
+
+        Parameters
+        ----------
+        matrix : array (SIZE + 1, SIZE + 1)
+        right : array (SIZE + 1,)
+        terms : array
+            Factors of the terms at the place of the scene.
+        """
+        for i, one in enumerate(self._blocks):
+            rows = self._of(i, matrix[:-1])
+            for j, other in enumerate(self._blocks[:i + 1]):
+                self._matrix[one, other] += terms[i] * terms[j] * self._of(j, rows[:, :-1].T).T
+            self._matrix[-1, one] += terms[i] * rows[:, -1]
+            self._right[one] += terms[i] * self._of(i, right[:-1, None])[:, 0]
+        self._matrix[-1, -1] += matrix[-1, -1]
+        self._right[-1] += right[-1]
+
+    def believe(self, precision, conserved, due, amount):
+        """Add what is believed of every term.
+
+        Parameters
+        ----------
+        precision : array (SIZE, SIZE)
+            As from `photometry.algorithms.epsf_prior.precision`.
+        conserved, due : arrays (SIZE + 1, SIZE + 1) and (SIZE + 1,)
+            As from `photometry.algorithms.epsf_prior.conservation`.
+        amount : float
+            Inverse variance of the wing's light over the core's.
+        """
+        for i, (block, order) in enumerate(zip(self._blocks, self.orders, strict=True)):
+            rows = self._of(i, precision / SLACK[order] ** 2 + conserved[:-1, :-1])
+            self._matrix[block, block] += self._of(i, rows.T)
+        first = self._blocks[0]
+        self._matrix[-1, first] += conserved[-1, :-1]
+        self._matrix[-1, -1] += conserved[-1, -1] + amount
+        self._right[first] += due[:-1]
+        self._right[-1] += due[-1]
+
+    def solve(self):
+        """Coefficients (terms, SIZE), the wing's light over the core's and its error; uses the sums up."""
+        solution, error = _solved(self._matrix, self._right)
+        made = [solution[block] for block in self._blocks]
+        return np.stack([made[0], *(_finer(values) for values in made[1:])]), solution[-1], error
+
+    def _of(self, term, values):
+        """Rows of fine splines as rows of the splines of a term."""
+        return values if self.orders[term] == 0 else _coarser(values)
+
+
+@cache
+def _weights():
+    """Fine splines that make up each coarse one along an axis, (COUNT, COARSE + 3)."""
+    return basis.from_axis(basis.sample_matrix(COARSE))
+
+
+def _coarser(values):
+    """Sums over fine splines (SIZE, n) as sums over coarse ones."""
+    weights = _weights().T
+    made = np.tensordot(weights, values.reshape(basis.COUNT, basis.COUNT, -1), 1)
+    return (weights @ made).reshape(len(weights) ** 2, -1)
+
+
+def _finer(values):
+    """Coefficients of fine splines from those of coarse ones."""
+    return (_weights() @ values.reshape(COARSE + 3, COARSE + 3) @ _weights().T).ravel()
+
+
+def _solved(matrix, right):
+    """Solution of normal equations of which the lower triangle is given, and the last unknown's error."""
+    from scipy.linalg import cho_factor, cho_solve
+    scale = np.sqrt(np.diag(matrix))
+    matrix /= scale
+    matrix /= scale[:, None]
+    unit = np.zeros_like(right)
+    unit[-1] = 1
+    factor = cho_factor(matrix, lower=True, overwrite_a=True)
+    solution, inverse = cho_solve(factor, np.stack([right / scale, unit], axis=1)).T
+    return solution / scale, np.sqrt(inverse[-1]) / scale[-1]
