@@ -241,8 +241,8 @@ class _School:
         return epsf_normal.normal(scene, terms @ self.coefficients, self.blur, rows)
 
     def _add(self, system, normal, scene):
-        more = () if scene.slopes is None else scene.slopes.precision()
-        priors = np.concatenate([scene.wide_precision, scene.prior(scene.chosen)[0], more])
+        responses, levels = ((), ()) if scene.slopes is None else scene.slopes.precision()
+        priors = np.concatenate([scene.prior(scene.chosen)[0], responses, scene.wide_precision, levels])
         system.add(*normal.reduced(priors), self._terms(*_middle(scene.stamp)))
 
     def _take(self, coefficients, amount, error):

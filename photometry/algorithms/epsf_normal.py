@@ -13,6 +13,29 @@ KEPT = basis.SIZE + 1
 
 
 @dataclass(frozen=True)
+class View:
+    """What one image of a scene shows: its mean, or its change along an axis of the motion.
+
+    Attributes
+    ----------
+    thin : list of sparse matrices (pixels, ...)
+        Light by the splines, the wing, the stars' numbers and what else few pixels see, in all views.
+    own : sparse matrix (pixels, ...) or None
+        The same of what this view alone has.
+    wide : ndarray (pixels, ...)
+        Light by levels of its own that all pixels see.
+    data, weight : ndarray (pixels,)
+        What the unknowns must explain, and its inverse variance.
+    """
+
+    thin: list
+    own: object
+    wide: np.ndarray
+    data: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
 class Normal:
     """Sums of least squares of one scene.
 
@@ -20,7 +43,8 @@ class Normal:
     ----------
     matrix : ndarray (n, n)
     right : ndarray (n,)
-        Of the splines, the wing, the levels of the scene, three numbers a star, what else there is.
+        Of the splines, the wing, three numbers a star, what each view alone has that few pixels
+        see, the levels of each view.
     """
 
     matrix: np.ndarray
@@ -29,27 +53,13 @@ class Normal:
     def __sub__(self, other):
         return Normal(self.matrix - other.matrix, self.right - other.right)
 
-    @classmethod
-    def empty(cls, size):
-        """No sums at all of some unknowns."""
-        return cls(np.zeros((size, size)), np.zeros(size))
-
-    def add(self, other, places):
-        """Add sums whose unknowns stand at some places here, a list of slices in their order."""
-        ends = np.cumsum([0, *(place.stop - place.start for place in places)])
-        theirs = [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
-        for place, some in zip(places, theirs, strict=True):
-            self.right[place] += other.right[some]
-            for across, more in zip(places, theirs, strict=True):
-                self.matrix[place, across] += other.matrix[some, more]
-
     def reduced(self, prior):
-        """What is left for splines and wing when levels and stars are free within their prior.
+        """What is left for splines and wing when all else is free within its prior.
 
         Parameters
         ----------
         prior : array (n - KEPT,)
-            Their inverse variances.
+            Inverse variances.
 
         Returns
         -------
@@ -83,38 +93,43 @@ def normal(scene, coefficients, blur, rows=None) -> Normal:
     rows : bool array (pixels,), optional
         Pixels that count; all by default.
     """
-    chosen, weight = scene.chosen, scene.weight()
+    chosen = scene.chosen
     splines = basis.design(scene.row[chosen], scene.column[chosen], scene.flux[chosen], scene.stamp, blur)
     data = (scene.image - scene.model() + splines @ coefficients + scene.amount * scene.wings
             + scene.wide @ scene.level)
-    wide = np.column_stack([scene.wings, scene.wide])
-    made = sums([splines, scene.columns(chosen)], wide, data, weight if rows is None else weight * rows)
-    stars = basis.SIZE + wide.shape[1]
-    total = (Normal.empty(len(made.right)) if scene.slopes is None
-             else scene.slopes.normal(chosen, coefficients, rows))
-    total.add(made, [run(0, basis.SIZE), run(stars, 3 * chosen.size), run(basis.SIZE, wide.shape[1])])
-    return total
+    mean = View([splines, column(scene.wings), scene.columns(chosen)], None, scene.wide, data, scene.weight())
+    changes = [] if scene.slopes is None else scene.slopes.views(chosen, coefficients)
+    return _sums([mean, *changes], slice(None) if rows is None else rows)
 
 
-def run(start, number):
-    """Places of some unknowns that follow each other, for `Normal.add`."""
-    return slice(start, start + number)
-
-
-def sums(thin, wide, data, weight) -> Normal:
-    """Sums of least squares over the pixels, first of sparse columns, then of full ones.
-
-    Parameters
-    ----------
-    thin : list of sparse matrices (pixels, ...)
-    wide : array (pixels, ...)
-    data, weight : arrays (pixels,)
-    """
+def column(values):
+    """Values of all pixels as a sparse column."""
     from scipy import sparse
-    kept = weight > 0
-    root = np.sqrt(weight[kept])
-    thin = sparse.diags(root) @ sparse.hstack(thin).tocsr()[kept]
-    wide, data = wide[kept] * root[:, None], data[kept] * root
-    cross = thin.T @ wide
-    matrix = np.block([[(thin.T @ thin).toarray(), cross], [cross.T, wide.T @ wide]])
-    return Normal(matrix, np.concatenate([thin.T @ data, wide.T @ data]))
+    return sparse.csr_matrix(values[:, None])
+
+
+def _sums(views, rows):
+    """Sums over the pixels of all views."""
+    from scipy import sparse
+    roots = [np.sqrt(view.weight[rows]) for view in views]
+    thin = sparse.vstack([sparse.diags(root) @ sparse.hstack(view.thin).tocsr()[rows]
+                          for root, view in zip(roots, views, strict=True)])
+    own = [sparse.csr_matrix((root.size, 0)) if view.own is None
+           else sparse.diags(root) @ view.own.tocsr()[rows] for root, view in zip(roots, views, strict=True)]
+    thin = sparse.hstack([thin, sparse.block_diag(own)]).tocsr()
+    data = np.concatenate([view.data[rows] * root for root, view in zip(roots, views, strict=True)])
+    wide = [view.wide[rows] * root[:, None] for root, view in zip(roots, views, strict=True)]
+    number = thin.shape[1]
+    size = number + sum(part.shape[1] for part in wide)
+    matrix, right = np.zeros((size, size)), np.zeros(size)
+    matrix[:number, :number] = (thin.T @ thin).toarray()
+    right[:number] = thin.T @ data
+    first, start = number, 0
+    for part in wide:
+        place, pixels = slice(first, first + part.shape[1]), slice(start, start + len(part))
+        matrix[place, place] = part.T @ part
+        matrix[:number, place] = thin[pixels].T @ part
+        matrix[place, :number] = matrix[:number, place].T
+        right[place] = part.T @ data[pixels]
+        first, start = place.stop, pixels.stop
+    return Normal(matrix, right)

@@ -175,43 +175,30 @@ class SceneSlopes:
     # -- what the PRF is learned from ------------------------------------------------------------------
 
     def precision(self):
-        """Inverse variances of what `normal` has beyond the numbers of the scene."""
-        axes = len(self.axes)
-        return np.concatenate([np.full(axes * SKY_TERMS, SKY_SPREAD ** -2), np.full(axes ** 2, SCALE ** -2),
-                               self.response_spread.ravel() ** -2.0])
+        """Inverse variances of what `views` have of their own: few pixels see it, all do."""
+        levels = np.concatenate([np.full(SKY_TERMS, SKY_SPREAD ** -2), np.full(len(self.axes), SCALE ** -2)])
+        return self.response_spread.ravel() ** -2.0, np.tile(levels, len(self.axes))
 
-    def normal(self, chosen, coefficients, rows=None):
-        """Normal equations of the scene's numbers, then the sky's change, the motion's scale, responses.
+    def views(self, chosen, coefficients):
+        """The changes as a list of `photometry.algorithms.epsf_normal.View`.
+
+        Their own are the responses of stars, the sky's change and the error of the motion.
 
         Parameters
         ----------
-        chosen, coefficients, rows
-            As for `photometry.algorithms.epsf_normal.normal`.
+        chosen : array
+            Stars to learn from.
+        coefficients : array (SIZE,)
+            Present correction of the PRF.
         """
-        scene, number, axes = self.scene, chosen.size, len(self.axes)
-        stars = epsf_normal.KEPT + scene.wide.shape[1]
-        sky = stars + 3 * number
-        scale = sky + axes * SKY_TERMS
-        response = scale + axes ** 2
-        shining = self.responding.size
-        total = epsf_normal.Normal.empty(response + axes * shining)
-        run = epsf_normal.run
-        for axis in range(axes):
-            total.add(self._sums(axis, chosen, coefficients, rows), [
-                run(0, epsf_basis.SIZE), run(stars, 3 * number), run(response + axis * shining, shining),
-                run(epsf_basis.SIZE, 1), run(sky + axis * SKY_TERMS, SKY_TERMS),
-                run(scale + axis * axes, axes)])
-        return total
+        return [self._view(axis, chosen, coefficients) for axis in range(len(self.axes))]
 
-    def _sums(self, axis, chosen, coefficients, rows):
-        """Sums of one axis: splines, stars, responses, wing, sky, scale."""
-        scene = self.scene
+    def _view(self, axis, chosen, coefficients):
+        scene, shining = self.scene, chosen[self.responding]
         splines = epsf_basis.design_along(scene.row[chosen], scene.column[chosen], scene.flux[chosen],
                                           scene.stamp, self.directions[chosen, axis])
-        shining = chosen[self.responding]
         shine = scene.columns(shining)[:, ::3].multiply(scene.flux[shining])
-        wide = np.column_stack([self.wings[axis], self._sky, *self.cores])
         data = self._rest[axis] + splines @ coefficients + scene.amount * self.wings[axis]
-        weight = self.weight[axis] if rows is None else np.where(rows, self.weight[axis], 0.0)
-        thin = [splines, scene.columns(chosen, self.templates[axis]), shine]
-        return epsf_normal.sums(thin, wide, data, weight)
+        thin = [splines, epsf_normal.column(self.wings[axis]), scene.columns(chosen, self.templates[axis])]
+        wide = np.column_stack([self._sky, *self.cores])
+        return epsf_normal.View(thin, shine, wide, data, self.weight[axis])

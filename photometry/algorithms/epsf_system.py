@@ -21,12 +21,12 @@ class System:
     Parameters
     ----------
     orders : list of int
-        Degree in row and column of each term of the correction, the constant first.
+        Degree in row and column of each term of the correction, that of the constant first.
     """
 
     def __init__(self, orders):
         self.orders = orders
-        sizes = [basis.SIZE if order == 0 else (COARSE + 3) ** 2 for order in orders]
+        sizes = [basis.SIZE] + [(COARSE + 3) ** 2] * (len(orders) - 1)
         ends = np.cumsum([0, *sizes])
         self._blocks = [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
         self._matrix = np.zeros((ends[-1] + 1, ends[-1] + 1))
@@ -42,12 +42,19 @@ class System:
         terms : array
             Factors of the terms at the place of the scene.
         """
+        columns = np.column_stack([matrix[:-1, -1], right[:-1]])
+        fine = matrix[:-1, :-1], columns
+        coarse = fine if len(self._blocks) == 1 else (_coarser(fine[0]), _coarser(columns))
+        # the lower triangle: constant with itself, varying terms with the constant, with each other
+        square = [fine[0], coarse[0], coarse[0]]
+        if len(self._blocks) > 1:
+            square[2] = _coarser(np.ascontiguousarray(coarse[0].T))
         for i, one in enumerate(self._blocks):
-            rows = self._of(i, matrix[:-1])
             for j, other in enumerate(self._blocks[:i + 1]):
-                self._matrix[one, other] += terms[i] * terms[j] * self._of(j, rows[:, :-1].T).T
-            self._matrix[-1, one] += terms[i] * rows[:, -1]
-            self._right[one] += terms[i] * self._of(i, right[:-1, None])[:, 0]
+                self._matrix[one, other] += terms[i] * terms[j] * square[(i > 0) + (j > 0)]
+            amount, data = (coarse if i else fine)[1].T
+            self._matrix[-1, one] += terms[i] * amount
+            self._right[one] += terms[i] * data
         self._matrix[-1, -1] += matrix[-1, -1]
         self._right[-1] += right[-1]
 
@@ -64,8 +71,8 @@ class System:
             Inverse variance of the wing's light over the core's.
         """
         for i, (block, order) in enumerate(zip(self._blocks, self.orders, strict=True)):
-            rows = self._of(i, precision / SLACK[order] ** 2 + conserved[:-1, :-1])
-            self._matrix[block, block] += self._of(i, rows.T)
+            believed = precision / SLACK[order] ** 2 + conserved[:-1, :-1]
+            self._matrix[block, block] += believed if i == 0 else _coarser(_coarser(believed).T)
         first = self._blocks[0]
         self._matrix[-1, first] += conserved[-1, :-1]
         self._matrix[-1, -1] += conserved[-1, -1] + amount
@@ -77,10 +84,6 @@ class System:
         solution, error = _solved(self._matrix, self._right)
         made = [solution[block] for block in self._blocks]
         return np.stack([made[0], *(_finer(values) for values in made[1:])]), solution[-1], error
-
-    def _of(self, term, values):
-        """Rows of fine splines as rows of the splines of a term."""
-        return values if self.orders[term] == 0 else _coarser(values)
 
 
 @cache
