@@ -27,8 +27,9 @@ logger = logging.getLogger(__name__)
 LEAST_SIDE, LEAST_STARS = 64, 20
 """Pixels of a side and stars to learn from below which only a few numbers are learned."""
 
-ROUNDS = 4
-"""Alternations of the PRF with fluxes, places, sky and the power law of the wing."""
+ROUNDS, CHANGES_FROM = 4, 2
+"""Alternations of the PRF with fluxes, places, sky and the power law of the wing; the first of them
+that asks what the motion does to the pixels."""
 
 FOLDS = 5
 ENOUGH = 60
@@ -162,7 +163,7 @@ class _School:
             self._set_degree(degree if turn >= ROUNDS - 2 else 0)
             self._prepare()
             self._choose_wing(EXPONENT_STEPS if turn == 0 else EXPONENT_STEPS[-1:])
-            found, *held_out = self._solve(self._folds() if turn == ROUNDS - 1 else 0)
+            found, *held_out = self._solve(turn >= CHANGES_FROM, self._folds() if turn == ROUNDS - 1 else 0)
             self._take(*found)
             self._refit()
         others = [self._prf(coefficients) for coefficients, *_ in held_out]
@@ -220,30 +221,29 @@ class _School:
             scene.fit()
             scene.render(prf)
 
-    def _solve(self, folds=0):
+    def _solve(self, changes, folds):
         """What all stars teach, and what is learned without those of some folds, a list of `System.solve`."""
         systems = [System(self._orders()) for _ in range(1 + folds)]
         for scene in self.scenes:
-            if scene.slopes is not None:
-                scene.slopes.update(self._frame_prf(), scene.chosen)
-            owner = scene.owner(scene.chosen)
-            every = self._normal(scene)
-            self._add(systems[0], every, scene)
+            slopes = scene.slopes if changes else None
+            if slopes is not None:
+                slopes.update(self._frame_prf(), scene.chosen)
+            owner, priors = scene.owner(scene.chosen), _priors(scene, slopes)
+            terms = self._terms(*_middle(scene.stamp))
+            every = self._normal(scene, slopes)
+            systems[0].add(*every.reduced(priors), terms)
             for fold, system in enumerate(systems[1:]):
-                self._add(system, every - self._normal(scene, _owned(owner, fold)), scene)
+                rest = every - self._normal(scene, slopes, _owned(owner, fold))
+                system.add(*rest.reduced(priors), terms)
         conserved, due = epsf_prior.conservation(self.official, self.scenes[0].exponent)
         for system in systems:
             system.believe(self.precision, conserved, due, AMOUNT_SPREAD ** -2)
         return [system.solve() for system in systems]
 
-    def _normal(self, scene, rows=None):
-        terms = self._terms(*_middle(scene.stamp))
-        return epsf_normal.normal(scene, terms @ self.coefficients, self.blur, rows)
-
-    def _add(self, system, normal, scene):
-        responses, levels = ((), ()) if scene.slopes is None else scene.slopes.precision()
-        priors = np.concatenate([scene.prior(scene.chosen)[0], responses, scene.wide_precision, levels])
-        system.add(*normal.reduced(priors), self._terms(*_middle(scene.stamp)))
+    def _normal(self, scene, slopes, rows=None):
+        coefficients = self._terms(*_middle(scene.stamp)) @ self.coefficients
+        changes = [] if slopes is None else slopes.views(scene.chosen, coefficients)
+        return epsf_normal.normal(scene, coefficients, self.blur, changes, rows)
 
     def _take(self, coefficients, amount, error):
         self.coefficients, self.amount_error = coefficients, error
@@ -312,6 +312,12 @@ class _Samples:
     row: np.ndarray
     column: np.ndarray
     oversample: int = basis.OVERSAMPLE
+
+
+def _priors(scene, slopes):
+    """Inverse variances of what `epsf_normal.Normal` eliminates, in its order."""
+    responses, levels = ((), ()) if slopes is None else slopes.precision()
+    return np.concatenate([scene.prior(scene.chosen)[0], responses, scene.wide_precision, levels])
 
 
 def _owned(owner, fold):

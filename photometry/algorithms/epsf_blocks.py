@@ -9,7 +9,7 @@ from photometry.core.stamp import Stamp
 WHOLE = 320
 """Side up to which a field is taken as a whole, px."""
 
-CELL, MOST_CELLS = 256, 5
+CELL, MOST_CELLS = 256, 4
 """Size that cells of a larger field should have, px; most of them along an axis."""
 
 SIDE = 144

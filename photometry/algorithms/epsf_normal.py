@@ -79,7 +79,7 @@ class Normal:
         return self.matrix[:KEPT, :KEPT] - known[:-1, :-1], self.right[:KEPT] - known[:-1, -1]
 
 
-def normal(scene, coefficients, blur, rows=None) -> Normal:
+def normal(scene, coefficients, blur, changes=(), rows=None) -> Normal:
     """Normal equations from a scene.
 
     Parameters
@@ -90,6 +90,8 @@ def normal(scene, coefficients, blur, rows=None) -> Normal:
         Present correction.
     blur : tuple
         As for `photometry.algorithms.epsf_basis.design`.
+    changes : list of View
+        What the motion does to the pixels.
     rows : bool array (pixels,), optional
         Pixels that count; all by default.
     """
@@ -98,7 +100,6 @@ def normal(scene, coefficients, blur, rows=None) -> Normal:
     data = (scene.image - scene.model() + splines @ coefficients + scene.amount * scene.wings
             + scene.wide @ scene.level)
     mean = View([splines, column(scene.wings), scene.columns(chosen)], None, scene.wide, data, scene.weight())
-    changes = [] if scene.slopes is None else scene.slopes.views(chosen, coefficients)
     return _sums([mean, *changes], slice(None) if rows is None else rows)
 
 
