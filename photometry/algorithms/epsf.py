@@ -224,10 +224,11 @@ class _School:
     def _solve(self, changes, folds):
         """What all stars teach, and what is learned without those of some folds, a list of `System.solve`."""
         systems = [System(self._orders()) for _ in range(1 + folds)]
+        forms = epsf_prior.steady_changes(self._samples(self.coefficients).mean(axis=0))
         for scene in self.scenes:
             slopes = scene.slopes if changes else None
             if slopes is not None:
-                slopes.update(self._frame_prf(), scene.chosen)
+                slopes.update(self._frame_prf(), scene.chosen, forms, settled=folds > 0)
             owner, priors = scene.owner(scene.chosen), _priors(scene, slopes)
             terms = self._terms(*_middle(scene.stamp))
             every = self._normal(scene, slopes)

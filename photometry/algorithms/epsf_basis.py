@@ -83,6 +83,12 @@ def from_axis(values):
     return _inverse() @ values
 
 
+@cache
+def coarse_axis(intervals):
+    """Splines that make up each of fewer ones along an axis, (COUNT, intervals + 3)."""
+    return from_axis(sample_matrix(intervals))
+
+
 def from_samples(samples):
     """Coefficients (..., SIZE) that come nearest to samples (..., 117, 117)."""
     made = _inverse() @ samples @ _inverse().T

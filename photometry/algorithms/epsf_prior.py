@@ -19,6 +19,9 @@ STRETCH, BLUR, SKEW = 0.1, 0.1, 0.05
 """Standard deviations of what is likelier than a free form: the official PRF stretched or
 turned (parts of its size), smeared (px^2) and made lopsided (px^3)."""
 
+CHANGE, FAINT = 0.3, 1e-3
+"""How much the PRF may change for 1 px of motion, as a part of it; least part of its peak that counts."""
+
 RIPPLE, WANDER = 3e-5, 2e-3
 """How far the sum over the pixels, wing and all, and the place that a fit finds (px), may change
 with the phase of the star: fluxes and places of the stars themselves can hardly tell."""
@@ -137,6 +140,30 @@ def _likely(official):
     made += [(slope[order], SKEW) for order in ((3, 0), (2, 1), (1, 2), (0, 3))]
     return (basis.from_samples(np.stack([image for image, _ in made])),
             np.array([spread for _, spread in made]))
+
+
+def steady_changes(official):
+    """Smooth changes of a PRF that leave a star its light: what focus and temperature may do in time.
+
+    Parameters
+    ----------
+    official : array (117, 117)
+
+    Returns
+    -------
+    forms : array (n, SIZE)
+        Splines 1 px apart where the PRF is not faint, by the fine ones, each less so much of the PRF.
+    spread : array (n,)
+        Standard deviations for 1 px of motion.
+    """
+    axis, image = basis.coarse_axis(basis.CORE), basis.from_samples(official)
+    forms = np.kron(axis, axis).T
+    size = np.abs(np.linalg.lstsq(forms.T, image, rcond=None)[0])
+    shining = size > FAINT * size.max()
+    forms, size = forms[shining], size[shining]
+    sums = forms @ basis.phase_sums().mean(axis=0)
+    light = official.sum() / basis.OVERSAMPLE ** 2
+    return forms - np.outer(sums, image / light), CHANGE * size
 
 
 def _phase_shifts(official):

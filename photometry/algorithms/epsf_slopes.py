@@ -86,9 +86,10 @@ def of_scene(scene, pointings):
 class SceneSlopes:
     """The changes of the pixels of a scene for 1 px of motion along the axes on which it is independent.
 
-    The pixels change as stars, wings
-    and sky do; a star's own part of it, its ``response``, tells whether its light follows
-    the motion, which it does not but for stars that happen to vary in step.
+    The pixels change as stars, wings and sky do. The images of all stars may also change in step
+    with the motion, for focus and pointing both follow the temperature. A star's own part of the
+    change, its response, tells whether its light follows the motion, which it does not but for
+    stars that happen to vary in step.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class SceneSlopes:
 
     # -- the model -------------------------------------------------------------------------------------
 
-    def update(self, prf, chosen):
+    def update(self, prf, chosen, forms, settled):
         """Take the images of the stars from the PRF of a frame; judge pixels and chosen stars.
 
         Parameters
@@ -127,6 +128,10 @@ class SceneSlopes:
         prf : photometry.algorithms.prf.PRF
         chosen : array
             Stars to learn from.
+        forms : pair of arrays (forms, SIZE) and (forms,)
+            As from `photometry.algorithms.epsf_prior.steady_changes`.
+        settled : bool
+            The PRF has been learned: what its stars still leave makes the changes less believable.
         """
         scene = self.scene
         along = np.stack([self._images(prf.averaged(self.shift, weight)) for weight in self.weights])
@@ -134,29 +139,42 @@ class SceneSlopes:
         self.templates = np.einsum('bks,bpsi->kpsi', parts, along)
         self.cores = np.stack([scene.spread(scene.flux[:, None] * value[0]) for value in self.templates])
         self.wings, self.giants = (np.tensordot(self.axes, change, 1) for change in scene.wing_changes())
-        rest = self.images - self.cores - scene.amount * self.wings - self.giants
-        self._judge(rest)
+        every = epsf_basis.design(scene.row, scene.column, scene.flux, scene.stamp)
+        self.wide = np.column_stack([self._sky, *self.cores, every @ forms[0].T])
+        spread = np.repeat([SKY_SPREAD, SCALE], [SKY_TERMS, len(self.axes)])
+        self._level_precision = np.concatenate([spread, forms[1]]) ** -2.0
+        self._rest = self.images - self.cores - scene.amount * self.wings - self.giants
+        rest = self._judge(settled)
         self._judge_stars(rest, chosen)
-        self._rest = rest
 
     def _images(self, prf):
         values = prf.render_at(self.scene.row, self.scene.column, HALF, derivatives=1)[0]
         return np.stack(values).reshape(3, self.scene.row.size, -1)
 
-    def _judge(self, rest):
-        """Measure the noise of empty pixels, and let those lose weight that stick out."""
+    def _judge(self, settled):
+        """Weights, less for pixels that stick out; what is left but for levels, (axes, pixels)."""
         empty = self.used & self.scene.empty
-        self.noise = 1.4826 * np.median(np.abs(rest[:, empty]), axis=1)
-        variance = self._variance()
-        robust = [epsf_scene.robust(*pair, self.used) for pair in zip(rest, variance, strict=True)]
-        self.weight = np.where(self.used, robust / variance, 0.0)
+        self.noise = 1.4826 * np.median(np.abs(self._rest[:, empty]), axis=1)
+        noise, wrong = self._variances()
+        pairs = zip(self._rest, noise + wrong, strict=True)
+        rest = np.stack([self._without_levels(*pair) for pair in pairs])
+        if settled:
+            wrong *= [[_excess(*each) ** 2] for each in zip(rest, noise, wrong, strict=True)]
+        robust = [epsf_scene.robust(*pair, self.used) for pair in zip(rest, noise + wrong, strict=True)]
+        self.weight = np.where(self.used, robust / (noise + wrong), 0.0)
+        return rest
 
-    def _variance(self):
+    def _without_levels(self, rest, variance):
+        weighted = self.wide * np.where(self.used, 1 / variance, 0.0)[:, None]
+        normal = weighted.T @ self.wide + np.diag(self._level_precision)
+        return rest - self.wide @ np.linalg.solve(normal, weighted.T @ rest)
+
+    def _variances(self):
+        """Of noise, and of what the model of the stars may be wrong by, (axes, pixels) each."""
         scene = self.scene
-        wrong = [scene.spread(scene.wrong(value[0])) for value in self.templates]
         wings = scene.amount * self.wings + self.giants
-        return (self.loss[:, None] * scene.photons() + self.noise[:, None] ** 2 + wrong
-                + (WING_ERROR * wings) ** 2)
+        noise = self.loss[:, None] * scene.photons() + self.noise[:, None] ** 2 + (WING_ERROR * wings) ** 2
+        return noise, np.stack([scene.spread(scene.wrong(value[0])) for value in self.templates])
 
     def _judge_stars(self, rest, chosen):
         """Prior of each chosen star's own change; wide for those that seem to vary, (axes, n)."""
@@ -176,13 +194,13 @@ class SceneSlopes:
 
     def precision(self):
         """Inverse variances of what `views` have of their own: few pixels see it, all do."""
-        levels = np.concatenate([np.full(SKY_TERMS, SKY_SPREAD ** -2), np.full(len(self.axes), SCALE ** -2)])
-        return self.response_spread.ravel() ** -2.0, np.tile(levels, len(self.axes))
+        return self.response_spread.ravel() ** -2.0, np.tile(self._level_precision, len(self.axes))
 
     def views(self, chosen, coefficients):
         """The changes as a list of `photometry.algorithms.epsf_normal.View`.
 
-        Their own are the responses of stars, the sky's change and the error of the motion.
+        Their own are the responses of stars, the sky's change, the error of the motion and the forms in
+        which all stars change.
 
         Parameters
         ----------
@@ -200,5 +218,12 @@ class SceneSlopes:
         shine = scene.columns(shining)[:, ::3].multiply(scene.flux[shining])
         data = self._rest[axis] + splines @ coefficients + scene.amount * self.wings[axis]
         thin = [splines, epsf_normal.column(self.wings[axis]), scene.columns(chosen, self.templates[axis])]
-        wide = np.column_stack([self._sky, *self.cores])
-        return epsf_normal.View(thin, shine, wide, data, self.weight[axis])
+        return epsf_normal.View(thin, shine, self.wide, data, self.weight[axis])
+
+
+def _excess(rest, noise, wrong):
+    """By how much more than expected the images of stars are wrong, at least 1."""
+    stars = wrong > noise
+    if not stars.any():
+        return 1.0
+    return max(1.0, 1.4826 * np.median(np.abs(rest[stars]) / np.sqrt(noise[stars] + wrong[stars])))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from photometry.algorithms import epsf_basis as basis
@@ -86,22 +84,17 @@ class System:
         return np.stack([made[0], *(_finer(values) for values in made[1:])]), solution[-1], error
 
 
-@cache
-def _weights():
-    """Fine splines that make up each coarse one along an axis, (COUNT, COARSE + 3)."""
-    return basis.from_axis(basis.sample_matrix(COARSE))
-
-
 def _coarser(values):
     """Sums over fine splines (SIZE, n) as sums over coarse ones."""
-    weights = _weights().T
+    weights = basis.coarse_axis(COARSE).T
     made = np.tensordot(weights, values.reshape(basis.COUNT, basis.COUNT, -1), 1)
     return (weights @ made).reshape(len(weights) ** 2, -1)
 
 
 def _finer(values):
     """Coefficients of fine splines from those of coarse ones."""
-    return (_weights() @ values.reshape(COARSE + 3, COARSE + 3) @ _weights().T).ravel()
+    weights = basis.coarse_axis(COARSE)
+    return (weights @ values.reshape(COARSE + 3, COARSE + 3) @ weights.T).ravel()
 
 
 def _solved(matrix, right):

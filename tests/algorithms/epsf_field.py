@@ -20,10 +20,12 @@ ORIGIN = 900, 950
 
 
 def mean_image(seed, size=128, density='isolated', *, number=None, width=1.0, asymmetry=0.0, scatter=0.0,
-               catalog_error=0.05, faint=15.0, listed=15.0, wing=0.03, exponent=3.0, steps=12, samples=None):
+               catalog_error=0.05, faint=15.0, listed=15.0, wing=0.03, exponent=3.0, steps=12, samples=None,
+               breathing=0.0):
     """The mean of many frames of a moving field, with its catalogue and what it was made from.
 
-    ``samples`` are the true ones where they are not the official ones.
+    ``samples`` are the true ones where they are not the official ones; ``breathing`` is how much wider stars
+    become for a motion of 1 px along rows, as a part of their width.
     """
     rng = np.random.default_rng(seed)
     stamp = Stamp(ORIGIN[0], ORIGIN[0] + size, ORIGIN[1], ORIGIN[1] + size)
@@ -35,9 +37,15 @@ def mean_image(seed, size=128, density='isolated', *, number=None, width=1.0, as
     light = Starlight(renderer, stamp, stars['row'], stars['column'], stars['flux'])
     shift = np.outer(np.linspace(-0.06, 0.06, steps), (1, 0.7)) + scatter * rng.standard_normal((steps, 2))
     shift -= shift.mean(axis=0)
+    if breathing:
+        wider = Renderer(true.samples, true.row, true.column, WingShape(wing, exponent),
+                         Shape(1.005 * width, asymmetry))
+        wider = Starlight(wider, stamp, stars['row'], stars['column'], stars['flux'])
     frames = []
     for step in shift:
         frame = light.render(step).astype('f8')
+        if breathing:
+            frame += breathing * step[0] / 0.005 * (wider.render(step) - frame)
         saturation.bleed(frame, 2e5 / INT_TIME)
         frame = light.crop(frame)
         noise = np.sqrt((frame + SKY) / LIVE / FRAMES * steps)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from epsf_field import ORIGIN, errors, following, mean_image, pointings
 
-from photometry.algorithms import epsf, epsf_basis, epsf_scene, epsf_slopes, wing_images
+from photometry.algorithms import epsf, epsf_basis, epsf_prior, epsf_scene, epsf_slopes, wing_images
 from photometry.algorithms.prf import PRF
 from photometry.core.stamp import Stamp
 from photometry.files.prf import load_prf
@@ -59,6 +59,13 @@ def test_a_star_that_varies_in_step_is_told_from_the_others(narrow):
     assert following(field, made) < 0.8 * following(field, by_mean)
 
 
+def test_a_focus_that_changes_with_the_motion_does_no_harm(narrow):
+    field = mean_image(3, 128, 'isolated', width=0.95, scatter=0.01, breathing=0.1)
+    made = learn(field, pointings(field))
+    assert following(field, made) < 0.8 * following(field, narrow[1])
+    assert errors(field, made)[0] < 1.1 * errors(field, narrow[1])[0]
+
+
 def test_frames_far_away_do_not_count():
     field = mean_image(5, 80, 'crowded', width=1.05, scatter=0.01)
     scene = _scene(field)
@@ -102,7 +109,8 @@ def test_changes_are_those_of_the_true_prf():
         scene.judge()
     scene.update_wings()
     slopes = epsf_slopes.of_scene(scene, pointings(field))
-    slopes.update(prf, scene.teachers())
+    samples = field.samples.samples[12].astype('f8')
+    slopes.update(prf, scene.teachers(), epsf_prior.steady_changes(samples), settled=True)
     rest = slopes.images - slopes.cores - scene.amount * slopes.wings - slopes.giants
     assert np.std((rest * np.sqrt(slopes.weight))[:, slopes.used]) < 1.2
     # the whole is much more than what is left
