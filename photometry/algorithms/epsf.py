@@ -31,6 +31,9 @@ ROUNDS, CHANGES_FROM = 4, 2
 """Alternations of the PRF with fluxes, places, sky and the power law of the wing; the first of them
 that asks what the motion does to the pixels."""
 
+ENOUGH_TEACHERS = 1600
+"""Stars of all parts of a field together, the brightest of each."""
+
 FOLDS = 5
 ENOUGH = 60
 """Stars of which one fifth held out tells enough; with fewer every star is held out in turn."""
@@ -138,6 +141,7 @@ class _School:
         self.scenes = [scene for scene in self.scenes if scene.row.size and scene.used.mean() > 0.5]
         for scene in self.scenes:
             scene.slopes = epsf_slopes.of_scene(scene, pointings)
+        self.most = min(epsf_scene.MOST, ENOUGH_TEACHERS // max(len(self.scenes), 1))
         self.degree = 0
         self.coefficients = np.zeros((1, basis.SIZE))
 
@@ -150,7 +154,7 @@ class _School:
                 scene.render(prf)
                 scene.fit()
             scene.render(prf)
-        number = sum(scene.teachers().size for scene in self.scenes)
+        number = sum(scene.teachers(self.most).size for scene in self.scenes)
         if number < LEAST_STARS:
             logger.info('%d stars are too few to learn a PRF from.', number)
             return None
@@ -195,7 +199,7 @@ class _School:
         for scene in self.scenes:
             scene.update_wings()
             scene.judge()
-            scene.chosen = scene.teachers()
+            scene.chosen = scene.teachers(self.most)
 
     def _choose_wing(self, steps):
         """The power law and the amount that explain most, sought in ever smaller steps."""

@@ -303,7 +303,7 @@ class Scene:
 
     # -- what the PRF is learned from ------------------------------------------------------------------
 
-    def teachers(self):
+    def teachers(self, most=MOST):
         """Stars to learn from, brightest first: bright, unsaturated, alone on their central pixels."""
         inside = self.pixel < self.image.size
         pixel = np.where(inside, self.pixel, 0)
@@ -315,7 +315,7 @@ class Scene:
         peak = own.max(axis=1)
         noise = np.sqrt((np.maximum(peak, 0) + SKY) / self.exposure + self.noise ** 2)
         chosen = np.flatnonzero(good & pure & ~self.saturated & (peak > FAINTEST * noise))
-        return chosen[np.argsort(-self.flux[chosen], kind='stable')][:MOST]
+        return chosen[np.argsort(-self.flux[chosen], kind='stable')][:most]
 
     def owner(self, chosen):
         """Which of the chosen stars shines most in each pixel, -1 where none does, (pixels,)."""
