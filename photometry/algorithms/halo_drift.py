@@ -29,6 +29,9 @@ KEPT = 0.98
 HARM = 0.5
 """Part that must be left of them, else the most that may be lost, over noise or what is taken away."""
 
+LITTLE = 0.1
+"""What motion leaves over the noise below which the light curve stays as it is."""
+
 NARROWER = (1.0, 0.1)
 """Parts of the expected slopes that are tried in turn until signals outlive it."""
 
@@ -73,23 +76,29 @@ def cleaned(flux, time, shift, frames, error, slope):
     level, powers = abs(np.median(flux[used])), _powers(shift, used)
     for part in NARROWER:
         basis = part * slope * level * powers
-        (taken, doubt), lost, kept = _taken(flux[used], time[used], basis[used], error)
+        taken, doubt = _told(flux[used], time[used], basis[used], error)
+        if np.std(basis[used] @ taken) < LITTLE * error:
+            break
+        lost, kept = _harm(flux[used], time[used], basis[used], error, taken)
         if kept >= KEPT or lost < HARM * max(error, float(np.std(basis[used] @ taken))):
             return flux - basis @ taken, np.sqrt(np.einsum('ti,ti->t', basis @ doubt, basis)), kept
     return flux, np.zeros(flux.size), 1.0
 
 
-def _taken(flux, time, basis, error):
-    """Motion terms with covariance, most that is lost of the waves of a signal, part of it that is kept."""
+def _told(flux, time, basis, error):
+    """Motion terms, and their covariance."""
+    return _leftover(flux, time, basis, np.eye(basis.shape[1]), error)
+
+
+def _harm(flux, time, basis, error, taken):
+    """Most that is lost of the waves of a signal when motion terms are told, and the part that is kept."""
     phase = 2 * np.pi * (time - time[0]) / max(np.ptp(time), 1e-9)
     waves = np.stack([np.sin(number * phase) for number in PERIODS], axis=1)
     # Signals of the size of what motion may leave are the hardest to tell from it.
     amplitude = max(LEAST_SIGNAL * error, float(np.std(basis[:, :2])))
-    doubt = np.eye(basis.shape[1])
-    plain, changed = (_leftover(values, time, basis, doubt, error)
-                      for values in (flux, flux + amplitude * waves.sum(axis=1)))
-    lost = float(np.abs(np.linalg.lstsq(waves, basis @ (changed[0] - plain[0]), rcond=None)[0]).max())
-    return plain, lost, 1 - lost / amplitude
+    changed, _ = _told(flux + amplitude * waves.sum(axis=1), time, basis, error)
+    lost = float(np.abs(np.linalg.lstsq(waves, basis @ (changed - taken), rcond=None)[0]).max())
+    return lost, 1 - lost / amplitude
 
 
 def _powers(shift, used):
