@@ -15,9 +15,9 @@ from photometry.algorithms import (
     epsf_prior,
     epsf_scene,
     epsf_slopes,
+    prf_samples,
     wing,
 )
-from photometry.algorithms import prf as prf_model
 from photometry.algorithms.epsf_system import System
 from photometry.algorithms.prf import PRF, Wing
 from photometry.core.stamp import Stamp
@@ -44,6 +44,9 @@ EXPONENTS, EXPONENT_STEPS = (1.5, 4.0), (0.5, 0.25, 0.125)
 AMOUNT_SPREAD = 0.05
 TYPICAL, EXPONENT_SPREAD = 3.0, 0.5
 """Priors of the wing: its light over the core's, its power law."""
+
+_STILL = (0.0, 0.0, 0.0)
+"""The blur of a single frame."""
 
 SIGNIFICANT = 5
 """Standard errors by which the wing must stand out."""
@@ -228,27 +231,29 @@ class _School:
     def _solve(self, changes, folds):
         """What all stars teach, and what is learned without those of some folds, a list of `System.solve`."""
         systems = [System(self._orders()) for _ in range(1 + folds)]
-        forms = epsf_prior.steady_changes(self._samples(self.coefficients).mean(axis=0))
+        if changes:
+            frame = self._prf(self.coefficients, _STILL)
+            forms = epsf_prior.steady_changes(self._samples(self.coefficients).mean(axis=0))
         for scene in self.scenes:
             slopes = scene.slopes if changes else None
             if slopes is not None:
-                slopes.update(self._frame_prf(), scene.chosen, forms, settled=folds > 0)
+                slopes.update(frame, scene.chosen, forms, settled=folds > 0)
             owner, priors = scene.owner(scene.chosen), _priors(scene, slopes)
             terms = self._terms(*_middle(scene.stamp))
-            every = self._normal(scene, slopes)
+            views = self._views(scene, slopes, terms @ self.coefficients)
+            every = epsf_normal.sums(views)
             systems[0].add(*every.reduced(priors), terms)
             for fold, system in enumerate(systems[1:]):
-                rest = every - self._normal(scene, slopes, _owned(owner, fold))
+                rest = every - epsf_normal.sums(views, _owned(owner, fold))
                 system.add(*rest.reduced(priors), terms)
         conserved, due = epsf_prior.conservation(self.official, self.scenes[0].exponent)
         for system in systems:
             system.believe(self.precision, conserved, due, AMOUNT_SPREAD ** -2)
         return [system.solve() for system in systems]
 
-    def _normal(self, scene, slopes, rows=None):
-        coefficients = self._terms(*_middle(scene.stamp)) @ self.coefficients
+    def _views(self, scene, slopes, coefficients):
         changes = [] if slopes is None else slopes.views(scene.chosen, coefficients)
-        return epsf_normal.normal(scene, coefficients, self.blur, changes, rows)
+        return [epsf_normal.mean_view(scene, coefficients, self.blur), *changes]
 
     def _take(self, coefficients, amount, error):
         self.coefficients, self.amount_error = coefficients, error
@@ -302,12 +307,10 @@ class _School:
         made = np.maximum(made, 0)
         return made * (basis.OVERSAMPLE ** 2 / made.sum(axis=(1, 2), keepdims=True))
 
-    def _frame_prf(self):
-        return PRF(_Samples(self._samples(self.coefficients), self.base.row, self.base.column))
-
-    def _prf(self, coefficients):
-        """The PRF as the mean image shows it."""
-        return PRF(_Samples(basis.blurred(self._samples(coefficients), self.blur), self.base.row,
+    def _prf(self, coefficients, blur=None):
+        """The PRF as the mean image shows it, or with another blur."""
+        blur = self.blur if blur is None else blur
+        return PRF(_Samples(basis.blurred(self._samples(coefficients), blur), self.base.row,
                             self.base.column))
 
 
@@ -342,6 +345,6 @@ def surrounding(official, limits):
         first = min(max(np.searchsorted(grid, low, 'right') - 1, 0), grid.size - 2)
         last = max(min(np.searchsorted(grid, high - 1), grid.size - 1), first + 1)
         kept &= (axis >= grid[first]) & (axis <= grid[last])
-    samples = prf_model.filled(np.array(official.samples[kept], dtype='f8'))
+    samples = prf_samples.filled(np.array(official.samples[kept], dtype='f8'))
     samples *= basis.OVERSAMPLE ** 2 / samples.sum(axis=(1, 2), keepdims=True)
     return _Samples(samples, np.asarray(official.row[kept], 'f8'), np.asarray(official.column[kept], 'f8'))

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from photometry.algorithms.prf import CORE
+from photometry.algorithms.prf_samples import filtered
 
 INTERVALS = 3 * CORE
 KNOT = CORE / INTERVALS
@@ -176,10 +177,7 @@ def blurred(samples, blur):
     """
     if not any(blur):
         return samples
-    pad = 3 * OVERSAMPLE
-    wide = np.pad(samples, ((0, 0), (pad, pad), (pad, pad)), mode='edge')
-    wave = 2 * np.pi * OVERSAMPLE * np.fft.fftfreq(wide.shape[1])
-    row, column = wave[:, None], wave[:wide.shape[2] // 2 + 1]
-    damping = np.exp(-(blur[0] * row ** 2 + 2 * blur[1] * row * column + blur[2] * column ** 2) / 2)
-    made = np.fft.irfft2(np.fft.rfft2(wide) * damping, wide.shape[1:])
-    return made[:, pad:-pad, pad:-pad]
+
+    def damping(row, column):
+        return np.exp(-(blur[0] * row ** 2 + 2 * blur[1] * row * column + blur[2] * column ** 2) / 2)
+    return filtered(samples, OVERSAMPLE, damping)

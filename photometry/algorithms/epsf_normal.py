@@ -79,8 +79,8 @@ class Normal:
         return self.matrix[:KEPT, :KEPT] - known[:-1, :-1], self.right[:KEPT] - known[:-1, -1]
 
 
-def normal(scene, coefficients, blur, changes=(), rows=None) -> Normal:
-    """Normal equations from a scene.
+def mean_view(scene, coefficients, blur) -> View:
+    """What the mean image of a scene shows.
 
     Parameters
     ----------
@@ -90,17 +90,13 @@ def normal(scene, coefficients, blur, changes=(), rows=None) -> Normal:
         Present correction.
     blur : tuple
         As for `photometry.algorithms.epsf_basis.design`.
-    changes : list of View
-        What the motion does to the pixels.
-    rows : bool array (pixels,), optional
-        Pixels that count; all by default.
     """
     chosen = scene.chosen
     splines = basis.design(scene.row[chosen], scene.column[chosen], scene.flux[chosen], scene.stamp, blur)
     data = (scene.image - scene.model() + splines @ coefficients + scene.amount * scene.wings
             + scene.wide @ scene.level)
-    mean = View([splines, column(scene.wings), scene.columns(chosen)], None, scene.wide, data, scene.weight())
-    return _sums([mean, *changes], slice(None) if rows is None else rows)
+    thin = [splines, column(scene.wings), scene.columns(chosen)]
+    return View(thin, None, scene.wide, data, scene.weight())
 
 
 def column(values):
@@ -109,9 +105,18 @@ def column(values):
     return sparse.csr_matrix(values[:, None])
 
 
-def _sums(views, rows):
-    """Sums over the pixels of all views."""
+def sums(views, rows=None) -> Normal:
+    """Normal equations from the views of a scene.
+
+    Parameters
+    ----------
+    views : list of View
+        The mean image first.
+    rows : bool array (pixels,), optional
+        Pixels that count; all by default.
+    """
     from scipy import sparse
+    rows = slice(None) if rows is None else rows
     roots = [np.sqrt(view.weight[rows]) for view in views]
     thin = sparse.vstack([sparse.diags(root) @ sparse.hstack(view.thin).tocsr()[rows]
                           for root, view in zip(roots, views, strict=True)])

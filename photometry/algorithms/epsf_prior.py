@@ -158,7 +158,8 @@ def steady_changes(official):
     """
     axis, image = basis.coarse_axis(basis.CORE), basis.from_samples(official)
     forms = np.kron(axis, axis).T
-    size = np.abs(np.linalg.lstsq(forms.T, image, rcond=None)[0])
+    back = np.linalg.pinv(axis)
+    size = np.abs(back @ image.reshape(basis.COUNT, basis.COUNT) @ back.T).ravel()
     shining = size > FAINT * size.max()
     forms, size = forms[shining], size[shining]
     sums = forms @ basis.phase_sums().mean(axis=0)

@@ -172,7 +172,8 @@ class Scene:
         giants : array (2, pixels)
             Of saturated stars, with their present amplitudes; by differences.
         """
-        giants = (self.wide @ (self.level * (np.arange(self.level.size) >= self._sky.shape[1])))
+        known = self._sky.shape[1]
+        giants = self.wide[:, known:] @ self.level[known:]
         giants = -np.stack(np.gradient(giants.reshape(self.stamp.shape)))
         return self._wing_images.changes(self.exponent).reshape(2, -1), giants.reshape(2, -1)
 

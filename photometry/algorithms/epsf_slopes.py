@@ -209,13 +209,14 @@ class SceneSlopes:
         coefficients : array (SIZE,)
             Present correction of the PRF.
         """
-        return [self._view(axis, chosen, coefficients) for axis in range(len(self.axes))]
+        shining = chosen[self.responding]
+        shine = self.scene.columns(shining)[:, ::3].multiply(self.scene.flux[shining])
+        return [self._view(axis, chosen, coefficients, shine) for axis in range(len(self.axes))]
 
-    def _view(self, axis, chosen, coefficients):
-        scene, shining = self.scene, chosen[self.responding]
+    def _view(self, axis, chosen, coefficients, shine):
+        scene = self.scene
         splines = epsf_basis.design_along(scene.row[chosen], scene.column[chosen], scene.flux[chosen],
                                           scene.stamp, self.directions[chosen, axis])
-        shine = scene.columns(shining)[:, ::3].multiply(scene.flux[shining])
         data = self._rest[axis] + splines @ coefficients + scene.amount * self.wings[axis]
         thin = [splines, epsf_normal.column(self.wings[axis]), scene.columns(chosen, self.templates[axis])]
         return epsf_normal.View(thin, shine, self.wide, data, self.weight[axis])

@@ -77,10 +77,11 @@ def cleaned(flux, time, shift, frames, error, slope):
     for part in NARROWER:
         basis = part * slope * level * powers
         taken, doubt = _told(flux[used], time[used], basis[used], error)
-        if np.std(basis[used] @ taken) < LITTLE * error:
+        size = float(np.std(basis[used] @ taken))
+        if size < LITTLE * error:
             break
         lost, kept = _harm(flux[used], time[used], basis[used], error, taken)
-        if kept >= KEPT or lost < HARM * max(error, float(np.std(basis[used] @ taken))):
+        if kept >= KEPT or lost < HARM * max(error, size):
             return flux - basis @ taken, np.sqrt(np.einsum('ti,ti->t', basis @ doubt, basis)), kept
     return flux, np.zeros(flux.size), 1.0
 

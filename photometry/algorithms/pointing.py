@@ -119,3 +119,29 @@ class _Axis:
         made = np.zeros(self.nodes.size)
         made[1] = 1 / self.extent
         return made
+
+
+def monomials(shift):
+    """1, r, c, r^2/2, rc, c^2/2 of shifts (times, 2): (6, times)."""
+    row, column = np.asarray(shift, dtype='float64').T
+    return np.stack([np.ones_like(row), row, column, row ** 2 / 2, row * column, column ** 2 / 2])
+
+
+def motion_terms(shift):
+    """Terms by which light may follow the motion.
+
+    Parameters
+    ----------
+    shift : ndarray (times, 2)
+        px; NaN where unknown.
+
+    Returns
+    -------
+    near : ndarray (times,) of bool
+        Frames whose motion is known and not far.
+    terms : ndarray (5, times)
+        r, c, r^2/2, rc, c^2/2; zero in the other frames.
+    """
+    known = np.isfinite(shift).all(axis=1)
+    near = known & is_near(*np.where(known[:, None], shift, 1.0).T)
+    return near, monomials(np.where(near[:, None], shift, 0.0))[1:]

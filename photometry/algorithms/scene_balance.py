@@ -6,7 +6,7 @@ import numpy as np
 
 from photometry.algorithms import metrics
 from photometry.algorithms import scene_design as design
-from photometry.algorithms.pointing import is_near
+from photometry.algorithms.pointing import motion_terms
 
 HALF = 8
 """Half width of the boxes, px: beyond the cores little light comes and goes at the rim."""
@@ -154,9 +154,7 @@ def followed(left, shift, good):
     ndarray (stars, times)
         Zero on average over the frames that count, and where the motion is unknown or far.
     """
-    known = np.isfinite(shift).all(axis=1)
-    near = known & is_near(*np.where(known[:, None], shift, 1.0).T)
-    terms = design.monomials(np.where(near[:, None], shift, 0.0))[1:]
+    near, terms = motion_terms(shift)
     used = near & good & np.isfinite(left)
     told = np.flatnonzero(used.sum(axis=1) >= LEAST_FRAMES)
     made = np.zeros_like(left)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photometry.algorithms import prf as prf_model
+from photometry.algorithms.pointing import monomials
 
 BANDS = {80: 8, np.inf: 4}
 """Rows of a band below some number of templates: few where there are many stars, so that hardly one misses
@@ -186,12 +187,6 @@ def sky_spread(shape, spread):
     """
     curved = spread if min(shape) >= CURVED else 0.0
     return np.array([spread] * 3 + [curved] * 3)
-
-
-def monomials(shift):
-    """1, r, c, r^2/2, rc, c^2/2 of shifts (times, 2): (6, times)."""
-    row, column = np.asarray(shift, dtype='float64').T
-    return np.stack([np.ones_like(row), row, column, row ** 2 / 2, row * column, column ** 2 / 2])
 
 
 def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, blur=None):

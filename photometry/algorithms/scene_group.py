@@ -10,6 +10,7 @@ import numpy as np
 
 from photometry.algorithms import scene_design as design
 from photometry.algorithms import scene_gaps, scene_pixels
+from photometry.algorithms.pointing import monomials
 
 CLEAR = 0.05
 """Refinement of a solution that needs no further one, in errors of the flux."""
@@ -71,7 +72,7 @@ class Group:
     @cached_property
     def phi(self):
         """Monomials of the shifts from the middle, (6, frames)."""
-        return design.monomials(self.light.shift[self.frames] - self.middle)
+        return monomials(self.light.shift[self.frames] - self.middle)
 
     @cached_property
     def model(self):

@@ -10,7 +10,7 @@ import numpy as np
 
 from photometry.algorithms import scene_design as design
 from photometry.algorithms import shaking
-from photometry.algorithms.pointing import FAR, PointingGrid, is_near
+from photometry.algorithms.pointing import FAR, PointingGrid, is_near, monomials
 from photometry.algorithms.prf import HALF
 from photometry.algorithms.scene_balance import TELLING, Balance
 from photometry.algorithms.scene_group import Group
@@ -118,7 +118,7 @@ class SceneSeries:
         change[np.unique(light.layout.template[gone[light.stars]])] = 0.0
         made = np.full((stamp.height * stamp.width, len(self.shift)), np.nan, dtype='float32')
         for frames, middle in frame_groups(self.shift):
-            phi = design.monomials(self.shift[frames] - middle)
+            phi = monomials(self.shift[frames] - middle)
             bands = light.bands(middle)
             design.add_wings(bands, light.wings)
             images, coefficients = light.moved(bands, frames, phi)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from photometry.algorithms import metrics
-from photometry.algorithms import scene_design as design
-from photometry.algorithms.pointing import is_near
+from photometry.algorithms.pointing import motion_terms
 
 LIKELY = np.array([3e-4, 3e-4, 4e-3, 4e-3, 4e-3])
 """Standard deviations of the change of the flux, over the flux, by a shift of 1 px along rows and
@@ -41,9 +40,7 @@ def shaken(flux, shift, good):
     ndarray (stars, times)
         Zero on average over the frames that count, and where the motion is unknown or far.
     """
-    known = np.isfinite(shift).all(axis=1)
-    near = known & is_near(*np.where(known[:, None], shift, 1.0).T)
-    terms, made = design.monomials(np.where(near[:, None], shift, 0.0))[1:], np.zeros_like(flux)
+    (near, terms), made = motion_terms(shift), np.zeros_like(flux)
     for star, values in enumerate(flux):
         used = np.flatnonzero(near & good & np.isfinite(values))
         if used.size >= LEAST_FRAMES:

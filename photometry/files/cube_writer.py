@@ -15,6 +15,7 @@ import numpy as np
 
 from photometry.core import quality
 from photometry.core.errors import InputBadError, OutputError
+from photometry.core.stamp import Stamp
 from photometry.files import atomic, cube_psf
 from photometry.files.cube import damaged_blocks, explained, open_hdf5, provenance
 from photometry.files.cube_schema import (
@@ -227,14 +228,9 @@ class CubeWriter:
         info = self.info
         good = np.flatnonzero(quality.good(self._file['quality'][...]))
         made = np.full((info.rows, info.columns), np.nan)
-        for row in range(0, info.rows, SPATIAL_CHUNK):
-            for column in range(0, info.columns, _SUM_COLUMNS):
-                part = np.s_[row:row + SPATIAL_CHUNK, column:column + _SUM_COLUMNS]
-                values = self._file['images'][part][:, :, good]
-                finite = np.isfinite(values)
-                number = finite.sum(axis=2)
-                total = values.sum(axis=2, dtype='f8', where=finite)
-                np.divide(total, number, out=made[part], where=number > 0)
+        for part in _parts(info.limits):
+            there = part.slices(info.limits[::2])
+            made[there] = _time_mean(self._file['images'][there][:, :, good])
         return made
 
     def weighted_sums(self, stamp, weights) -> np.ndarray:
@@ -250,17 +246,12 @@ class CubeWriter:
         float64 array (n, rows, columns)
             A missing value counts as the mean of its pixel; NaN where a pixel has none.
         """
-        dataset, weights = self._file['images'], np.asarray(weights, dtype='f8')
+        weights = np.asarray(weights, dtype='f8')
         some = np.flatnonzero(weights.any(axis=0))
-        rows, columns = stamp.slices((self.info.row_offset, self.info.column_offset))
-        made = np.full((len(weights), *stamp.shape), np.nan)
-        for row in range(0, stamp.height, SPATIAL_CHUNK):
-            for column in range(0, stamp.width, _SUM_COLUMNS):
-                part = np.s_[row:min(row + SPATIAL_CHUNK, stamp.height),
-                             column:min(column + _SUM_COLUMNS, stamp.width)]
-                values = dataset[rows.start + part[0].start:rows.start + part[0].stop,
-                                 columns.start + part[1].start:columns.start + part[1].stop]
-                made[:, *part] = _weighted(values[:, :, some], weights[:, some])
+        made = np.empty((len(weights), *stamp.shape))
+        for part in _parts(stamp):
+            values = self.read('images', part)[:, :, some]
+            made[:, *part.slices(stamp[::2])] = _weighted(values, weights[:, some])
         return made
 
     def read(self, layer, stamp) -> np.ndarray:
@@ -317,13 +308,26 @@ class _full_disk:
                     raise OSError(code, os.strerror(code)) from error
 
 
-def _weighted(values, weights):
-    """Sums (n, rows, columns) of values (rows, columns, times), missing ones taken for the mean."""
+def _parts(stamp):
+    """The pieces of a stamp whose pixels of all times fit in memory."""
+    for row in range(stamp.row_min, stamp.row_max, SPATIAL_CHUNK):
+        for column in range(stamp.col_min, stamp.col_max, _SUM_COLUMNS):
+            yield Stamp(row, row + SPATIAL_CHUNK, column, column + _SUM_COLUMNS).clipped(stamp)
+
+
+def _time_mean(values):
+    """Mean of the finite values along time, (rows, columns) float64; NaN of none."""
     finite = np.isfinite(values)
     number = finite.sum(axis=2)
     mean = np.full(number.shape, np.nan)
     np.divide(values.sum(axis=2, dtype='f8', where=finite), number, out=mean, where=number > 0)
-    away = np.where(finite, values - mean[:, :, None], 0.0)
+    return mean
+
+
+def _weighted(values, weights):
+    """Sums (n, rows, columns) of values (rows, columns, times), missing ones taken for the mean."""
+    mean = _time_mean(values)
+    away = np.where(np.isfinite(values), values - mean[:, :, None], 0.0)
     return np.moveaxis(away @ weights.T, 2, 0) + mean * weights.sum(axis=1)[:, None, None]
 
 
