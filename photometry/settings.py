@@ -28,6 +28,7 @@ _RANGES = {
     'prepare.mesh': (8, 2048),
     'todo.faint_limit': (-5, 30),
     'todo.skip_separation': (0, 100),
+    'queue.lease': (1, 86400),
     'photometry.good_fraction': (0, 1),
     'aperture.k2p2_threshold': (-10, 1000),
     'aperture.pointing_jitter': (0, 10),
@@ -68,6 +69,13 @@ class TodoSettings:
     method: str
     skip: bool
     skip_separation: float
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """Section [queue]."""
+
+    lease: float
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,7 @@ class Settings:
     catalog: CatalogSettings
     prepare: PrepareSettings
     todo: TodoSettings
+    queue: QueueSettings
     photometry: PhotometrySettings
     aperture: ApertureSettings
     lightcurve: LightcurveSettings
@@ -154,6 +163,7 @@ _SECTIONS = {
     'catalog': CatalogSettings,
     'prepare': PrepareSettings,
     'todo': TodoSettings,
+    'queue': QueueSettings,
     'photometry': PhotometrySettings,
     'aperture': ApertureSettings,
     'lightcurve': LightcurveSettings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -14,6 +15,8 @@ from photometry.core.task import Result, Task
 logger = logging.getLogger(__name__)
 
 _IO_FAILURES = 10
+_NAP = 1.0
+"""Seconds between two looks at a list whose last stars others hold."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ def dispatch(manager, workers, *, stop=None, batch=256, change=None, after_death
         while not loop.outcome.stopped and workers.free > 0 and loop.feed(batch):
             pass
         if not workers.busy:
-            break
+            if loop.outcome.stopped or not manager.others_at_work():
+                break
+            loop.nap(stop, poll)
         for event in workers.events(poll):
             loop.take(event)
             manager.tick()
@@ -141,6 +146,13 @@ class _Loop:
         if request:
             self.drain(request, '')
 
+    def nap(self, stop, poll):
+        """Let others work for a moment; what they leave behind comes back with the next claim."""
+        until = time.monotonic() + _NAP
+        while time.monotonic() < until and not self.outcome.stopped:
+            time.sleep(poll)
+            self.heed(stop)
+
     def drain(self, request, sentence):
         self.outcome.stopped, self.outcome.sentence = request, sentence
         self.workers.drain()
@@ -156,8 +168,11 @@ class _Loop:
 
     def take(self, event):
         if isinstance(event, Started):
+            claim = self.claims[event.task.priority]
             if self.workers.dies_with_scheduler:
-                self.manager.charge(self.claims[event.task.priority])
+                self.manager.charge(claim)
+            else:
+                self.manager.begun(claim)
         elif isinstance(event, Finished):
             self.finish(event.result)
         elif isinstance(event, Returned):

@@ -283,6 +283,13 @@ class TaskManager:
             connection.execute(sa.update(todolist).where(todolist.c.priority == task.priority).values(
                 attempts=task.attempt + 1))
 
+    def begun(self, task):
+        """Hear that a worker has begun a star; the one owner of a file need not write that down."""
+
+    def others_at_work(self) -> bool:
+        """Whether other schedulers hold selected rows that may come back; never, of a file."""
+        return False
+
     def finish(self, result) -> bool:
         """Keep a result; False (and nothing kept) when the task is not its sender's.
 
