@@ -114,7 +114,7 @@ def check(connection, name):
     IncompatibleError
         When the schema has another major number.
     """
-    found = _columns(connection)
+    found = columns(connection)
     if 'todolist' not in found:
         raise InputBadError(f'{name} is a database without the table todolist; name another file or move it '
                             'away and run run_make_todo.py.')
@@ -137,7 +137,7 @@ def _number(version, name):
 
 def adopt(connection):
     """Give a database of the established schema the tables and columns that it lacks."""
-    found = _columns(connection)
+    found = columns(connection)
     metadata.create_all(connection, tables=[table for table in metadata.sorted_tables
                                             if table.name not in found])
     for table in metadata.sorted_tables:
@@ -154,7 +154,8 @@ def _add_column(connection, table, column):
     return f'ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}{default}'
 
 
-def _columns(connection):
+def columns(connection) -> dict:
+    """Names of the columns that a database has, by table."""
     inspector = sa.inspect(connection)
     return {table: {column['name'] for column in inspector.get_columns(table)}
             for table in inspector.get_table_names()}

@@ -56,8 +56,7 @@ class Owner:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise HeldError(f'{todo} is in use by {describe(holder(todo))}; wait for it, or stop it '
-                            'by SIGTERM.') from error
+            raise _held(todo) from error
         except OSError as error:
             raise OutputError(f'Cannot lock {self.path}: {error.strerror}; put the todo file on a local '
                               'disk.') from error
@@ -88,6 +87,16 @@ def describe(who) -> str:
     if not who:
         return 'another scheduler'
     return f'process {who.get("pid")} on {who.get("host")} since {who.get("start")}'
+
+
+def _held(todo):
+    return HeldError(f'{todo} is in use by {describe(holder(todo))}; wait for it, or stop it by SIGTERM.')
+
+
+def refuse_held(todo):
+    """Raise `HeldError` while a scheduler works on a todo file."""
+    if is_held(todo):
+        raise _held(todo)
 
 
 def is_held(todo) -> bool:

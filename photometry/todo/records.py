@@ -28,23 +28,25 @@ def write(connection, run, program, version, sections, inputs='[]'):
         inputs=inputs, created=datetime.datetime.now(datetime.UTC).isoformat(timespec='microseconds')))
 
 
-def refuse_other_settings(connection, path, program, sections):
+def last_sections(connection, program) -> str | None:
+    """Settings of the last run of a program as JSON, None where there was none."""
+    return connection.execute(
+        sa.select(settings.c.sections).where(settings.c.program == program)
+        .order_by(settings.c.created.desc(), settings.c.run.desc()).limit(1)).scalar()
+
+
+def refuse_other_settings(connection, path, program, sections, cure='use those, or --overwrite'):
     """Raise when the last run of a program had other settings.
 
     Raises
     ------
     IncompatibleError
-        Naming the first setting that differs.
+        Naming the first setting that differs, and the cure.
     """
-    last = connection.execute(
-        sa.select(settings.c.sections, settings.c.sha256).where(settings.c.program == program)
-        .order_by(settings.c.created.desc(), settings.c.run.desc()).limit(1)).first()
-    text, digest = settings_digest(sections)
-    if last is None or last.sha256 == digest:
-        return
-    now, then = json.loads(text), json.loads(last.sections)
-    raise IncompatibleError(f'{path} holds results of other settings ({_difference(then, now)}); use those, '
-                            'or --overwrite.')
+    then, now = last_sections(connection, program), settings_digest(sections)[0]
+    if then is not None and then != now:
+        raise IncompatibleError(f'{path} holds results of other settings '
+                                f'({_difference(json.loads(then), json.loads(now))}); {cure}.')
 
 
 def _difference(then, now):

@@ -1,5 +1,6 @@
 """Rows of a todo file through another library than the manager's."""
 
+import contextlib
 import sqlite3
 
 
@@ -10,3 +11,9 @@ def query(path, sql, *values):
         return connection.execute(sql, values).fetchall()
     finally:
         connection.close()
+
+
+def change(path, sql, *values):
+    """Change rows behind the manager's back."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql, values)

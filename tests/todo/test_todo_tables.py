@@ -11,23 +11,10 @@ from photometry.core.status import STATUS
 from photometry.files import todo_tables
 from photometry.todo.manager import TaskManager
 
-OLD = """
-CREATE TABLE todolist (priority INTEGER PRIMARY KEY ASC NOT NULL, starid INTEGER NOT NULL,
-    sector INTEGER NOT NULL, datasource TEXT NOT NULL DEFAULT 'ffi', camera INTEGER NOT NULL,
-    ccd INTEGER NOT NULL, cadence INTEGER NOT NULL, method TEXT, tmag REAL, status INTEGER,
-    cbv_area INTEGER NOT NULL);
-INSERT INTO todolist VALUES (1, 11, 1, 'ffi', 1, 1, 1800, NULL, 9.5, NULL, 111);
-INSERT INTO todolist VALUES (2, 12, 1, 'tpf:11', 1, 1, 120, 'halo', 10.5, 1, 111);
-"""
-
 
 @pytest.fixture
 def foreign(tmp_path):
-    path = tmp_path / 'todo.sqlite'
-    connection = sqlite3.connect(path)
-    connection.executescript(OLD)
-    connection.close()
-    return path
+    return todo_files.established(tmp_path / 'todo.sqlite')
 
 
 def test_columns_stand_as_written_down(todo):

@@ -6,6 +6,15 @@ from photometry.todo import filling
 
 CUBE = 'sector001_camera1_ccd1.hdf5'
 
+ESTABLISHED = """
+CREATE TABLE todolist (priority INTEGER PRIMARY KEY ASC NOT NULL, starid INTEGER NOT NULL,
+    sector INTEGER NOT NULL, datasource TEXT NOT NULL DEFAULT 'ffi', camera INTEGER NOT NULL,
+    ccd INTEGER NOT NULL, cadence INTEGER NOT NULL, method TEXT, tmag REAL, status INTEGER,
+    cbv_area INTEGER NOT NULL);
+INSERT INTO todolist VALUES (1, 11, 1, 'ffi', 1, 1, 1800, NULL, 9.5, NULL, 111);
+INSERT INTO todolist VALUES (2, 12, 1, 'tpf:11', 1, 1, 120, 'halo', 10.5, 1, 111);
+"""
+
 
 def row(starid, tmag=None, **changes):
     """A row of the list without priority."""
@@ -25,6 +34,14 @@ def fill(path, number=10, *, rows=None, skips=None, overwrite=False):
     with filling.opened(path, overwrite=overwrite) as connection:
         filling.merge(connection, rows, skips or {}, overwrite=overwrite)
         filling.record(connection, '0', {'todo': {}}, '[]')
+    return path
+
+
+def established(path):
+    """A todo file as other pipelines make it."""
+    connection = sqlite3.connect(path)
+    connection.executescript(ESTABLISHED)
+    connection.close()
     return path
 
 
