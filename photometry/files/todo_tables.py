@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from photometry.core.errors import InputBadError
 from photometry.files.schema import check_version
 
-SCHEMA = '1.1'
+SCHEMA = '1.2'
 
 metadata = sa.MetaData()
 
@@ -28,6 +28,8 @@ todolist = sa.Table(
     sa.Column('attempts', sa.Integer, nullable=False, server_default='0'),
     sa.Column('worker', sa.Text),
     sa.Column('lease', sa.Float),
+    sa.Column('begun', sa.Float),
+    sa.Column('expired', sa.Integer, nullable=False, server_default='0'),
     sa.UniqueConstraint('starid', 'datasource', 'sector', 'camera', 'ccd', 'cadence'),
 )
 _WAITS = todolist.c.status.is_(None)
@@ -135,6 +137,21 @@ def _number(version, name):
     return version
 
 
+def is_new(connection, name) -> bool:
+    """Whether a database or schema of a server holds no table of these names yet.
+
+    Raises
+    ------
+    InputBadError
+        When it holds some, but no todo list: they are somebody else's.
+    """
+    found = set(columns(connection))
+    if 'todolist' not in found and found & set(metadata.tables):
+        raise InputBadError(f'{name} holds the table {min(found & set(metadata.tables))} of something else; '
+                            'name another database or schema.')
+    return 'todolist' not in found
+
+
 def adopt(connection):
     """Give a database of the established schema the tables and columns that it lacks."""
     found = columns(connection)
@@ -150,7 +167,7 @@ def adopt(connection):
 
 def _add_column(connection, table, column):
     kind = column.type.compile(connection.dialect)
-    default = ' NOT NULL DEFAULT 0' if column.name == 'attempts' else ''
+    default = ' NOT NULL DEFAULT 0' if not column.nullable and column.server_default is not None else ''
     return f'ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}{default}'
 
 

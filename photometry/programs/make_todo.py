@@ -44,7 +44,7 @@ def _make(arguments):
     from photometry.core.errors import ExitCode
     from photometry.files import paths
     from photometry.stages import make_todo
-    from photometry.todo import filling
+    from photometry.todo import filling, places
     settings = settings_module.load(arguments.settings)
     folder = paths.input_directory(arguments.input, os.environ)
     todo = arguments.todo or os.environ.get('TESSPHOT_TODO') or filling.default_path(folder)
@@ -55,7 +55,7 @@ def _make(arguments):
         folder, todo, choice, sections=settings.sections('todo'), sector=arguments.sector,
         camera=arguments.camera, ccd=arguments.ccd, dry_run=arguments.dry_run, overwrite=arguments.overwrite)
     if arguments.dry_run or not arguments.quiet:
-        _print(report, 'Nothing was written.' if arguments.dry_run else f'The list is {todo}.')
+        _print(report, 'Nothing was written.' if arguments.dry_run else f'The list is {places.place(todo)}.')
     return ExitCode.INPUT_MISSING if report.problems else ExitCode.DONE
 
 

@@ -108,9 +108,9 @@ def _measure(arguments):
     _refuse_ranks(os.environ)
     folder = paths.input_directory(arguments.input, os.environ)
     todo = str(arguments.todo or os.environ.get('TESSPHOT_TODO') or folder / 'todo.sqlite')
-    from photometry.stages import run_tessphot
+    from photometry.stages import run_tessphot, todo_status
     if arguments.status:
-        sys.stdout.writelines(line + '\n' for line in run_tessphot.status_lines(todo))
+        sys.stdout.writelines(line + '\n' for line in todo_status.status_lines(todo))
         return ExitCode.DONE
     if not (arguments.all or arguments.starid or arguments.priority or arguments.random is not None):
         raise UsageError('Say which stars: --all, --starid TIC, --priority N, --random or --status.')

@@ -16,9 +16,11 @@ from photometry.core.errors import ExitCode, InputBadError, InputMissingError, R
 from photometry.core.status import STATUS
 from photometry.core.task import Task
 from photometry.files import atomic, paths
-from photometry.todo import engine, owner, stopping, summary
+from photometry.stages.todo_status import in_words as in_numbers
+from photometry.todo import owner, places, stopping, summary
 from photometry.todo.dispatch import dispatch
 from photometry.todo.manager import TaskManager
+from photometry.todo.places import ListMissingError
 from photometry.todo.selection import Selection
 from photometry.todo.workers.inline import InlineWorkers
 from photometry.todo.workers.local import LocalWorkers
@@ -101,7 +103,8 @@ def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
     """
     check_output(job.options.output_folder)
     limits = job.options.settings.limits
-    with TaskManager(job.todo, job.selection, attempts=limits.attempts) as manager:
+    with TaskManager(job.todo, job.selection, attempts=limits.attempts,
+                     lease=job.options.settings.queue.lease, folder=job.options.output_folder) as manager:
         _refuse_empty(manager, job)
         clear_left_behind(job.options.output_folder, manager.recovered)
         manager.begin(cli.version(), job.options.settings.sections(*SECTIONS), overwrite=job.overwrite)
@@ -109,7 +112,7 @@ def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
         _choose(manager, job, say)
         _miss(manager, job.options.output_folder)
         if not manager.waiting():
-            say(f'Nothing is left to do: {_in_words(manager.counts())}.')
+            say(f'Nothing is left to do: {in_numbers(manager.counts())}.')
             if manager.selection.names_a_star:
                 _tell(manager, say)
             return _exit_code(manager, None)
@@ -122,12 +125,19 @@ def _dispatch(manager, job, open_worker):
         open_worker or OpenWorker(job.options, job.log), job.workers, timeout=limits.timeout,
         memory=limits.memory, preload=() if open_worker else _PRELOAD,
     ) if job.workers else InlineWorkers(open_worker or OpenWorker(job.options))
-    with stopping.Stop(manager.path) as stop, _bar(manager) as looked, children as workers:
+    with _stop(manager, job) as stop, _bar(manager) as looked, children as workers:
         def look():
             looked()
             return stop()
         return dispatch(manager, workers, stop=look, change=_with_method(job.method),
                         after_death=lambda task: clear_left_behind(job.options.output_folder, [task.starid]))
+
+
+def _stop(manager, job):
+    """What stops this run: the file beside its own list, or one for all that share a list and an output."""
+    if manager.place.is_file:
+        return stopping.Stop(stopping.stop_path(manager.place.path))
+    return stopping.Stop(Path(job.options.output_folder) / 'tessphot.stop', shared=True)
 
 
 def _with_method(method):
@@ -149,7 +159,7 @@ def _miss(manager, output_folder):
     if missing:
         logger.warning('%d of the first %d light curves listed in %s are not in %s; name their directory by '
                        '--output or make them again with --overwrite.', len(missing), len(listed),
-                       manager.path, output_folder)
+                       manager.place, output_folder)
 
 
 def _choose(manager, job, say):
@@ -169,7 +179,7 @@ def _refuse_empty(manager, job):
 
 
 def _why_empty(manager, job):
-    where = f'No row of {manager.path} matches {job.selection.describe()}'
+    where = f'No row of {manager.place} matches {job.selection.describe()}'
     starid = job.selection.starid
     if starid is None:
         return f'{where}; see what it holds with --status.'
@@ -214,7 +224,7 @@ def _blame(reason, number, sentence):
 def _tell(manager, say):
     """Say what became of a few stars one by one, of many by their number."""
     if sum(manager.counts().values()) > 10:
-        say(f'Finished: {_in_words(manager.counts())}.')
+        say(f'Finished: {in_numbers(manager.counts())}.')
         return
     for row in manager.results():
         say(in_words(row.starid, row.status, row.lightcurve, row.errors))
@@ -224,10 +234,6 @@ def in_words(starid, status, lightcurve, errors):
     """One line about a star."""
     words = [f'TIC {starid}: {summary.status_name(status)}', lightcurve, (errors or '').replace('\n', ' ')]
     return ', '.join(word for word in words if word)
-
-
-def _in_words(counts):
-    return ', '.join(f'{number} {name}' for name, number in summary.named(counts).items()) or 'no star'
 
 
 def check_output(folder):
@@ -271,13 +277,14 @@ def goes_without_queue(job) -> bool:
     wanted = job.selection
     if wanted.starid is None or not (wanted.camera and wanted.ccd and wanted.datasource):
         return False
-    path = engine.sqlite_path(job.todo)
-    if not path.exists():
+    place = places.place(job.todo)
+    if place.is_file and owner.is_held(place.path):
+        logger.warning('%s is in use by %s.', place, owner.describe(owner.holder(place.path)))
         return True
-    if owner.is_held(path):
-        logger.warning('%s is in use by %s.', path, owner.describe(owner.holder(path)))
+    try:
+        return not sum(TaskManager.peek(place, wanted).values())
+    except ListMissingError:
         return True
-    return not sum(TaskManager.peek(path, wanted).values())
 
 
 def run_without_queue(job, *, say=logger.info, open_worker=None) -> ExitCode:
@@ -332,17 +339,3 @@ def _cadence(path):
     from photometry.files.cube import CubeFile
     with CubeFile(path) as cube:
         return cube.info.cadence
-
-
-def status_lines(todo) -> list[str]:
-    """How a todo list stands: from the running scheduler if there is one, else from the file."""
-    path = engine.sqlite_path(todo)
-    if owner.is_held(path):
-        facts = summary.read(path) or {}
-        words = ', '.join(f'{number} {name}' for name, number in facts.get('counts', {}).items())
-        return [f'{path} is in use by {owner.describe(owner.holder(path))}.',
-                f'Selected: {words or "not known yet"}.',
-                f'{facts.get("finished", 0)} finished by this run, {facts.get("rate", 0)} a second, '
-                f'{facts.get("seconds_left")} s left; last error: {facts.get("last_error") or "none"}.']
-    return [f'{path}: {_in_words(TaskManager.peek(path))}.', 'No scheduler is working on it.']
-

@@ -1,4 +1,4 @@
-"""Opening a todo database, with errors that say what is wrong with the file."""
+"""Opening a todo database in an SQLite file, with errors that say what is wrong with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from photometry.core.errors import InputBadError, InputMissingError, OutputError, UsageError
+from photometry.core.errors import InputBadError, OutputError
+from photometry.files import todo_tables
+from photometry.todo.places import ListMissingError
 
 logger = logging.getLogger(__name__)
 
@@ -16,33 +18,12 @@ _MAGIC = b'SQLite format 3\x00'
 _CURE = 'move it away and run run_make_todo.py'
 
 
-def sqlite_path(url) -> Path | None:
-    """The file behind a path or an ``sqlite:///`` URL; None for a server.
-
-    Raises
-    ------
-    UsageError
-        For a URL of a kind that is not supported.
-    """
-    text = str(url)
-    if '://' not in text:
-        return Path(text)
-    try:
-        parsed = sa.make_url(text)
-    except sa.exc.ArgumentError as error:
-        raise UsageError(f'{text!r} is not a database URL; name a file or sqlite:///PATH.') from error
-    if parsed.get_backend_name() != 'sqlite' or not parsed.database:
-        raise UsageError(f'Databases of the kind {parsed.get_backend_name()!r} are not supported; name a '
-                         'file or sqlite:///PATH.')
-    return Path(parsed.database)
-
-
 def check_file(path):
     """Refuse a file that cannot be an SQLite database.
 
     Raises
     ------
-    InputMissingError
+    ListMissingError
         When it does not exist.
     InputBadError
         When it is empty, something else or truncated.
@@ -51,7 +32,7 @@ def check_file(path):
     if path.exists() and not path.is_file():
         raise InputBadError(f'{path} is no file; {_CURE}.')
     if not path.exists():
-        raise InputMissingError(f'The todo file {path} does not exist; make it with run_make_todo.py.')
+        raise ListMissingError(f'The todo file {path} does not exist; make it with run_make_todo.py.')
     with open(path, 'rb') as stream:
         header = stream.read(100)
     if len(header) < 100 or not header.startswith(_MAGIC):
@@ -93,6 +74,11 @@ def _exclusive(connection, _):
 def _read_only(connection, _):
     connection.execute('PRAGMA busy_timeout=500')
     connection.execute('PRAGMA query_only=ON')
+
+
+def check(connection, name):
+    """Refuse a file that is no todo list or has another schema (`todo_tables.check`)."""
+    todo_tables.check(connection, name)
 
 
 @contextlib.contextmanager

@@ -14,18 +14,21 @@ from photometry.core.status import STATUS
 from photometry.files import atomic, todo_tables
 from photometry.files.todo_tables import diagnostics, photometry_skipped, todolist
 from photometry.todo import engine as engines
-from photometry.todo import records
-from photometry.todo.owner import Owner
+from photometry.todo import places, records, server
+from photometry.todo.owner import HeldError, Owner
 
 logger = logging.getLogger(__name__)
 
 KEY = ('starid', 'datasource', 'sector', 'camera', 'ccd', 'cadence')
+_FILLING = 7355_0001
+"""Number of the lock under which the tables of a server are made."""
+
 _PENDING = (None, int(STATUS.SKIPPED), int(STATUS.STARTED), int(STATUS.ABORT))
 
 
 @contextlib.contextmanager
 def opened(todo, *, overwrite=False):
-    """The database to fill, owned, in one transaction; a new one appears whole or not at all.
+    """The database to fill, in one transaction and kept from others; a new file appears whole or not at all.
 
     What a killed run left of a new file is removed. A truncated or unreadable
     todo file is replaced with ``overwrite``; one that belongs to something else
@@ -35,7 +38,12 @@ def opened(todo, *, overwrite=False):
     ------
     sqlalchemy.Connection
     """
-    path = engines.sqlite_path(todo)
+    place = places.place(todo)
+    if not place.is_file:
+        with _on_server(place) as connection:
+            yield connection
+        return
+    path = place.path
     owner = Owner(path)
     try:
         if path.exists() and not (overwrite and _is_broken(path)):
@@ -92,6 +100,33 @@ def _new(path, temporary):
         engine.dispose()
 
 
+@contextlib.contextmanager
+def _on_server(place):
+    engine = server.connect(place)
+    try:
+        with server.transaction(engine, place) as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_FILLING)))
+            if not todo_tables.is_new(connection, place):
+                todo_tables.check(connection, place)
+            todo_tables.adopt(connection)
+            connection.execute(sa.text('LOCK TABLE todolist IN EXCLUSIVE MODE'))
+            _refuse_leased(connection, place)
+            yield connection
+            connection.execute(sa.text('ANALYZE todolist'))
+    finally:
+        engine.dispose()
+
+
+def _refuse_leased(connection, place):
+    """Raise while schedulers hold rows: their numbers must not change."""
+    statement = sa.select(sa.func.count(), sa.func.count(todolist.c.worker.distinct())).where(
+        todolist.c.status == int(STATUS.STARTED), todolist.c.lease > server.NOW)
+    stars, schedulers = connection.execute(statement).one()
+    if stars:
+        raise HeldError(f'{stars} stars of {place} are being measured by {schedulers} schedulers; wait for '
+                        'them, or stop them.')
+
+
 def read_all(connection):
     """What stands: rows, diagnostics, and who is delivered by whom, each by the key of the row."""
     rows = {_key(row): dict(row) for row in connection.execute(sa.select(todolist)).mappings()}
@@ -131,7 +166,8 @@ def merge(connection, new, skipped_by, *, overwrite=False):
         key = _key(row)
         if key in rows and rows[key]['status'] not in _PENDING:
             continue
-        rows[key] = _EMPTY | row | {'attempts': rows[key]['attempts'] if key in rows else 0}
+        stood = rows.get(key, _FRESH)
+        rows[key] = _EMPTY | row | {name: stood[name] for name in _FRESH}
         skips.pop(key, None)
         if key in skipped_by:
             skips[key] = skipped_by[key]
@@ -154,6 +190,7 @@ def _number(rows, skips):
         row['priority'] = priority
         if row['status'] in _PENDING:
             row['status'] = int(STATUS.SKIPPED) if key in skips else None
+            row['worker'] = row['lease'] = row['begun'] = None
         skipped += row['status'] == STATUS.SKIPPED
     return skipped
 
@@ -174,6 +211,7 @@ def _replace(connection, rows, measured, skips):
 _key = operator.itemgetter(*KEY)
 _ccd = operator.itemgetter('sector', 'camera', 'ccd')
 _EMPTY = dict.fromkeys(todolist.c.keys())
+_FRESH = {'attempts': 0, 'expired': 0}
 
 
 def _brightness(item):

@@ -168,8 +168,7 @@ def _parts(connection, table):
     if not there:
         return
     empty = dict.fromkeys(table.c.keys())
-    if 'attempts' in empty:
-        empty['attempts'] = 0
+    empty |= {name: 0 for name in ('attempts', 'expired') if name in empty}
     found = connection.execute(sa.select(*there), execution_options=_PARTS).mappings()
     for part in found.partitions():
         yield [empty | dict(row) for row in part]
@@ -178,7 +177,7 @@ def _parts(connection, table):
 def _waiting(row):
     """A row that nobody works on."""
     status = None if row['status'] in _PENDING else row['status']
-    return row | {'status': status, 'worker': None, 'lease': None}
+    return row | {'status': status, 'worker': None, 'lease': None, 'begun': None}
 
 
 def _insert(connection, table, rows):

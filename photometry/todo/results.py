@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from photometry.files import todo_tables
 from photometry.files.todo_tables import diagnostics, photometry_skipped, todolist
-from photometry.todo import engine as engines
-from photometry.todo import owner
+from photometry.todo import opening, owner, places
 from photometry.todo.selection import Selection
 
 PART = 50_000
@@ -34,16 +33,11 @@ def opened(todo):
     InputMissingError, InputBadError, IncompatibleError
         When the list is missing or cannot be read.
     """
-    path = engines.sqlite_path(todo)
-    engines.check_file(path)
-    owner.refuse_held(path)
-    engine = engines.connect(path, readonly=True)
-    try:
-        with engines.transaction(engine, path) as connection:
-            todo_tables.check(connection, path)
-            yield connection
-    finally:
-        engine.dispose()
+    place = places.place(todo)
+    if place.is_file:
+        owner.refuse_held(place.path)
+    with opening.readonly(place) as (_, connection):
+        yield connection
 
 
 def columns_there(connection, table) -> list:

@@ -35,12 +35,19 @@ def stop_path(todo) -> Path:
 class Stop:
     """Collects requests while it is open; call it for the first one, or None.
 
-    A second SIGINT raises KeyboardInterrupt at once. A stop file is removed
-    when it is heeded, so that the next run is not stopped by it.
+    A second SIGINT raises KeyboardInterrupt at once.
+
+    Parameters
+    ----------
+    file : path-like
+        The stop file.
+    shared : bool
+        Whether it is meant for every run that looks for it. The stop file of
+        one run is removed when it is heeded, so that the next is not stopped.
     """
 
-    def __init__(self, todo):
-        self._file = stop_path(todo)
+    def __init__(self, file, *, shared=False):
+        self._file, self._shared = Path(file), shared
         self._request = None
         self._signals = StopSignals(self._hear)
         self._next_look = 0.0
@@ -55,8 +62,10 @@ class Stop:
     def __call__(self):
         """The first `Request`, None while there is none."""
         if self._request is None and self._file_appeared():
-            self._file.unlink(missing_ok=True)
-            self._heed(Request.OUTSIDE, f'the stop file {self._file}')
+            if not self._shared:
+                self._file.unlink(missing_ok=True)
+            remark = ' (it stays there and stops every run until it is removed)' if self._shared else ''
+            self._heed(Request.OUTSIDE, f'the stop file {self._file}{remark}')
         return self._request
 
     def _file_appeared(self):

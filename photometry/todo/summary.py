@@ -35,7 +35,8 @@ def status_name(status) -> str:
 class Progress:
     """Counts of a run, written to summary.json once a second."""
 
-    path: Path
+    path: Path | None
+    """None: nowhere."""
     run: str
     counts: dict = field(default_factory=dict)
     """Selected rows by status."""
@@ -55,6 +56,8 @@ class Progress:
     def write(self, state='running'):
         """Replace the file; a disk that refuses it does not stop the run."""
         self._next = time.monotonic() + self.interval
+        if self.path is None:
+            return
         try:
             atomic.write_bytes(self.path, json.dumps(self.facts(state), indent=1).encode() + b'\n')
         except OutputError as error:

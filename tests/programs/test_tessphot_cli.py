@@ -58,13 +58,15 @@ def test_words_that_are_refused(folder, words, capsys):
     (['--priority', '9'], 4, 'matches --priority 9'),
     (['--all', '--todo', 'none.sqlite'], 4, 'The todo file none.sqlite does not exist'),
     (['--status', '--todo', 'none.sqlite'], 4, 'The todo file none.sqlite does not exist'),
-    (['--all', '--todo', 'postgresql+psycopg://u@h/d'], 2, 'are not supported'),
+    (['--all', '--todo', 'mysql://u:geheim@h/d'], 2, 'are not supported'),
+    (['--all', '--todo', 'postgresql://u:geheim@/d?host=/none'], 4, 'd?host=%2Fnone cannot be opened'),
+    (['--status', '--todo', 'postgresql://u:geheim@h:port/d'], 2, 'cannot be read'),
     (['--all', '--settings', 'none.toml'], 4, 'none.toml does not exist')])
 def test_one_sentence_a_mistake(folder, words, code, sentence, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     assert tessphot.main([str(folder), *words]) == code
     said = capsys.readouterr().err
-    assert sentence in said and said.count('\n') == 1
+    assert sentence in said and said.count('\n') == 1 and 'geheim' not in said
 
 
 def test_directories_that_do_not_exist(tmp_path, monkeypatch):

@@ -8,3 +8,15 @@ import todo_files
 def todo(tmp_path):
     """A todo file with ten stars on three tiles."""
     return todo_files.fill(tmp_path / 'todo.sqlite')
+
+
+@pytest.fixture(params=['file', 'server'])
+def place(request, tmp_path):
+    """Where a list may be made: a file, then a schema of a server."""
+    return tmp_path / 'todo.sqlite' if request.param == 'file' else request.getfixturevalue('schema')
+
+
+@pytest.fixture
+def listed(place):
+    """Such a list with ten stars on three tiles."""
+    return todo_files.fill(place)

@@ -27,49 +27,49 @@ def in_order(path):
     return [star for star, in query(path, 'SELECT starid FROM todolist ORDER BY priority')]
 
 
-def test_priority_follows_magnitude_then_number(tmp_path):
+def test_priority_follows_magnitude_then_number(place):
     rows = [todo_files.row(3, 9.0), todo_files.row(9, 8.0), todo_files.row(2, 9.0), todo_files.row(7, 30.0)]
     rows[-1]['tmag'] = None
-    path = todo_files.fill(tmp_path / 'todo.sqlite', rows=rows)
-    assert in_order(path) == [9, 2, 3, 7]
+    todo_files.fill(place, rows=rows)
+    assert in_order(place) == [9, 2, 3, 7]
 
 
-def test_second_filling_adds_and_drops_no_result(tmp_path):
-    path = todo_files.fill(tmp_path / 'todo.sqlite', rows=[todo_files.row(star) for star in (2, 4, 6)])
-    measure(path, 2, 6)
-    todo_files.fill(path, 7)
-    assert in_order(path) == [1, 2, 3, 4, 5, 6, 7]
-    assert todo_files.statuses(path) == {1: None, 2: 1, 3: None, 4: 2, 5: None, 6: 1, 7: None}
-    joined = query(path, 'SELECT starid, lightcurve FROM todolist JOIN diagnostics USING (priority) '
+def test_second_filling_adds_and_drops_no_result(place):
+    todo_files.fill(place, rows=[todo_files.row(star) for star in (2, 4, 6)])
+    measure(place, 2, 6)
+    todo_files.fill(place, 7)
+    assert in_order(place) == [1, 2, 3, 4, 5, 6, 7]
+    assert todo_files.statuses(place) == {1: None, 2: 1, 3: None, 4: 2, 5: None, 6: 1, 7: None}
+    joined = query(place, 'SELECT starid, lightcurve FROM todolist JOIN diagnostics USING (priority) '
                               'ORDER BY starid')
     assert joined == [(2, '2'), (4, None), (6, '6')]
-    todo_files.fill(path, rows=[todo_files.row(2), todo_files.row(8, sector=9)])
-    assert todo_files.statuses(path)[2] == STATUS.OK
-    todo_files.fill(path, rows=[todo_files.row(8, sector=9), todo_files.row(9, sector=9)], overwrite=True)
-    assert in_order(path) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
-    todo_files.fill(path, rows=[todo_files.row(2)], overwrite=True)
-    assert todo_files.statuses(path) == {2: None, 8: None, 9: None}
-    assert query(path, 'SELECT COUNT(*) FROM diagnostics') == [(0,)]
+    todo_files.fill(place, rows=[todo_files.row(2), todo_files.row(8, sector=9)])
+    assert todo_files.statuses(place)[2] == STATUS.OK
+    todo_files.fill(place, rows=[todo_files.row(8, sector=9), todo_files.row(9, sector=9)], overwrite=True)
+    assert in_order(place) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    todo_files.fill(place, rows=[todo_files.row(2)], overwrite=True)
+    assert todo_files.statuses(place) == {2: None, 8: None, 9: None}
+    assert query(place, 'SELECT COUNT(*) FROM diagnostics') == [(0,)]
 
 
-def test_skipped_rows_follow_their_star_when_numbers_move(tmp_path):
+def test_skipped_rows_follow_their_star_when_numbers_move(place):
     skips = {todo_files.key(5): todo_files.key(4)}
     rows = [todo_files.row(star) for star in (4, 5)]
-    path = todo_files.fill(tmp_path / 'todo.sqlite', rows=rows, skips=skips)
-    todo_files.fill(path, rows=[todo_files.row(1)])
-    assert query(path, 'SELECT f.starid, b.starid FROM photometry_skipped AS s '
+    todo_files.fill(place, rows=rows, skips=skips)
+    todo_files.fill(place, rows=[todo_files.row(1)])
+    assert query(place, 'SELECT f.starid, b.starid FROM photometry_skipped AS s '
                             'JOIN todolist AS f ON f.priority = s.priority '
                             'JOIN todolist AS b ON b.priority = s.skipped_by') == [(5, 4)]
-    assert todo_files.statuses(path) == {1: None, 4: None, 5: STATUS.SKIPPED}
+    assert todo_files.statuses(place) == {1: None, 4: None, 5: STATUS.SKIPPED}
 
 
-def test_nobody_is_delivered_by_a_star_that_is_not_listed(tmp_path):
-    path = todo_files.fill(tmp_path / 'todo.sqlite', rows=[todo_files.row(5)],
+def test_nobody_is_delivered_by_a_star_that_is_not_listed(place):
+    todo_files.fill(place, rows=[todo_files.row(5)],
                            skips={todo_files.key(5): todo_files.key(4)})
-    assert todo_files.statuses(path) == {5: None}
-    todo_files.fill(path, rows=[todo_files.row(4), todo_files.row(5)],
+    assert todo_files.statuses(place) == {5: None}
+    todo_files.fill(place, rows=[todo_files.row(4), todo_files.row(5)],
                     skips={todo_files.key(5): todo_files.key(4)})
-    assert todo_files.statuses(path) == {4: None, 5: STATUS.SKIPPED}
+    assert todo_files.statuses(place) == {4: None, 5: STATUS.SKIPPED}
 
 
 def test_a_failure_while_filling_changes_nothing(tmp_path, todo):

@@ -15,7 +15,7 @@ import todo_files
 from todo_files import query
 
 from photometry.core.status import STATUS
-from photometry.stages import run_tessphot
+from photometry.stages import todo_status
 
 SCRIPT = Path(__file__).with_name('scheduler.py')
 STARTED = []
@@ -145,14 +145,14 @@ def test_second_scheduler_stops_at_once_and_status_still_answers(todo):
     wait_for(lambda: begins(todo.parent) == 7, first)  # three more wait behind star 1
     code, said = end(start(todo))
     assert code == 75 and f'is in use by process {first.pid} on' in said
-    lines = run_tessphot.status_lines(todo)
+    lines = todo_status.status_lines(todo)
     assert f'process {first.pid}' in lines[0] and 'Selected: ' in lines[1]
     assert begins(todo.parent) == 7
     first.kill()
     end(first)
     assert end(start(todo))[0] == 0
     assert begins(todo.parent) >= 11
-    assert run_tessphot.status_lines(todo)[0].endswith('10 ok.')
+    assert todo_status.status_lines(todo)[0].endswith('10 ok.')
 
 
 @pytest.mark.parametrize(('number', 'code', 'group', 'workers'), [

@@ -26,7 +26,8 @@ def test_columns_stand_as_written_down(todo):
 def test_keys_and_partial_index(todo):
     with pytest.raises(sqlite3.IntegrityError, match='UNIQUE'):
         query(todo, 'INSERT INTO todolist SELECT priority + 100, starid, sector, datasource, camera, '
-                         'ccd, cadence, method, tmag, status, cbv_area, tile, cube, attempts, worker, lease '
+                         'ccd, cadence, method, tmag, status, cbv_area, tile, cube, attempts, worker, lease, '
+                         'begun, expired '
                          'FROM todolist')
     plan = query(todo, 'EXPLAIN QUERY PLAN SELECT * FROM todolist WHERE status IS NULL AND sector = 1 '
                             'AND camera = 1 AND ccd = 1 AND tile = 2 ORDER BY priority LIMIT 9')

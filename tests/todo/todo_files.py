@@ -2,6 +2,8 @@
 
 import sqlite3
 
+import psycopg
+
 from photometry.todo import filling
 
 CUBE = 'sector001_camera1_ccd1.hdf5'
@@ -45,15 +47,23 @@ def established(path):
     return path
 
 
-def query(path, sql, *values):
+def query(place, sql, *values):
     """Rows of a query through another library than the manager's."""
-    connection = sqlite3.connect(path, timeout=5)
+    if '://' in str(place):
+        return _query_server(place, sql, values)
+    connection = sqlite3.connect(place, timeout=5)
     try:
         found = connection.execute(sql, values).fetchall()
         connection.commit()
         return found
     finally:
         connection.close()
+
+
+def _query_server(url, sql, values):
+    with psycopg.connect(url.replace('+psycopg', ''), autocommit=True) as connection:
+        cursor = connection.execute(sql.replace('?', '%s'), values or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 def statuses(path):

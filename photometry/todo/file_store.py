@@ -1,0 +1,97 @@
+"""A todo list in an SQLite file, which one scheduler owns."""
+
+from __future__ import annotations
+
+import contextlib
+
+import sqlalchemy as sa
+
+from photometry.core.status import STATUS
+from photometry.files.todo_tables import todolist
+from photometry.todo import engine as engines
+from photometry.todo.owner import Owner
+
+
+class FileStore:
+    """Keeps every other scheduler out while it is open.
+
+    Parameters
+    ----------
+    place : photometry.todo.places.Place
+    """
+
+    alone = True
+    """Nobody else changes the rows: what was read once stays true."""
+    away = False
+
+    def __init__(self, place):
+        self.place = place
+
+    def __enter__(self):
+        with contextlib.ExitStack() as held:
+            engines.check_file(self.place.path)
+            held.callback(Owner(self.place.path).close)
+            self._engine = engines.connect(self.place.path)
+            held.callback(self._engine.dispose)
+            with self.transaction() as connection:
+                engines.check(connection, self.place)
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self._held.close()
+
+    def transaction(self):
+        """A connection whose changes are committed together or not at all."""
+        return engines.transaction(self._engine, self.place.path)
+
+    def perform(self, work):
+        """What ``work(connection)`` returns, done in one transaction."""
+        with self.transaction() as connection:
+            return work(connection)
+
+    def settle(self):
+        """Fold the write-ahead log in, so that the file can be copied or read anywhere."""
+        with engines.explained(self.place.path), self._engine.connect() as connection:
+            connection.exec_driver_sql('PRAGMA journal_mode=DELETE')
+
+    # Who holds a row
+
+    def hold(self, priorities):
+        """The owner of the file holds all of them already."""
+
+    def lease(self):
+        """Until when a claimed row is held: as long as the file."""
+        return None
+
+    def orphaned(self):
+        """Condition on rows whose scheduler is gone; on opening, every STARTED one."""
+        return todolist.c.status == int(STATUS.STARTED)
+
+    def lock_settings(self, connection):
+        """Let no other scheduler begin meanwhile; none can."""
+
+    @staticmethod
+    def end(connection, run, changes):
+        """End rows of a run.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+        run : str
+        changes : list of dict
+            row, status_ and attempts_.
+
+        Returns
+        -------
+        set of int
+            The rows that were the run's own and ended: all.
+        """
+        connection.execute(_END, [change | {'run': run} for change in changes])
+        return {change['row'] for change in changes}
+
+
+_END = sa.update(todolist).where(
+    todolist.c.priority == sa.bindparam('row'), todolist.c.status == int(STATUS.STARTED),
+    todolist.c.worker == sa.bindparam('run')).values(
+    status=sa.bindparam('status_'), attempts=sa.bindparam('attempts_'), worker=None, lease=None)
