@@ -1,10 +1,13 @@
 """Command line that measures stars."""
 
 import argparse
+import logging
 import os
 import sys
 
-from photometry import cli
+from photometry import cli, ranks, signals
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = """\
   run_tessphot.py data/ --all                  every star that waits in data/todo.sqlite
@@ -12,11 +15,35 @@ EXAMPLES = """\
   run_tessphot.py data/ --starid 139469999     one star
   run_tessphot.py data/ --random --plot        one of those that wait, with pictures
   run_tessphot.py data/ --all --retry-errors   those that failed, once more
-  run_tessphot.py data/ --status               how it stands"""
+  run_tessphot.py data/ --status               how it stands
+  mpiexec -n 9 python -m mpi4py run_tessphot.py data/ --all      eight workers on any number of nodes"""
 
 
 def main(words=None):
-    """Parse the command line and measure the stars."""
+    """Parse the command line and measure the stars; under mpiexec all ranks but the first serve that one."""
+    one_thread(os.environ)
+    rank = ranks.rank(os.environ)
+    if rank.size == 1 and 'mpi4py' not in sys.modules:
+        return _run(words)
+    from photometry.todo.workers import mpi
+    if rank.number:
+        signals.ignore()
+    try:
+        world = mpi.join(rank.size)
+    except mpi.NoMpiError as error:
+        return _run(words, rank=rank, why=str(error))
+    if world is None:
+        return _run(words)
+    if world.rank:
+        cli.configure_logging(quiet=True)
+    return world.run(lambda: _run(words, world=world))
+
+
+def _run(words, **among):
+    return cli.run(lambda arguments: _measure(arguments, **among), _parser().parse_args(words))
+
+
+def _parser():
     made = cli.parser('run_tessphot.py', 'Measure the light curves of the stars in the todo list. A run that '
                       'was stopped or killed continues when the same command is given again.', EXAMPLES)
     made.add_argument('input', nargs='?', metavar='INPUT', help='directory with cubes, catalogues and the '
@@ -24,7 +51,7 @@ def main(words=None):
     _add_choice(made)
     _add_filters(made)
     _add_options(made)
-    return cli.run(_measure, made.parse_args(words))
+    return made
 
 
 def _add_choice(made):
@@ -57,8 +84,8 @@ def _add_options(made):
     made.add_argument('--todo', metavar='FILE', help='the list (default: TESSPHOT_TODO or INPUT/todo.sqlite)')
     made.add_argument('--version', type=data_version, metavar='N', help='data version in the names of files')
     made.add_argument('--plot', action='store_true', help='save pictures of every star')
-    made.add_argument('--workers', type=workers, default=0, metavar='N', help='child processes (default: '
-                      'work in this one)')
+    made.add_argument('--workers', type=workers, default=0, metavar='N', help='children, under mpiexec '
+                      'those of each rank but the first (default: work in this process, under mpiexec 1)')
     made.add_argument('--retry-errors', action='store_true', help='measure those with status ERROR again')
     made.add_argument('--overwrite', action='store_true', help='measure all selected stars again')
 
@@ -101,14 +128,14 @@ def cli_magnitude(text) -> float:
     return number
 
 
-def _measure(arguments):
-    one_thread(os.environ)
+def _measure(arguments, world=None, rank=None, why=None):
     from photometry.core.errors import ExitCode, UsageError
     from photometry.files import paths
-    _refuse_ranks(os.environ)
     folder = paths.input_directory(arguments.input, os.environ)
     todo = str(arguments.todo or os.environ.get('TESSPHOT_TODO') or folder / 'todo.sqlite')
     from photometry.stages import run_tessphot, todo_status
+    if rank is not None and not _works_without_mpi(arguments, todo, rank, why):
+        return ExitCode.DONE
     if arguments.status:
         sys.stdout.writelines(line + '\n' for line in todo_status.status_lines(todo))
         return ExitCode.DONE
@@ -119,7 +146,22 @@ def _measure(arguments):
     job = _job(arguments, folder, todo)
     if run_tessphot.goes_without_queue(job):
         return run_tessphot.run_without_queue(job, say=_say)
-    return run_tessphot.run(job, say=_say)
+    return run_tessphot.run(job, say=_say, world=world)
+
+
+def _works_without_mpi(arguments, todo, rank, why):
+    """Whether a process that MPI left alone has something to do."""
+    from photometry.todo import places
+    if not places.place(todo).is_file:
+        logger.warning('%s; each of the %d processes works by itself.', why, rank.size)
+        return True
+    if rank.number:
+        return False
+    if arguments.workers == 0:
+        arguments.workers = max(1, min(rank.size - 1, os.cpu_count()))
+    logger.warning('%s; the first of the %d processes works alone, with %d children.', why, rank.size,
+                   arguments.workers)
+    return True
 
 
 def _job(arguments, folder, todo):
@@ -156,14 +198,6 @@ def _epoch(environment):
     if not (text.isascii() and text.isdigit() and len(text) < 12):
         raise UsageError(f'SOURCE_DATE_EPOCH is {text!r}, not a number of seconds.')
     return int(text)
-
-
-def _refuse_ranks(environment):
-    from photometry.core.errors import UsageError
-    for name in ('OMPI_COMM_WORLD_SIZE', 'PMI_SIZE'):
-        if environment.get(name, '1') not in ('', '1'):
-            raise UsageError('This version does not run under mpiexec with several ranks; start it once, '
-                             'with --workers N for N processes.')
 
 
 def one_thread(environment):

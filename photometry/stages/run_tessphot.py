@@ -16,14 +16,13 @@ from photometry.core.errors import ExitCode, InputBadError, InputMissingError, R
 from photometry.core.status import STATUS
 from photometry.core.task import Task
 from photometry.files import atomic, paths
+from photometry.stages import workforce
 from photometry.stages.todo_status import in_words as in_numbers
 from photometry.todo import owner, places, stopping, summary
 from photometry.todo.dispatch import dispatch
 from photometry.todo.manager import TaskManager
 from photometry.todo.places import ListMissingError
 from photometry.todo.selection import Selection
-from photometry.todo.workers.inline import InlineWorkers
-from photometry.todo.workers.local import LocalWorkers
 
 if TYPE_CHECKING:
     from photometry.methods.context import JobOptions
@@ -34,9 +33,6 @@ SECTIONS = ('photometry', 'aperture', 'lightcurve')
 """Settings on which light curves depend."""
 
 _NOT_THERE = {Reason.NOT_IN_CATALOG, Reason.OFF_SILICON}
-_PRELOAD = ('photometry.stages.tessphot', 'photometry.methods.context', 'photometry.methods.aperture',
-            'photometry.methods.linpsf', 'photometry.methods.psf', 'photometry.methods.halo')
-
 
 @dataclass(frozen=True)
 class Job:
@@ -56,36 +52,7 @@ class Job:
     """debug, quiet and log file, for the children."""
 
 
-@dataclass(frozen=True)
-class OpenWorker:
-    """What a worker is made of; travels to child processes."""
-
-    options: JobOptions
-    log: tuple | None = None
-
-    @contextlib.contextmanager
-    def __call__(self):
-        """Yield ``work(task) -> Result``."""
-        from photometry.methods.context import WorkerContext
-        from photometry.stages import tessphot
-        if self.log is not None:
-            cli.configure_logging(*self.log)
-        with WorkerContext(self.options) as context:
-            yield lambda task: warned(tessphot.process(task, context))
-
-
-def warned(result):
-    """A result with a WARNING when a brighter star delivers the one that was asked for."""
-    brighter = result.task.skipped_by
-    if brighter is None or result.status not in (STATUS.OK, STATUS.WARNING):
-        return result
-    if any(str(brighter) in sentence for sentence in result.errors):
-        return replace(result, status=STATUS.WARNING)
-    sentence = f'The brighter TIC {brighter} shines on the same pixels; its aperture delivers this star.'
-    return replace(result, status=STATUS.WARNING, errors=(*result.errors, sentence))
-
-
-def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
+def run(job, *, say=logger.info, open_worker=None, world=None) -> ExitCode:
     """Measure the selected stars that wait and record what comes of them.
 
     Parameters
@@ -95,6 +62,8 @@ def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
         Takes a line for the person at the terminal.
     open_worker : callable, optional
         Another work than photometry.
+    world : photometry.todo.workers.mpi.World, optional
+        The other ranks of an MPI job, which do the work.
 
     Returns
     -------
@@ -116,16 +85,12 @@ def run(job, *, say=logger.info, open_worker=None) -> ExitCode:
             if manager.selection.names_a_star:
                 _tell(manager, say)
             return _exit_code(manager, None)
-        return _exit_code(manager, _dispatch(manager, job, open_worker), say)
+        return _exit_code(manager, _dispatch(manager, job, open_worker, world), say)
 
 
-def _dispatch(manager, job, open_worker):
-    limits = job.options.settings.limits
-    children = LocalWorkers(
-        open_worker or OpenWorker(job.options, job.log), job.workers, timeout=limits.timeout,
-        memory=limits.memory, preload=() if open_worker else _PRELOAD,
-    ) if job.workers else InlineWorkers(open_worker or OpenWorker(job.options))
-    with _stop(manager, job) as stop, _bar(manager) as looked, children as workers:
+def _dispatch(manager, job, open_worker, world):
+    with (_stop(manager, job) as stop, _bar(manager) as looked,
+          workforce.workers(job, open_worker, world) as workers):
         def look():
             looked()
             return stop()
@@ -291,7 +256,7 @@ def run_without_queue(job, *, say=logger.info, open_worker=None) -> ExitCode:
     """Measure one star of a CCD that is named; no STATUS is recorded."""
     check_output(job.options.output_folder)
     task = _with_brighter(_task_without_queue(job), job.options)
-    with (open_worker or OpenWorker(job.options))() as work:
+    with (open_worker or workforce.OpenWorker(job.options))() as work:
         result = work(task)
     say(in_words(task.starid, result.status, result.lightcurve, '\n'.join(result.errors)))
     say('No STATUS was recorded: the star was measured without the queue.')

@@ -1,9 +1,13 @@
 """The four programs one after the other, then the same stars measured in every way there is."""
 
 import hashlib
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 
+import mpi_jobs
 import pytest
 import small_sector
 import todo_rows
@@ -13,6 +17,8 @@ from photometry.core.status import STATUS
 from photometry.programs import make_todo, prepare_photometry, tessphot
 from photometry.stages import run_tessphot
 from photometry.todo.owner import Owner
+
+PROGRAM = mpi_jobs.ROOT / 'run_tessphot.py'
 
 
 @pytest.fixture(scope='module')
@@ -57,6 +63,11 @@ def test_bytes_do_not_depend_on_the_way(folder):
     assert rows(folder) == first
     assert len(digests(folder / 'one')) >= 30
     assert digests(folder / 'one') == digests(folder / 'two')
+    code, said, log = mpi_jobs.run(3, '-m', 'mpi4py', PROGRAM, folder, '--all', '--overwrite', '-q',
+                                   '--output', folder / 'mpi')
+    assert code in (0, 3), log
+    assert said.startswith('Finished: ') and len(said.splitlines()) == 1
+    assert rows(folder) == first and digests(folder / 'mpi') == digests(folder / 'one')
     for starid in [star for star, status, *_ in first if status == STATUS.OK][:4]:
         assert run(folder, '--starid', starid, '--overwrite', '--output', folder / 'three') == 0
         run(folder, '--starid', starid, '--output', folder / 'four', '--todo', folder / 'none.sqlite',
@@ -65,6 +76,26 @@ def test_bytes_do_not_depend_on_the_way(folder):
     assert len(three) == 4 and three == digests(folder / 'four')
     assert three.items() <= digests(folder / 'one').items()
     assert not (folder / 'none.sqlite').exists()
+
+
+@pytest.mark.parametrize(('cause', 'words'), [
+    ('raise RuntimeError("cannot load MPI library")', 'mpi4py or its library is missing'),
+    ('from types import SimpleNamespace as Bag; MPI = Bag(COMM_WORLD=Bag(size=1))', 'has another library')])
+def test_without_a_working_mpi_the_first_process_has_children(folder, tmp_path, cause, words):
+    broken = tmp_path / 'broken' / 'mpi4py'
+    broken.mkdir(parents=True)
+    (broken / '__init__.py').write_text(cause)
+    said = {}
+    for rank in '10':
+        environment = os.environ | {'PYTHONPATH': f'{broken.parent}{os.pathsep}{mpi_jobs.ROOT}',
+                                    'OMPI_COMM_WORLD_RANK': rank, 'OMPI_COMM_WORLD_SIZE': '3'}
+        done = subprocess.run([sys.executable, PROGRAM, folder, '--all', '--tmag-max', '11'], text=True,
+                              env=environment, capture_output=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        said[rank] = done.stdout + done.stderr
+    assert said['1'] == ''
+    assert words in said['0'] and 'the first of the 3 processes works alone, with 2 children' in said['0']
+    assert {status for _, status, *_ in rows(folder)} == {None, STATUS.OK}
 
 
 def test_second_run_does_nothing(folder, capsys):

@@ -1,1 +1,1 @@
-"""Transports behind the protocol Workers: in this process, in children on this machine."""
+"""Transports behind the protocol Workers: in this process, in its children, in the ranks of an MPI job."""
