@@ -56,14 +56,20 @@ class Gaps:
         order = np.argsort(frame, kind='stable')
         numbers, first = np.unique(frame[order], return_index=True)
         pieces = np.split(pixel[order], first[1:]) if numbers.size else ()
+        taken, last = None, np.zeros(0, dtype=int)
         for number, chosen in zip(numbers, pieces, strict=True):
-            self._gaps.append(self._gap(int(number), chosen, weight[chosen]))
+            # Frames that are lost as a whole lack the same pixels, all of them.
+            if not np.array_equal(chosen, last):
+                taken, last = self._taken(chosen, weight[chosen]), chosen
+            values, gap = taken
+            moved = np.tensordot(group.phi[:, number], values, 1)
+            self._gaps.append(gap._replace(number=int(number), moved=moved))
 
-    def _gap(self, number, chosen, weight):
+    def _taken(self, chosen, weight):
+        """All planes at missing pixels, and what every frame of the group without them has in common."""
         group = self.group
         values = group.values_at(chosen)
-        middle, moved = values[0], np.tensordot(group.phi[:, number], values, 1)
-        variance = np.diag(group.inverse)
+        middle, variance = values[0], np.diag(group.inverse)
         spread = group.inverse @ middle
         if chosen.size > MOST:
             full = group.normal[0] - (middle * weight) @ middle.T
@@ -78,7 +84,7 @@ class Gaps:
             inner = np.linalg.solve(small + LEFT * np.diag(1 / weight), middle.T)
             gained = np.einsum('fn,nf->f', spread, inner @ group.inverse)
         growth = np.sqrt(np.maximum(1 + gained / variance, 0.0))
-        return _Gap(number, middle * weight, moved, inner, spread, growth)
+        return values, _Gap(-1, middle * weight, middle, inner, spread, growth)
 
     def of(self, numbers):
         """Those of some frames of the group, counted anew."""

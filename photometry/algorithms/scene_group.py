@@ -261,16 +261,18 @@ class Group:
         return trails + self.pixels.weight.size, numbers
 
     def _filled(self, rows, data, square):
-        """Pixels with the mean scene in their gaps, and the gaps: (pixels, frames of the group)."""
+        """Pixels with the mean scene in their gaps, and the gaps: (pixels, frames of the group).
+
+        Squares of errors are filled in place.
+        """
         gone = ~(np.isfinite(data) & np.isfinite(square))
-        data, square = data.copy(), square.copy()
+        some, when = np.flatnonzero(gone.any(axis=1)), np.flatnonzero(gone.any(axis=0))
+        part, data = np.ix_(some, when), data.copy()
         images, coefficients = self.model
-        images = images[:, rows].reshape(len(images), -1)
-        variance = self.pixels.variance[rows].ravel()
-        for pixel in np.flatnonzero(gone.any(axis=1)):
-            some = gone[pixel]
-            data[pixel, some] = images[:, pixel] @ coefficients[:, some]
-            square[pixel, some] = variance[pixel] if np.isfinite(variance[pixel]) else 1.0
+        light = images[:, rows].reshape(len(images), -1)[:, some].T @ coefficients[:, when]
+        variance = self.pixels.variance[rows].ravel()[some, None]
+        data[part] = np.where(gone[part], light, data[part])
+        square[part] = np.where(gone[part], np.where(np.isfinite(variance), variance, 1.0), square[part])
         pixels, numbers = np.nonzero(gone)
         return data, square, (pixels + rows.start * self.light.stamp.width, numbers)
 
@@ -315,23 +317,24 @@ class Group:
 
     def values_at(self, flat):
         """All planes of the free unknowns at pixels, counted along the rows, and trails: (6, free, n)."""
-        flat, count = np.asarray(flat), self.pixels.weight.size
-        trail, made = flat >= count, np.empty((6, self._size, len(flat)))
+        trail = flat >= self.pixels.weight.size
+        if not trail.any():
+            return self._planes_at(flat)[:, self.free]
+        made = np.empty((6, self._size, len(flat)))
         made[..., ~trail] = self._planes_at(flat[~trail])
-        made[..., trail] = self._trails[..., flat[trail] - count]
+        made[..., trail] = self._trails[..., flat[trail] - self.pixels.weight.size]
         return made[:, self.free]
 
     def _planes_at(self, flat):
         """All planes of all unknowns at pixels, (6, unknowns, n)."""
         width = self.light.stamp.width
+        member, inner = np.divmod(flat, self.light.layout.band * width)
         values = np.zeros((6, self._size, len(flat)))
-        for number, pixel in enumerate(flat):
-            row, column = divmod(int(pixel), width)
-            band, index, middle = (items[row // self.light.layout.band]
-                                   for items in (self.bands, self._index, self._columns))
-            inner = (row - band.rows.start) * width + column
-            values[:, index[:-design.SKY_TERMS], number] = band.values[:, :, inner]
-            values[0, index, number] = middle[:, inner]
+        for number in np.unique(member):
+            band, index, middle = (items[number] for items in (self.bands, self._index, self._columns))
+            here = np.flatnonzero(member == number)
+            values[:, index[:-design.SKY_TERMS, None], here] = band.values[:, :, inner[here]]
+            values[0, index[:, None], here] = middle[:, inner[here]]
         return values
 
     def chi2(self, deviation):
