@@ -79,6 +79,11 @@ class Group:
         """Mean scene in the frames: images (n, rows, columns) and their coefficients (n, frames)."""
         return self.light.moved(self.bands, self.frames, self.phi)
 
+    @cached_property
+    def _lost(self):
+        """Frames of which nothing is left: they keep the mean scene, and no star gets a flux."""
+        return self.pixels.lost[self.frames]
+
     @property
     def _size(self):
         return self.light.layout.number + design.SKY_TERMS
@@ -214,7 +219,7 @@ class Group:
         deviation = self._solutions(right, gaps)
         stars = np.searchsorted(self.free, self.light.layout.number)
         growth, free = gaps.growth()[:stars], self.free[:stars]
-        lost = growth > LOST
+        lost = (growth > LOST) | self._lost
         flux = np.where(lost, np.nan, self.light.flux[free][:, None] + deviation[:stars])
         error = np.where(lost, np.nan, np.sqrt(square[free]) * growth)
         sky = np.zeros((design.SKY_TERMS, self.frames.size))
@@ -222,20 +227,20 @@ class Group:
         return Found(free, flux, error, sky, self.inverse[:stars, :stars], deviation)
 
     def _project(self):
-        """Projections of images less the mean scene, variances of the unknowns, and `scene_gaps.Gaps`."""
+        """Projections of images less the mean scene, variances of the stars, and `scene_gaps.Gaps`."""
         images, coefficients = self.model
         right, square = (np.zeros((self._size, self.frames.size), dtype='float32') for _ in range(2))
         static = np.zeros((self._size, len(images)))
         pixels = self.light.layout.band * self.light.stamp.width
         space = np.empty((2, pixels, self.frames.size), dtype='float32')
-        missing = []
+        missing, known = [], ~self._lost
         for band, weighted, operator in zip(self.bands, self._weighted, self._operators, strict=True):
             operators = weighted.astype('float32'), np.square(operator).astype('float32')
             band.add(static, weighted @ images[:, band.rows].reshape(len(images), -1).T)
             data, square_errors = self.pixels.band(band.rows, self.frames, space)
             parts = operators[0] @ data, operators[1] @ square_errors
             # One pixel without a number spoils the sums of all unknowns, so that a look at one suffices.
-            if not (np.isfinite(parts[0][-1]).all() and np.isfinite(parts[1][-1]).all()):
+            if not np.isfinite([part[-1, known] for part in parts]).all():
                 data, square_errors, gone = self._filled(band.rows, data, square_errors)
                 missing.append(gone)
                 parts = operators[0] @ data, operators[1] @ square_errors
@@ -244,7 +249,7 @@ class Group:
         if len(self.pixels.trails):
             missing.append(self._project_trails(right, square, static))
         gaps = scene_gaps.Gaps(self, self.pixels.weights, missing)
-        return right[self.free] - static[self.free] @ coefficients, square, gaps
+        return np.where(known, right[self.free] - static[self.free] @ coefficients, 0.0), square, gaps
 
     def _project_trails(self, right, square, static):
         """Add what the trails give, in place; returns where they lack pixels."""
@@ -257,7 +262,7 @@ class Group:
         right += weighted @ data
         square += np.square(self._whole_inverse @ weighted) @ np.where(
             gone, np.nan_to_num(self.pixels.trail_variance, posinf=0.0)[:, None], errors)
-        trails, numbers = np.nonzero(gone)
+        trails, numbers = np.nonzero(gone & ~self._lost)
         return trails + self.pixels.weight.size, numbers
 
     def _filled(self, rows, data, square):
@@ -265,7 +270,7 @@ class Group:
 
         Squares of errors are filled in place.
         """
-        gone = ~(np.isfinite(data) & np.isfinite(square))
+        gone = ~(np.isfinite(data) & np.isfinite(square) | self._lost)
         some, when = np.flatnonzero(gone.any(axis=1)), np.flatnonzero(gone.any(axis=0))
         part, data = np.ix_(some, when), data.copy()
         images, coefficients = self.model

@@ -148,6 +148,8 @@ def groups_of(row, column, limit=MERGED):
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
     pairs = cKDTree(np.stack([row, column], axis=1)).query_pairs(limit, output_type='ndarray')
+    if not len(pairs):
+        return np.arange(row.size)
     graph = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(row.size,) * 2)
     return connected_components(graph, directed=False)[1]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from photometry.algorithms.trails import Trails
@@ -63,6 +65,16 @@ class Pixels:
         """Whether the pixels of the sampled frames hold a number, and the squares of their errors."""
         square = self.errors[..., self.sample] ** 2
         return np.isfinite(square) & np.isfinite(self.images[..., self.sample]), square
+
+    @cached_property
+    def lost(self):
+        """Frames without a number in any pixel, (times,) of bool."""
+        lost = np.ones(self.times, dtype=bool)
+        for row in self.images:
+            lost[lost] = ~np.isfinite(row[:, lost]).any(axis=0)
+            if not lost.any():
+                break
+        return lost
 
     @property
     def weights(self):
