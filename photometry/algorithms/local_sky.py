@@ -144,8 +144,9 @@ def _slab(read, slab, rows, columns, good, gain):
     known = np.isfinite(change) & np.isfinite(variance)
     counted = good & known.any(axis=0)
     if counted.any():
-        change -= change[:, counted].mean(axis=1, dtype='f8', keepdims=True).astype('f4')
-    for block in np.flatnonzero(~known[:, counted].all(axis=1)):
+        # `compress` takes columns out in half the time of an index.
+        change -= change.compress(counted, axis=1).mean(axis=1, dtype='f8', keepdims=True).astype('f4')
+    for block in np.flatnonzero((counted & ~known).any(axis=1)):
         part = slice(starts[block], starts[block] + number[block])
         change[block], variance[block] = _gappy(images[rows[part], columns[part]].astype('f8'),
                                                 errors[rows[part], columns[part]].astype('f8'), good, gain)
@@ -165,16 +166,17 @@ def _blocks(row, column, number, change, variance, good):
     unknown = ~(np.isfinite(change) & (variance > 0) & np.isfinite(variance))
     dark = unknown.all(axis=0)
     change[unknown], variance[unknown] = 0.0, np.nan
-    seen = ~unknown[:, good & ~dark].all(axis=1)
-    row, column, number, change, variance, unknown = (
-        values[seen] for values in (row, column, number, change, variance, unknown))
+    seen = ((good & ~dark) & ~unknown).any(axis=1)
+    if not seen.all():
+        row, column, number, change, variance, unknown = (
+            values[seen] for values in (row, column, number, change, variance, unknown))
     counted = good & ~dark
-    gappy = bool(unknown[:, ~dark].any())
+    gappy = bool((unknown & ~dark).any())
     mean = np.nanmean if gappy else np.mean
-    level = mean(variance[:, counted], axis=1, dtype='f8')
+    level = mean(variance.compress(counted, axis=1), axis=1, dtype='f8')
     profile = np.full(good.size, np.inf)
     few = slice(None, None, 1 if gappy else max(len(row) // PROFILE_BLOCKS, 1))
-    profile[~dark] = mean(variance[few][:, ~dark] / level[few, None], axis=0)
+    profile[~dark] = mean(variance[few].compress(~dark, axis=1) / level[few, None], axis=0)
     return SkyBlocks(row, column, number, change, level, profile, counted, _share(counted),
                      unknown if gappy else None)
 

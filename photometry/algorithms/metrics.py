@@ -13,9 +13,10 @@ def median(values):
     half = values.size // 2
     if not values.size:
         return np.nan
+    parted = values.copy()
+    parted.partition(half)
     if values.size % 2:
-        return float(np.partition(values, half)[half])
-    parted = np.partition(values, half)
+        return float(parted[half])
     return 0.5 * (float(parted[:half].max()) + float(parted[half]))
 
 

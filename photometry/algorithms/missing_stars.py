@@ -190,8 +190,10 @@ class _Field:
         part = np.abs(flux[owned]) / bright.flux[owner]
         teachers = np.bincount(np.unique(ring * len(bright.flux) + owner) // len(bright.flux),
                                minlength=len(rings))
+        part = part[np.argsort(ring, kind='stable')]
+        parts = np.split(part, np.cumsum(np.bincount(ring, minlength=len(rings))))
         for i in np.flatnonzero(teachers >= TEACHERS):
-            scale[i] = max(least[i], 1.4826 * metrics.median(part[ring == i]))
+            scale[i] = max(least[i], 1.4826 * metrics.median(parts[i]))
         return scale
 
     def peaks(self, found):

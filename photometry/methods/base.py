@@ -20,7 +20,7 @@ from photometry.core.task import Task
 from photometry.files import atomic, paths
 from photometry.methods import context as context_module
 from photometry.methods import output, tables
-from photometry.pixels.cutout import Cutout
+from photometry.pixels.cutout import Cutout, frames
 
 logger = logging.getLogger(__name__)
 
@@ -252,22 +252,22 @@ class BasePhotometry:
     @property
     def images(self):
         """Iterator over the images, (rows, columns) each."""
-        return _frames(self.images_cube)
+        return frames(self.images_cube)
 
     @property
     def images_err(self):
         """Iterator over the standard errors, (rows, columns) each."""
-        return _frames(self.images_err_cube)
+        return frames(self.images_err_cube)
 
     @property
     def backgrounds(self):
         """Iterator over the backgrounds, (rows, columns) each."""
-        return _frames(self.backgrounds_cube)
+        return frames(self.backgrounds_cube)
 
     @property
     def pixelflags(self):
         """Iterator over the pixel flags, (rows, columns) each."""
-        return _frames(self.pixelflags_cube)
+        return frames(self.pixelflags_cube)
 
     @property
     def sumimage(self):
@@ -397,7 +397,3 @@ class BasePhotometry:
         """
         return str(output.save(self, output_folder or self.output_folder,
                                self.version if version is None else version))
-
-
-def _frames(cube):
-    return (cube[..., frame] for frame in range(cube.shape[-1]))

@@ -88,6 +88,11 @@ class Cutout:
         return bool(np.isfinite(self.light(mask).sum(axis=0))[self.source.good].all())
 
 
+def frames(cube):
+    """Iterator over the images (rows, columns) of a cube (rows, columns, times)."""
+    return (cube[..., frame] for frame in range(cube.shape[-1]))
+
+
 def _samples(good):
     """Some of the numbers of good cadences, in runs."""
     if good.size <= RUNS * RUN:
