@@ -88,10 +88,11 @@ class Band(NamedTuple):
         return np.concatenate([np.arange(self.wide), np.arange(self.low, self.high)])
 
     def add(self, total, part):
-        """Add rows for members and sky (members + 6, times) to those of all unknowns, in place."""
+        """Add rows for members and the first terms of the sky to those of all unknowns, in place."""
+        count, sky = self.wide + self.high - self.low, total[-SKY_TERMS:]
         total[:self.wide] += part[:self.wide]
-        total[self.low:self.high] += part[self.wide:-SKY_TERMS]
-        total[-SKY_TERMS:] += part[-SKY_TERMS:]
+        total[self.low:self.high] += part[self.wide:count]
+        sky[:len(part) - count] += part[count:]
 
 
 class Blur(NamedTuple):

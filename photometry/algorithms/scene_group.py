@@ -30,6 +30,9 @@ SKY_SPREAD = 10.0
 LOST = 5.0
 """Growth of the error by missing pixels beyond which a frame tells nothing about a star."""
 
+QUARTET = 4
+"""Rows that are multiplied at a time: what is left over takes as long as twice as many."""
+
 
 class Found(NamedTuple):
     """Fluxes of the templates that are free, with errors: (free, frames)."""
@@ -42,6 +45,18 @@ class Found(NamedTuple):
     covariance: np.ndarray
     deviation: np.ndarray
     """(free + 6, frames) from the mean scene, the sky included."""
+
+
+class _Rows:
+    """A matrix in single precision, filled up to whole quartets of rows."""
+
+    def __init__(self, values):
+        self.number = len(values)
+        self._values = np.zeros((-(-self.number // QUARTET) * QUARTET, values.shape[1]), dtype='float32')
+        self._values[:self.number] = values
+
+    def __matmul__(self, other):
+        return (self._values @ other)[:self.number]
 
 
 @dataclass(frozen=True)
@@ -235,7 +250,8 @@ class Group:
         space = np.empty((2, pixels, self.frames.size), dtype='float32')
         missing, known = [], ~self._lost
         for band, weighted, operator in zip(self.bands, self._weighted, self._operators, strict=True):
-            operators = weighted.astype('float32'), np.square(operator).astype('float32')
+            # Gaps spoil the variances of all unknowns: of the sky one is enough to show them.
+            operators = _Rows(weighted), _Rows(np.square(operator[:1 - design.SKY_TERMS]))
             band.add(static, weighted @ images[:, band.rows].reshape(len(images), -1).T)
             data, square_errors = self.pixels.band(band.rows, self.frames, space)
             parts = operators[0] @ data, operators[1] @ square_errors

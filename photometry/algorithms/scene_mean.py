@@ -329,10 +329,11 @@ class _Fit:
         made, trails, width = np.zeros((size, len(self.trails))), self.trails, self.stamp.width
         if not len(trails):
             return made
+        member = trails.number
         for band, (index, values) in zip(bands, columns, strict=True):
             here = np.flatnonzero((trails.row >= band.rows.start) & (trails.row < band.rows.stop))
             pixels = (trails.row[here] - band.rows.start) * width + trails.column[here]
-            for number, pixel in zip(trails.number[here], pixels, strict=True):
+            for number, pixel in zip(member[here], pixels, strict=True):
                 made[index, number] += values[:, pixel]
         return made
 
