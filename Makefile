@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test lint install benchmarks clean help
+.PHONY: demo test faults lint install benchmarks clean help
 
 help:
 	@echo "make demo        run the whole pipeline on real and simulated pixels (under 3 minutes)"
 	@echo "make test        check style and run all tests (under 10 minutes)"
+	@echo "make faults      the fault tests at full size (an hour); JSON in benchmark-output/"
 	@echo "make benchmarks  measure precision and speed (long); JSON in benchmark-output/"
 	@echo "make lint        check style only"
 	@echo "make clean       remove what the other commands made"
@@ -21,6 +22,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+faults: $(VENV)/.installed
+	TESSPHOT_FAULTS=full TESSPHOT_FAULTS_TABLE=benchmark-output/faults.json $(BIN)/python -m pytest tests/faults
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

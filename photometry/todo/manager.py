@@ -72,6 +72,7 @@ class TaskManager(TodoReader):
         self._folder = folder
         self._claimed: dict[int, Task] = {}
         self._running: set[int] = set()
+        self._charged: Task | None = None
         self._buffer: list[tuple] = []
         self._oldest = 0.0
         self._cursor = None
@@ -235,10 +236,12 @@ class TaskManager(TodoReader):
         self._store.hold({*self._claimed, *(changes['row'] for changes, _ in self._buffer)})
 
     def charge(self, task):
-        """Count the attempt before the work begins, for workers that die with the scheduler."""
-        self._perform(lambda connection: connection.execute(sa.update(todolist).where(
-            todolist.c.priority == task.priority, todolist.c.worker == self.run).values(
-            attempts=task.attempt + 1)))
+        """Count the attempt before the work begins, for workers that die with the scheduler.
+
+        What came in before is committed with it: stars that have ended pay for no death.
+        """
+        self._charged = task
+        self.flush()
 
     def begun(self, task):
         """Hear that a worker has begun a star, so that others know should this scheduler vanish."""
@@ -320,7 +323,7 @@ class TaskManager(TodoReader):
     def flush(self):
         """Commit every result that came in."""
         self._oldest = time.monotonic()
-        if not (self._buffer or self._running):
+        if not (self._buffer or self._running or self._charged):
             return
         kept = self._perform(self._write)
         late = [changes['row'] for changes, _ in self._buffer if changes['row'] not in kept]
@@ -328,6 +331,7 @@ class TaskManager(TodoReader):
             logger.warning('Late results of %d stars are refused: others had taken them over.', len(late))
         self._buffer.clear()
         self._running.clear()
+        self._charged = None
         self._hold()
 
     def _write(self, connection):
@@ -337,6 +341,10 @@ class TaskManager(TodoReader):
             diagnoses.replace(connection, [row for _, row in self._buffer if row and row['priority'] in kept])
         if self._running:
             self._store.note_begun(connection, self.run, self._running)
+        if self._charged:
+            connection.execute(sa.update(todolist).where(
+                todolist.c.priority == self._charged.priority, todolist.c.worker == self.run).values(
+                attempts=self._charged.attempt + 1))
         return kept
 
     def _count(self, before, after, number=1):

@@ -1,6 +1,8 @@
 """A scheduler of its own for tests: python scheduler.py TODO FOLDER WORKERS PAUSE [FAULTS as JSON].
 
-Under mpiexec it is that of an MPI job. FAKE_TIMEOUT and FAKE_SILENCE in the environment are seconds.
+Under mpiexec it is that of an MPI job. The environment holds its limits FAKE_TIMEOUT (s), FAKE_MEMORY (MB)
+and FAKE_ATTEMPTS, FAKE_LEASE (s) for stars on a server, FAKE_SILENCE (s) after which a rank is given up, and
+FAKE_OUTPUT, below which workers write light curves.
 """
 
 import json
@@ -22,12 +24,17 @@ from photometry.todo.workers import mpi
 def main(todo, folder, workers, pause, faults='{}', world=None):
     logging.basicConfig()
     settings = settings_module.load()
-    timeout = float(os.environ.get('FAKE_TIMEOUT', 20))
-    settings = replace(settings, limits=replace(settings.limits, timeout=timeout, memory=512))
-    options = SimpleNamespace(input_folder=folder, output_folder=folder + '/out', settings=settings)
+    limits = {'timeout': 20.0, 'memory': 512.0, 'attempts': 3}
+    limits = {name: type(usual)(os.environ.get(f'FAKE_{name.upper()}', usual))
+              for name, usual in limits.items()}
+    lease = float(os.environ.get('FAKE_LEASE', settings.queue.lease))
+    settings = replace(settings, limits=replace(settings.limits, **limits),
+                       queue=replace(settings.queue, lease=lease))
+    output = os.environ.get('FAKE_OUTPUT', '')
+    options = SimpleNamespace(input_folder=folder, output_folder=output or folder + '/out', settings=settings)
     job = run_tessphot.Job(todo, options, workers=int(workers))
     worker = fake_work.FakeWorker(folder, {int(star): kind for star, kind in json.loads(faults).items()},
-                                  float(pause))
+                                  float(pause), output)
     try:
         return run_tessphot.run(job, open_worker=worker, say=lambda line: sys.stdout.write(line + '\n'),
                                 world=world)

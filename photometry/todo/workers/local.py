@@ -166,7 +166,7 @@ class LocalWorkers:
         process = self._context.Process(
             target=child.main, args=(theirs, life, self._open, self._memory), daemon=True)
         with _environment():
-            process.start()
+            _start(process)
         theirs.close()
         life.close()
         self._children.append(_Child(process, ours, ours_alone))
@@ -263,6 +263,17 @@ class LocalWorkers:
         if self._stillborn >= _BIRTHS:
             raise WorkerRefusedError(f'{_BIRTHS} workers in a row died before their first star '
                                      f'({_cause(one.process.exitcode)}); see the lines above.')
+
+
+def _start(process):
+    """Start a child; when the fork server has just died, wait for the next one."""
+    for left in reversed(range(20)):
+        try:
+            return process.start()
+        except (ConnectionError, EOFError):
+            if not left:
+                raise
+            time.sleep(0.05)
 
 
 def _cause(code):
