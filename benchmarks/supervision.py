@@ -25,7 +25,7 @@ from photometry import settings
 from photometry.simulation.plan import SectorPlan
 from photometry.simulation.sector import stamp_of_size
 from photometry.stages import make_todo
-from photometry.stages.run_tessphot import OpenWorker
+from photometry.stages.workforce import OpenWorker
 from photometry.todo.dispatch import dispatch
 from photometry.todo.manager import TaskManager
 from photometry.todo.workers.inline import InlineWorkers
