@@ -73,14 +73,14 @@ def run(job, *, say=logger.info, open_worker=None, world=None) -> ExitCode:
     check_output(job.options.output_folder)
     limits = job.options.settings.limits
     with TaskManager(job.todo, job.selection, attempts=limits.attempts,
-                     lease=job.options.settings.queue.lease, folder=job.options.output_folder) as manager:
+                     lease=job.options.settings.queue.lease, folder=job.options.output_folder,
+                     clear=lambda found: clear_left_behind(job.options.output_folder, found)) as manager:
         _refuse_empty(manager, job)
-        clear_left_behind(job.options.output_folder, manager.recovered)
         manager.begin(cli.version(), job.options.settings.sections(*SECTIONS), overwrite=job.overwrite)
         manager.reset(everything=job.overwrite, errors=job.retry_errors)
         _choose(manager, job, say)
         _miss(manager, job.options.output_folder)
-        if not manager.waiting():
+        if not manager.waiting() and not manager.others_at_work():
             say(f'Nothing is left to do: {in_numbers(manager.counts())}.')
             if manager.selection.names_a_star:
                 _tell(manager, say)
@@ -111,9 +111,12 @@ def _with_method(method):
 
 def clear_left_behind(output_folder, starids):
     """Remove the half-written files of stars whose worker was killed."""
-    for number in {f'{starid:011d}' for starid in starids if type(starid) is int}:
-        for pattern in (f'.tess{number}*.tmp', f'plots/{number}/.*.tmp'):
-            for path in Path(output_folder).glob(f'c*/{number[:5]}/{pattern}'):
+    numbers = {f'{starid:011d}' for starid in starids if type(starid) is int}
+    for start in {number[:5] for number in numbers}:
+        for folder in Path(output_folder).glob(f'c*/{start}'):
+            left = [path for path in folder.glob('.tess*.tmp') if path.name[5:16] in numbers]
+            left += [path for number in numbers for path in folder.glob(f'plots/{number}/.*.tmp')]
+            for path in left:
                 path.unlink(missing_ok=True)
 
 

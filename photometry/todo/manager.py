@@ -53,6 +53,8 @@ class TaskManager(TodoReader):
         Seconds without a sign of life after which others take over its stars (PostgreSQL).
     folder : path-like, optional
         Where the summary of a run on a server is written; that of a file lies beside it.
+    clear : callable, optional
+        Called with the stars of schedulers that are gone, before anybody can begin them anew.
 
     Raises
     ------
@@ -62,14 +64,14 @@ class TaskManager(TodoReader):
         When another scheduler holds the file.
     """
 
-    def __init__(self, todo, selection=None, *, attempts=3, lease=60.0, folder=None):
+    def __init__(self, todo, selection=None, *, attempts=3, lease=60.0, folder=None, clear=None):
         place = places.place(todo)
         self.run = records.run_id()
         self._store = FileStore(place) if place.is_file else ServerStore(place, self.run, lease)
         super().__init__(place, selection, self._store.perform)
         self.attempts = attempts
         self.recovered: list[int] = []
-        self._folder = folder
+        self._folder, self._clear = folder, clear
         self._claimed: dict[int, Task] = {}
         self._running: set[int] = set()
         self._charged: Task | None = None
@@ -105,7 +107,10 @@ class TaskManager(TodoReader):
         return self._folder and Path(self._folder) / f'summary-{self.run}.json'
 
     def _take_over(self, connection):
-        return orphans.take_over(connection, self._store.orphaned(), self.attempts)
+        found = orphans.take_over(connection, self._store.orphaned(), self.attempts)
+        if found and self._clear:
+            self._clear(found)
+        return found
 
     @staticmethod
     def peek(todo, selection=None) -> Counter:

@@ -16,10 +16,13 @@ from collections import Counter
 from pathlib import Path
 
 import fake_work
+import mpi_jobs
 import scheduler
+import sqlalchemy as sa
 import todo_files
 
 from photometry.core.status import STATUS
+from photometry.todo import owner
 
 FULL = os.environ.get('TESSPHOT_FAULTS') == 'full'
 """Whether everything has its full size, as in ``make faults``."""
@@ -27,10 +30,11 @@ FULL = os.environ.get('TESSPHOT_FAULTS') == 'full'
 PATIENCE = 1500 if FULL else 120
 """Seconds after which a run is taken for hung."""
 
-_CHANGES = {'worker', 'lease', 'elaptime', 'worker_wait_time', 'attempts'}
-"""Columns that need not be those of an undisturbed run: owners, times, and what the faults cost."""
+TRANSPORTS = {'inline': {'workers': 0}, 'local': {'workers': 2}, 'mpi': {'workers': 0, 'ranks': 3}}
+"""Options of a `Trial`."""
 
-_ENDED = 'SELECT starid FROM todolist WHERE status IS NOT NULL AND status != ?'
+_CHANGES = {'worker', 'lease', 'begun', 'elaptime', 'worker_wait_time', 'attempts'}
+"""Columns that need not be those of an undisturbed run: owners, times, and what the faults cost."""
 
 
 def size(quick, full):
@@ -79,28 +83,33 @@ class Trial:
         Stars.
     workers : int
         Children; 0 for a scheduler that works itself.
+    ranks : int
+        Those of an MPI job; 0 for a single process.
+    options : sequence of str
+        For mpiexec.
     pause : float
         Seconds that a star takes.
     faults : dict
         Kind of fault by starid, see `fake_work`.
-    place : Path
-        Directory of the list, if another one.
+    place : Path or str
+        The list, if it is not to lie in the folder.
     prepare : callable
         Called in the scheduler's process before it begins.
     environment
         FAKE_TIMEOUT and other variables of `scheduler`.
     """
 
-    def __init__(self, folder, number, *, workers=2, pause=0.0, faults=None, place=None, prepare=None,
-                 **environment):
+    def __init__(self, folder, number, *, workers=2, ranks=0, options=(), pause=0.0, faults=None, place=None,
+                 prepare=None, **environment):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.number, self.output = folder, number, folder / 'out'
-        self.todo = todo_files.fill((place or folder) / 'todo.sqlite', number)
+        self.todo = todo_files.fill(place or folder / 'todo.sqlite', number)
         self.prepare = prepare
         self.log = Log(folder)
         self.workers, self.pause, self.faults = workers, pause, faults or {}
+        self.ranks, self.options = ranks, options
         self.environment = {'FAKE_OUTPUT': self.output} | environment
-        self.process, self.kills = None, 0
+        self.process, self.processes, self.kills = None, [], 0
         self._committed, self._seen, self._again = None, 0, 0
         self._started = time.monotonic()
 
@@ -108,16 +117,20 @@ class Trial:
 
     def command(self):
         """Words of the command line of a scheduler."""
-        words = (sys.executable, scheduler.__file__, self.todo, self.folder, self.workers, self.pause,
+        words = (scheduler.__file__, self.todo, self.folder, self.workers, self.pause,
                  json.dumps(self.faults))
-        return [str(word) for word in words]
+        if self.ranks:
+            return mpi_jobs.command(self.ranks, *words, options=self.options)
+        return [str(word) for word in (sys.executable, *words)]
 
     def start(self):
         """A scheduler in a process group of its own; returns this trial."""
         variables = {name: str(value) for name, value in self.environment.items()}
         self.process = subprocess.Popen(
             self.command(), start_new_session=True, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=os.environ | variables, preexec_fn=self._prepare)
+            stderr=subprocess.PIPE, preexec_fn=self._prepare,
+            env=mpi_jobs.environment(**variables) if self.ranks else os.environ | variables)
+        self.processes.append(self.process)
         return self
 
     def _prepare(self):
@@ -143,23 +156,26 @@ class Trial:
         enough = self.log.begins() + number
         return self.wait_for(lambda: self.log.begins() >= enough)
 
-    def kill(self):
-        """Kill the scheduler at once, and write down what was committed by then."""
-        self.process.kill()
-        self.process.communicate()
+    def kill(self, pid=None):
+        """Kill the scheduler at once, or a rank that takes it down, and see what was committed by then."""
+        os.kill(pid or self.process.pid, signal.SIGKILL)
+        self.process.communicate(timeout=60)
         self.kills += 1
         pids = {line[3] for line in self.log()[-200:]}
-        until = time.monotonic() + 30
-        while any(map(alive, pids)):
+        until = time.monotonic() + 60
+        while any(map(alive, pids)) or self._is_held():
             assert time.monotonic() < until, 'children outlive their scheduler'
             time.sleep(0.003)
-        self._look_at_committed()
+        self.look_at_committed()
+
+    def _is_held(self):
+        return self.on_file and owner.is_held(self.todo)
 
     def end(self, timeout=PATIENCE):
         """Wait for the scheduler: (exit code, what it said)."""
         said = ''.join(self.process.communicate(timeout=timeout))
         if self.process.returncode not in (0, 3, 75, 130):
-            self._look_at_committed()
+            self.look_at_committed()
         return self.process.returncode, said
 
     def finish(self):
@@ -168,16 +184,25 @@ class Trial:
 
     def abandon(self):
         """Kill whatever still runs; what it said."""
-        if self.process is None:
-            return ''
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        return '' if self.process.stdout.closed else ''.join(self.process.communicate())
+        said = ''
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if not process.stdout.closed:
+                said += ''.join(process.communicate())
+        return said
 
     # The reckoning
 
+    @property
+    def on_file(self):
+        """Whether the list is a file, not one of a server."""
+        return isinstance(self.todo, Path)
+
     def query(self, sql, *values):
         """Rows of a query on a copy of the list: looking at what a death has left must not repair it."""
+        if not self.on_file:
+            return todo_files.query(self.todo, sql, *values)
         with copied(self.todo, self.folder / 'copy') as connection:
             return connection.execute(sql, values).fetchall()
 
@@ -185,18 +210,23 @@ class Trial:
         """Status by starid."""
         return dict(self.query('SELECT starid, status FROM todolist'))
 
-    def _look_at_committed(self):
+    def look_at_committed(self):
         """Count stars that began again although they were committed, and see what now is."""
         self._again += sum(word == 'begin' and starid in (self._committed or ())
                            for word, starid, *_ in self.log()[self._seen:])
+        self._committed = {star for star, status in self.statuses().items()
+                           if status not in (None, STATUS.STARTED)}
         self._seen = len(self.log())
-        assert self.query('PRAGMA integrity_check') == [('ok',)]
-        self._committed = {star for star, in self.query(_ENDED, int(STATUS.STARTED))}
+        self.check_integrity()
+
+    def check_integrity(self):
+        """The file of the list is whole."""
+        assert not self.on_file or self.query('PRAGMA integrity_check') == [('ok',)]
 
     def finished_and_run_again(self):
         """Stars that began although they were committed, or a living scheduler had heard of their end."""
         if self._committed is not None:
-            self._look_at_committed()
+            self.look_at_committed()
             return self._again
         return sum(begun_after_they_were_heard(self.log()).values())
 
@@ -205,7 +235,7 @@ class Trial:
         rows = table(self.todo)
         written = {row['lightcurve'] for row in rows if row['status'] == STATUS.OK}
         files = {path.relative_to(self.output).as_posix() for path in files_in(self.output)}
-        attempts = [attempt for attempt, in todo_files.query(self.todo, 'SELECT attempts FROM todolist')]
+        attempts = [attempt for attempt, in self.query('SELECT attempts FROM todolist')]
         return {
             'tasks': self.number,
             'lost': sum(row['status'] not in (STATUS.OK, STATUS.ERROR) for row in rows)
@@ -224,7 +254,7 @@ class Trial:
         assert not list(self.output.rglob('*.tmp')) and not list(self.output.rglob('.probe*'))
         assert differences(*([row for row in rows if row['starid'] not in but]
                              for rows in (table(self.todo), peace))) == []
-        assert todo_files.query(self.todo, 'PRAGMA integrity_check') == [('ok',)]
+        self.check_integrity()
         return figures
 
 
@@ -251,7 +281,9 @@ def files_in(folder):
 
 
 def is_whole(path):
-    """Whether a file is the light curve that its name promises."""
+    """Whether a file is the light curve, or the summary, that its name promises."""
+    if path.suffix == '.json':
+        return json.loads(path.read_bytes())['run'] in path.name
     return path.read_bytes() == fake_work.content(int(path.name[4:15]))
 
 
@@ -271,11 +303,13 @@ def copied(todo, elsewhere):
 
 def table(todo):
     """Rows of todolist and diagnostics without what need not be the same each time."""
-    with contextlib.closing(sqlite3.connect(todo)) as connection:
-        connection.row_factory = sqlite3.Row
-        found = connection.execute('SELECT todolist.*, diagnostics.* FROM todolist LEFT JOIN diagnostics '
-                                   'USING (priority) ORDER BY todolist.priority').fetchall()
-    return [{name: row[name] for name in row.keys() if name not in _CHANGES} for row in found]
+    engine = sa.create_engine(f'sqlite:///{todo}' if isinstance(todo, Path) else todo, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        listed, diagnoses = (connection.execute(sa.text(f'SELECT * FROM {name} ORDER BY priority')).mappings()
+                             for name in ('todolist', 'diagnostics'))
+        known = {row['priority']: row for row in diagnoses}
+        rows = [{**known.get(row['priority'], {}), **row} for row in listed]
+    return [{name: value for name, value in row.items() if name not in _CHANGES} for row in rows]
 
 
 def differences(one, two):
@@ -283,7 +317,7 @@ def differences(one, two):
     found = [] if len(one) == len(two) else [f'{len(one)} rows, {len(two)} in peace']
     for row, other in zip(one, two, strict=False):
         found += [f'priority {row["priority"]}: {name} is {row[name]!r}, {other[name]!r} in peace'
-                  for name in row if row[name] != other[name]]
+                  for name in row if row[name] != other.get(name)]
     return found[:10]
 
 

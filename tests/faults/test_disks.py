@@ -67,7 +67,7 @@ def test_light_curves_exceed_a_limit(trial, peace, figures):
 def test_list_fills_the_disk(trial, peace, figures, tmp_path):
     """Row 13."""
     with disk(tmp_path / 'small', 300):
-        run = trial(NUMBER, pause=0.02, place=tmp_path / 'small')
+        run = trial(NUMBER, pause=0.02, place=tmp_path / 'small' / 'todo.sqlite')
         bad_sector.fill(tmp_path / 'small')
         os.truncate(tmp_path / 'small' / 'ballast', (tmp_path / 'small' / 'ballast').stat().st_size - 90_000)
         check_stopped(run.start(), 4, 'the disk is full; free some space, the same command continues')

@@ -44,11 +44,12 @@ def _wake(stopped, seconds):
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.parametrize('transport', ['local', 'mpi'])
 @pytest.mark.parametrize('seconds', chaos.size([0.3], [0.5, 5.0]))
-def test_killed_now_and_then(trial, peace, figures, seconds):
+def test_killed_now_and_then(trial, peace, figures, seconds, transport):
     """Row 1."""
     number = chaos.size(400, 10_000)
-    run = trial(number, pause=0.004).start()
+    run = trial(number, pause=0.004, **chaos.TRANSPORTS[transport]).start()
     sent = kill_now_and_then(run, random.Random(1), seconds, [signal.SIGKILL])
     code, said = run.end()
     assert code == 0, said
