@@ -18,14 +18,17 @@ class FileStore:
     Parameters
     ----------
     place : photometry.todo.places.Place
+    run : str
+        Name of this scheduler.
     """
 
     alone = True
     """Nobody else changes the rows: what was read once stays true."""
     away = False
+    """A file does not go away."""
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, place, run):
+        self.place, self._run = place, run
 
     def __enter__(self):
         with contextlib.ExitStack() as held:
@@ -71,23 +74,19 @@ class FileStore:
     def lock_settings(self, connection):
         """Let no other scheduler begin meanwhile; none can."""
 
-    @staticmethod
-    def end(connection, run, changes):
-        """End rows of a run.
+    def refuse_others(self, connection):
+        """Raise while others work on the list; none can."""
+
+    def end(self, connection, changes):
+        """End rows that are this scheduler's own; the set of them, which is all.
 
         Parameters
         ----------
         connection : sqlalchemy.Connection
-        run : str
         changes : list of dict
             row, status_ and attempts_.
-
-        Returns
-        -------
-        set of int
-            The rows that were the run's own and ended: all.
         """
-        connection.execute(_END, [change | {'run': run} for change in changes])
+        connection.execute(_END, [change | {'run': self._run} for change in changes])
         return {change['row'] for change in changes}
 
 

@@ -14,8 +14,8 @@ from photometry.core.status import STATUS
 from photometry.files import atomic, todo_tables
 from photometry.files.todo_tables import diagnostics, photometry_skipped, todolist
 from photometry.todo import engine as engines
-from photometry.todo import places, records, server
-from photometry.todo.owner import HeldError, Owner
+from photometry.todo import leases, places, records, server
+from photometry.todo.owner import Owner
 
 logger = logging.getLogger(__name__)
 
@@ -110,21 +110,12 @@ def _on_server(place):
                 todo_tables.check(connection, place)
             todo_tables.adopt(connection)
             connection.execute(sa.text('LOCK TABLE todolist IN EXCLUSIVE MODE'))
-            _refuse_leased(connection, place)
+            # their numbers must not change
+            leases.refuse_leased(connection, place, 'wait for them, or stop them')
             yield connection
             connection.execute(sa.text('ANALYZE todolist'))
     finally:
         engine.dispose()
-
-
-def _refuse_leased(connection, place):
-    """Raise while schedulers hold rows: their numbers must not change."""
-    statement = sa.select(sa.func.count(), sa.func.count(todolist.c.worker.distinct())).where(
-        todolist.c.status == int(STATUS.STARTED), todolist.c.lease > server.NOW)
-    stars, schedulers = connection.execute(statement).one()
-    if stars:
-        raise HeldError(f'{stars} stars of {place} are being measured by {schedulers} schedulers; wait for '
-                        'them, or stop them.')
 
 
 def read_all(connection):

@@ -67,7 +67,7 @@ class TaskManager(TodoReader):
     def __init__(self, todo, selection=None, *, attempts=3, lease=60.0, folder=None, clear=None):
         place = places.place(todo)
         self.run = records.run_id()
-        self._store = FileStore(place) if place.is_file else ServerStore(place, self.run, lease)
+        self._store = FileStore(place, self.run) if place.is_file else ServerStore(place, self.run, lease)
         super().__init__(place, selection, self._store.perform)
         self.attempts = attempts
         self.recovered: list[int] = []
@@ -129,18 +129,23 @@ class TaskManager(TodoReader):
     def begin(self, version, sections, *, overwrite=False):
         """Write down this run and refuse settings other than those of the results that stand.
 
-        On a server the schedulers that are at work count like results.
+        On a server another run may be about to make some, so that its settings
+        count as well.
 
         Raises
         ------
         IncompatibleError
             Naming the first setting that differs.
+        HeldError
+            With ``overwrite``, while others work on the same list.
         """
         with self._store.transaction() as connection:
             self._store.lock_settings(connection)
             stand = connection.execute(sa.select(todolist.c.priority).where(
-                todolist.c.status.in_((STATUS.OK, STATUS.WARNING, STATUS.STARTED))).limit(1)).first()
-            if stand and not overwrite:
+                todolist.c.status.in_((STATUS.OK, STATUS.WARNING))).limit(1)).first()
+            if overwrite:
+                self._store.refuse_others(connection)
+            elif stand or not self._store.alone:
                 records.refuse_other_settings(connection, self.place, 'run_tessphot', sections)
             records.write(connection, self.run, 'run_tessphot', version, sections)
 
@@ -342,10 +347,10 @@ class TaskManager(TodoReader):
     def _write(self, connection):
         kept = set()
         if self._buffer:
-            kept = self._store.end(connection, self.run, [changes for changes, _ in self._buffer])
+            kept = self._store.end(connection, [changes for changes, _ in self._buffer])
             diagnoses.replace(connection, [row for _, row in self._buffer if row and row['priority'] in kept])
         if self._running:
-            self._store.note_begun(connection, self.run, self._running)
+            self._store.note_begun(connection, self._running)
         if self._charged:
             connection.execute(sa.update(todolist).where(
                 todolist.c.priority == self._charged.priority, todolist.c.worker == self.run).values(

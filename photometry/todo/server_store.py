@@ -7,20 +7,15 @@ import logging
 import time
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
-from photometry.core.status import STATUS
-from photometry.files.todo_tables import settings, todolist
-from photometry.todo import server
+from photometry.files.todo_tables import settings
+from photometry.todo import leases, server
 from photometry.todo.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 60.0
 """Seconds that a server may be away during a run."""
-
-_NUMBERS = postgresql.ARRAY(sa.BigInteger)
-_UP_SINCE = sa.func.extract('epoch', sa.func.pg_postmaster_start_time())
 
 
 class ServerStore:
@@ -36,11 +31,13 @@ class ServerStore:
     """
 
     alone = False
+    """Others change the rows all the time."""
 
     def __init__(self, place, run, lease):
         self.place, self._run, self._lease = place, run, lease
         self.away = False
-        self._held_rows: frozenset[int] = frozenset()
+        """Whether the server is given up."""
+        self._known: frozenset[int] = frozenset()
 
     def __enter__(self):
         with contextlib.ExitStack() as held:
@@ -98,58 +95,32 @@ class ServerStore:
 
     def hold(self, priorities):
         """Renew the leases of these rows from now on, and of no others."""
-        self._held_rows = frozenset(priorities)
+        self._known = frozenset(priorities)
 
     def lease(self):
         """Until when a row is held that is claimed now."""
-        return server.NOW + self._lease
-
-    def _renew(self):
-        mine = sa.select(todolist.c.priority).where(
-            todolist.c.priority == sa.func.any(sa.bindparam('rows', list(self._held_rows), _NUMBERS)),
-            todolist.c.status == int(STATUS.STARTED), todolist.c.worker == self._run)
-        with self._engine.begin() as connection:
-            connection.execute(sa.update(todolist).where(todolist.c.priority.in_(
-                mine.with_for_update(skip_locked=True).scalar_subquery())).values(lease=self.lease()))
+        return leases.until(self._lease)
 
     def orphaned(self):
-        """Condition on rows whose lease ran out.
-
-        After the server itself was away everybody has a whole lease to come
-        back. Rows that this scheduler claimed without hearing of it (a
-        connection that broke in the middle of a commit) are not renewed, so
-        that they run out like those of others.
-        """
-        return sa.and_(
-            todolist.c.status == int(STATUS.STARTED), todolist.c.lease < server.NOW,
-            _UP_SINCE + self._lease < server.NOW,
-            todolist.c.priority != sa.func.all(sa.bindparam('rows', list(self._held_rows), _NUMBERS)))
+        """Condition on rows whose scheduler gave no sign of life for a lease."""
+        return leases.run_out(self._lease, self._known)
 
     def lock_settings(self, connection):
         """Let no other scheduler begin until the transaction ends."""
         connection.execute(sa.text(f'LOCK TABLE {settings.name} IN SHARE ROW EXCLUSIVE MODE'))
 
-    @staticmethod
-    def note_begun(connection, run, priorities):
-        """Write down which stars of a run are being measured."""
-        connection.execute(sa.update(todolist).where(
-            todolist.c.priority == sa.func.any(sa.bindparam('rows', sorted(priorities), _NUMBERS)),
-            todolist.c.status == int(STATUS.STARTED), todolist.c.worker == run).values(begun=server.NOW))
+    def refuse_others(self, connection):
+        """Raise while others work on the list."""
+        leases.refuse_leased(connection, self.place, 'stop them, or start without --overwrite')
 
-    @staticmethod
-    def end(connection, run, changes):
-        """End those rows of a run that still are its own; the set of them."""
-        found = connection.execute(_END, {'run': run, **{
-            name: [change[name] for change in changes] for name in ('row', 'status_', 'attempts_')}})
-        return set(found.scalars())
+    def note_begun(self, connection, priorities):
+        """Write down which stars are being measured."""
+        leases.note_begun(connection, self._run, priorities)
 
+    def end(self, connection, changes):
+        """End those rows that still are this scheduler's own; the set of them."""
+        return leases.end(connection, self._run, changes)
 
-_GIVEN = sa.func.unnest(
-    sa.bindparam('row', type_=_NUMBERS), sa.bindparam('status_', type_=_NUMBERS),
-    sa.bindparam('attempts_', type_=_NUMBERS)).table_valued(
-    'row', 'status', 'attempts', name='given').render_derived()
-_END = sa.update(todolist).where(
-    todolist.c.priority == _GIVEN.c.row, todolist.c.status == int(STATUS.STARTED),
-    todolist.c.worker == sa.bindparam('run')).values(
-    status=_GIVEN.c.status, attempts=_GIVEN.c.attempts, worker=None, lease=None, begun=None).returning(
-    todolist.c.priority)
+    def _renew(self):
+        with self._engine.begin() as connection:
+            leases.renew(connection, self._run, self._known, self._lease)

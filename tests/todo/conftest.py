@@ -1,7 +1,15 @@
 """Fixtures of the queue's tests."""
 
 import pytest
+import running
 import todo_files
+
+
+@pytest.fixture(autouse=True)
+def nobody_left():
+    """A failed test leaves no scheduler behind."""
+    yield
+    running.kill_all()
 
 
 @pytest.fixture

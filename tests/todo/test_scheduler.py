@@ -1,68 +1,18 @@
 """Whole runs in processes of their own: killed, stopped, doubled, started again."""
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import fake_work
 import pytest
 import todo_files
+from running import begins, end, start, wait_for, wait_until_gone
 from todo_files import query
 
 from photometry.core.status import STATUS
 from photometry.stages import todo_status
-
-SCRIPT = Path(__file__).with_name('scheduler.py')
-STARTED = []
-
-
-@pytest.fixture(autouse=True)
-def nobody_left():
-    """A failed test leaves no scheduler behind."""
-    yield
-    for process in STARTED:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-    STARTED.clear()
-
-
-def start(todo, workers=2, pause=0.0, faults=None, folder=None):
-    """A scheduler as a child of this test, in a process group of its own."""
-    words = [sys.executable, SCRIPT, todo, folder or todo.parent, workers, pause, json.dumps(faults or {})]
-    STARTED.append(subprocess.Popen([str(word) for word in words], start_new_session=True, text=True,
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-    return STARTED[-1]
-
-
-def end(process, timeout=60):
-    """(exit code, what it said)."""
-    said = ''.join(process.communicate(timeout=timeout))
-    return process.returncode, said
-
-
-def wait_for(condition, process, seconds=30):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until and process.poll() is None, end(process)
-        time.sleep(0.01)
-
-
-def alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-
-
-def begins(folder):
-    return sum(word == 'begin' for word, *_ in fake_work.log(folder))
 
 
 def test_second_run_does_nothing(todo):
@@ -107,14 +57,6 @@ def reach(process, folder, number):
     """Wait until so many stars were begun, or the process has ended."""
     while begins(folder) < number and process.poll() is None:
         time.sleep(0.005)
-
-
-def wait_until_gone(pids):
-    """Children die with their scheduler: nobody writes any more."""
-    until = time.monotonic() + 20
-    while any(map(alive, pids)):
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize('kind', ['sleep', 'hang'])
