@@ -15,9 +15,9 @@ _STARTED = []
 
 def start(todo, workers=2, pause=0.0, faults=None, folder=None, lease=60.0):
     """A scheduler as a child of this test, in a process group of its own."""
-    words = [sys.executable, _SCRIPT, todo, folder or todo.parent, workers, pause, json.dumps(faults or {}),
-             lease]
+    words = [sys.executable, _SCRIPT, todo, folder or todo.parent, workers, pause, json.dumps(faults or {})]
     _STARTED.append(subprocess.Popen([str(word) for word in words], start_new_session=True, text=True,
+                                     env=os.environ | {'FAKE_LEASE': str(lease)},
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE))
     return _STARTED[-1]
 

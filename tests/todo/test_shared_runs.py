@@ -41,7 +41,8 @@ def assert_finished_once(todo, folder, number):
     """Every star was measured and is recorded once."""
     assert done(todo) == set(range(1, number + 1))
     assert query(todo, 'SELECT COUNT(*) FROM diagnostics') == [(number,)]
-    assert query(todo, 'SELECT COUNT(*) FROM todolist WHERE worker IS NOT NULL OR lease IS NOT NULL') == [(0,)]
+    assert query(todo, 'SELECT COUNT(*) FROM todolist WHERE worker IS NOT NULL OR lease IS NOT NULL') == [
+        (0,)]
     assert set(fake_work.begun(folder)) == set(range(1, number + 1))
 
 
