@@ -214,5 +214,6 @@ def _typed(value, default, name, path):
     if choices and value not in choices:
         raise UsageError(f'{path}: {name} = {value!r} is unknown; known are {", ".join(choices)}.')
     if limits and not limits[0] <= value <= limits[1]:
-        raise UsageError(f'{path}: {name} = {value} is not between {limits[0]:g} and {limits[1]:g}.')
+        raise UsageError(f'{path}: {name} = {str(value)[:40]} is not between {limits[0]:g} and '
+                         f'{limits[1]:g}.')
     return value

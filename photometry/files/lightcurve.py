@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import io
 import logging
 import os
 import warnings
@@ -19,6 +20,9 @@ from photometry.files import atomic, fits_text, lightcurve_schema, schema
 logger = logging.getLogger(__name__)
 
 _TFORM = {'f8': 'D', 'f4': 'E', 'i4': 'J', 'i8': 'K'}
+_MAX_BYTES = 64 << 20
+"""More than any light curve; 27 days of 20 s in all columns make 20 MB."""
+
 _TDISP = {'TIME': 'D14.7', 'TIMECORR': 'E14.7', 'CADENCENO': 'I10', 'QUALITY': 'B16.16'}
 
 
@@ -229,11 +233,24 @@ def read_lightcurve(path) -> LightcurveFile:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            with fits.open(path, memmap=False, checksum=False) as hdus:
+            with fits.open(_unzipped(path), memmap=False, checksum=False) as hdus:
                 return _checked(path, hdus)
     except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError, zlib.error,
             fits.VerifyError, MemoryError) as error:
         raise InputBadError(f'{path} is not a readable light curve ({error}); make it again.') from error
+
+
+def _unzipped(path):
+    """The path, or the content of a gzipped file if that can be a light curve."""
+    with open(path, 'rb') as plain:
+        if plain.read(2) != b'\x1f\x8b':
+            return path
+        plain.seek(0)
+        with gzip.GzipFile(fileobj=plain) as stream:
+            content = stream.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f'it unpacks to more than {_MAX_BYTES >> 20} MB')
+    return io.BytesIO(content)
 
 
 def _checked(path, hdus):

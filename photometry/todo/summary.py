@@ -28,7 +28,7 @@ def status_name(status) -> str:
     try:
         return 'waiting' if status is None else STATUS(status).name.lower()
     except ValueError:
-        return f'status {status}'
+        return f'status {str(status)[:40]}'
 
 
 @dataclass
@@ -75,7 +75,8 @@ class Progress:
 
 def named(counts) -> dict:
     """Counts with the statuses as words, in the order of the integers."""
-    ordered = sorted(counts, key=lambda status: -1 if status is None else int(status))
+    known = {None: -1} | {status: int(status) for status in STATUS}
+    ordered = sorted(counts, key=lambda status: known.get(status, len(known)))
     return {status_name(status): counts[status] for status in ordered if counts[status]}
 
 

@@ -210,12 +210,15 @@ class Trial:
         """Status by starid."""
         return dict(self.query('SELECT starid, status FROM todolist'))
 
+    def done(self):
+        """Stars whose end stands in the list."""
+        return {star for star, status in self.statuses().items() if status not in (None, STATUS.STARTED)}
+
     def look_at_committed(self):
         """Count stars that began again although they were committed, and see what now is."""
         self._again += sum(word == 'begin' and starid in (self._committed or ())
                            for word, starid, *_ in self.log()[self._seen:])
-        self._committed = {star for star, status in self.statuses().items()
-                           if status not in (None, STATUS.STARTED)}
+        self._committed = self.done()
         self._seen = len(self.log())
         self.check_integrity()
 
@@ -276,8 +279,14 @@ def begun_after_they_were_heard(lines):
 
 
 def files_in(folder):
-    """Every file below a directory."""
-    return [path for path in Path(folder).rglob('*') if path.is_file()]
+    """Every file below a directory under its final name."""
+    return [path for path in Path(folder).rglob('*') if path.is_file() and path.suffix != '.tmp']
+
+
+def replace_folder(folder):
+    """An empty directory in place of whatever was there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
 
 
 def is_whole(path):

@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
 import chaos
 import pytest
+from stages import small_sector
+
+from photometry.programs import make_todo, prepare_photometry
 
 _TABLE = os.environ.get('TESSPHOT_FAULTS_TABLE')
 
@@ -45,6 +49,26 @@ def peace(tmp_path_factory):
             known[key] = chaos.table(run.todo)
         return known[key]
     return undisturbed
+
+
+@pytest.fixture(scope='session')
+def prepared(tmp_path_factory):
+    """A small simulated sector with its cube, catalogue and list."""
+    folder = tmp_path_factory.mktemp('sector')
+    small_sector.make(folder, small_sector.plan(size=64, frames=10, number=30))
+    for program in (prepare_photometry, make_todo):
+        assert program.main([str(folder), '-q']) == 0
+    for path in folder.glob('*ffic*'):
+        path.unlink()
+    return folder
+
+
+@pytest.fixture
+def sector(prepared, tmp_path, monkeypatch):
+    """A copy of it that a test may spoil."""
+    for name in ('TESSPHOT_INPUT', 'TESSPHOT_OUTPUT', 'TESSPHOT_TODO'):
+        monkeypatch.delenv(name, raising=False)
+    return shutil.copytree(prepared, tmp_path / 'INPUT')
 
 
 def pytest_terminal_summary(terminalreporter):
