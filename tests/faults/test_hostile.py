@@ -26,7 +26,7 @@ VALUES = st.one_of(st.none(), st.sampled_from(WORDS), st.sampled_from(NUMBERS), 
                    st.text(max_size=30), st.integers(-2 ** 63, 2 ** 63 - 1), st.floats(allow_nan=False))
 COLUMNS = st.sampled_from(['starid', 'sector', 'datasource', 'camera', 'ccd', 'cadence', 'method', 'tmag',
                            'status', 'cbv_area', 'tile', 'cube', 'attempts', 'worker', 'lease'])
-WILD = settings(max_examples=chaos.size(40, 2000), deadline=None,
+WILD = settings(max_examples=chaos.size(25, 500), deadline=None,
                 suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
