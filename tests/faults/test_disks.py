@@ -3,13 +3,20 @@
 import contextlib
 import os
 import resource
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from programs import bad_sector
+from stages import small_sector
 
 from photometry.core.status import STATUS
 
+PREPARE = Path(__file__).parents[2] / 'run_prepare_photometry.py'
 NUMBER = 80
 
 
@@ -121,3 +128,69 @@ def test_output_vanishes(trial, peace, figures):
     for path in aside.rglob('*.fits'):
         path.rename(run.output / path.relative_to(aside))
     figures |= run.check(peace(NUMBER))
+
+
+# Cubes
+
+@pytest.fixture(scope='module')
+def frames(tmp_path_factory):
+    """Frames with a catalogue, and the cube that a run left in peace makes of them."""
+    folder = tmp_path_factory.mktemp('frames')
+    small_sector.make(folder, small_sector.plan(size=64, frames=40, number=25))
+    assert prepare(folder).returncode == 0
+    return folder, next(folder.glob('*.hdf5')).rename(folder / 'peace')
+
+
+def prepare(folder, **options):
+    """A run of the program that makes cubes."""
+    return subprocess.run([sys.executable, PREPARE, folder, '-q'], capture_output=True, text=True,
+                          check=False, **options)
+
+
+def copy_frames(frames, folder):
+    """The frames and the catalogue in another directory; their size in kilobytes."""
+    shutil.copytree(frames[0], folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns('peace'))
+    return sum(path.stat().st_size for path in folder.iterdir()) // 1024
+
+
+def check_refused(done, folder, figures):
+    """A sentence, and no cube under its name."""
+    assert done.returncode in (4, 75) and 'Cannot write' in done.stderr, done.stderr
+    assert 'Traceback' not in done.stderr and not list(folder.glob('*.hdf5'))
+    figures['left behind kB'] = sum(path.stat().st_size for path in folder.glob('*.hdf5.*')) // 1024
+
+
+def check_made(folder, frames):
+    """The same command makes the cube of an undisturbed run."""
+    assert prepare(folder).returncode == 0
+    assert same_cubes(next(folder.glob('*.hdf5')), frames[1])
+
+
+def same_cubes(one, two):
+    """Whether all datasets of two files are the same to the last bit."""
+    with h5py.File(one) as a, h5py.File(two) as b:
+        names = []
+        a.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        return all(np.array_equal(a[name][...], b[name][...], equal_nan=a[name].dtype.kind == 'f')
+                   for name in names) and len(names) > 10
+
+
+def test_cube_fills_the_disk(frames, tmp_path, figures):
+    """Row 13: in the middle of the work."""
+    needed = copy_frames(frames, tmp_path / 'aside')
+    cube = frames[1].stat().st_size // 1024
+    with disk(tmp_path / 'small', needed + 400 + cube // 2):
+        copy_frames(frames, tmp_path / 'small')
+        check_refused(prepare(tmp_path / 'small'), tmp_path / 'small', figures)
+        enlarge(tmp_path / 'small')
+        check_made(tmp_path / 'small', frames)
+
+
+def test_cube_exceeds_a_limit(frames, tmp_path, figures):
+    """Row 13, where no disk can be made."""
+    copy_frames(frames, tmp_path / 'small')
+    limit = frames[1].stat().st_size // 2
+    done = prepare(tmp_path / 'small', preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_FSIZE, (limit, limit)))
+    check_refused(done, tmp_path / 'small', figures)
+    check_made(tmp_path / 'small', frames)

@@ -6,6 +6,7 @@ import signal
 import time
 
 import chaos
+import mpi_jobs
 import psutil
 import pytest
 
@@ -85,3 +86,17 @@ def test_killed_helpers(trial, peace, figures):
     assert code == 0, said
     figures |= run.check(peace(number), killed=killed)
     assert killed >= 4
+
+
+def test_lost_ranks(trial, peace, figures):
+    """Ranks of a fault-tolerant MPI job may die until one is left beside the first."""
+    number, ranks = chaos.size((300, 3), (5_000, 6))
+    run = trial(number, workers=0, ranks=ranks + 1, options=('--with-ft', 'ulfm'), pause=0.01).start()
+    for rank in range(ranks, 1, -1):
+        assert run.wait_for_stars(number // ranks // 2)
+        run.look_at_committed()
+        os.kill(mpi_jobs.ranks(run.process)[rank], signal.SIGKILL)
+    code, said = run.end()
+    assert code == 0 and said.count('ranks go on') == ranks - 1, said
+    figures |= run.check(peace(number), killed=ranks - 1)
+    assert figures['charged'] <= ranks - 1
