@@ -33,7 +33,7 @@ PATIENCE = 1500 if FULL else 120
 TRANSPORTS = {'inline': {'workers': 0}, 'local': {'workers': 2}, 'mpi': {'workers': 0, 'ranks': 3}}
 """Options of a `Trial`."""
 
-_CHANGES = {'worker', 'lease', 'begun', 'elaptime', 'worker_wait_time', 'attempts'}
+_CHANGES = {'worker', 'lease', 'begun', 'expired', 'elaptime', 'worker_wait_time', 'attempts'}
 """Columns that need not be those of an undisturbed run: owners, times, and what the faults cost."""
 
 

