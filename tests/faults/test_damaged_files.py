@@ -115,6 +115,15 @@ def test_truncated_under_a_run(trial, size):
         assert 'move it away' in code + again or 'Cannot write' in code + again
 
 
+def test_removed_under_a_run(trial):
+    """Row 16: a run does not end well when nobody can read its results."""
+    run = trial(60, pause=0.01).start()
+    run.wait_for_stars(20)
+    run.todo.unlink()
+    said = run.process.communicate()[1]
+    assert run.process.returncode == 4 and 'Cannot write' in said and 'Traceback' not in said
+
+
 @pytest.mark.parametrize('seed', range(chaos.size(20, 400)))
 def test_list_with_flipped_bits(tmp_path, undamaged, seed):
     """Row 16: it is refused in a sentence, or every star that it still names comes to an end."""

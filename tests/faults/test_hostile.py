@@ -107,11 +107,9 @@ def test_wild_command_line(sector, capsys, words):
     assert kept <= {'summary.json', 'todo.sqlite.owner'}
 
 
-@pytest.mark.parametrize('word', WORDS[:-1])
+@pytest.mark.parametrize('word', [word for word in WORDS[:-1] if word and '\0' not in word])
 def test_paths_that_are_sentences(sector, word, capsys):
     """Row 21: names of files are names and nothing else, wherever they lead."""
-    if '\0' in word or not word:
-        pytest.skip('no command line can hold that')
     outside = snapshot(sector, 'lightcurves')
     code = make_todo.main([str(sector), '-q', '--targets', word])
     assert code in (2, 4) and 'Traceback' not in capsys.readouterr().err
