@@ -73,7 +73,7 @@ def diagnostics_row(result: Result) -> dict:
         priority=result.task.priority, lightcurve=result.lightcurve,
         method_used=result.method_used or result.task.method or '', elaptime=float(result.elaptime),
         worker_wait_time=float(result.worker_wait_time), reason=result.reason and str(result.reason),
-        errors='\n'.join(result.errors) or None, extra=json.dumps(extra) if extra else None,
+        errors=_text('\n'.join(result.errors)) or None, extra=json.dumps(extra) if extra else None,
         skip_targets=json.dumps([int(star) for star in result.skip_targets]) if result.skip_targets else None)
     return row
 
@@ -84,4 +84,9 @@ def _plain(value):
         return int(value)
     if isinstance(value, numbers.Real):
         return float(value) if math.isfinite(value) else None
-    return value if value is None else str(value)
+    return value if value is None else _text(value)
+
+
+def _text(value):
+    """Text that every database takes: without NUL, and valid as UTF-8."""
+    return str(value).replace('\0', ' ').encode('utf-8', 'replace').decode()
