@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from photometry.core import ranks
 from photometry.core.errors import ExitCode, OutputError, TessphotError
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,25 @@ def add_ccd_filters(made, *, sector=True):
                       help='only this camera (may be repeated)')
     made.add_argument('--ccd', type=int, choices=(1, 2, 3, 4), action='append',
                       help='only this CCD (may be repeated)')
+
+
+def add_part(made):
+    """Option --part, for jobs that share the CCDs."""
+    made.add_argument('--part', type=_part, metavar='I/N', help='of N jobs that share the CCDs, this is '
+                      'number I, from 1 on (default: rank and ranks under mpiexec or srun, else all)')
+
+
+def _part(text):
+    number, _, size = text.partition('/')
+    if not (number.isascii() and number.isdigit() and size.isascii() and size.isdigit()
+            and 1 <= int(number) <= int(size) <= 10 ** 6):
+        raise argparse.ArgumentTypeError(f'{text!r} is not like 3/16')
+    return ranks.Rank(int(number) - 1, int(size))
+
+
+def share(arguments, environment) -> ranks.Rank:
+    """The share of the work that --part or a launcher gives this process."""
+    return arguments.part or ranks.rank(environment)
 
 
 def positive(text) -> int:

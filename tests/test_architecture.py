@@ -8,7 +8,7 @@ import pytest
 import photometry
 
 ROOT = Path(photometry.__file__).parent
-RUNGS = [{'programs'}, {'stages'}, {'methods', 'todo', 'report'}, {'cli', 'settings', 'signals', 'ranks'},
+RUNGS = [{'programs'}, {'stages'}, {'methods', 'todo', 'report'}, {'cli', 'settings', 'signals'},
          {'pixels', 'catalogs', 'simulation'}, {'files', 'algorithms'}, {'core'}]
 HEIGHT = {room: -index for index, rung in enumerate(RUNGS) for room in rung}
 OWNERS = {'h5py': {'files'}, 'astropy.io.fits': {'files'}, 'tesswcs': {'files'},

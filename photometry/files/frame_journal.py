@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import socket
 import zlib
 from pathlib import Path
 
@@ -54,12 +55,14 @@ class FrameJournal:
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, self._handle)
             self.records = self._load(identity, fresh)
+            _introduce(self.path)
             stack.pop_all()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
+        _owner_path(self.path).unlink(missing_ok=True)
         os.close(self._handle)
 
     def _load(self, identity, fresh):
@@ -133,9 +136,27 @@ def _lock(path, handle):
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise UsageError(f'{path} is in use by another run; wait for its end.') from error
+        raise UsageError(f'{path} is in use by another run{_who(path)}; wait for its end.') from error
     except OSError:
         pass  # file systems without locks
+
+
+def _owner_path(path):
+    return path.with_name(path.name + '.owner')
+
+
+def _introduce(path):
+    """Leave word of who holds the lock; only the sentence for the others needs it."""
+    with contextlib.suppress(OSError):
+        _owner_path(path).write_text(f'process {os.getpid()} on {socket.gethostname()}')
+
+
+def _who(path):
+    try:
+        with open(_owner_path(path), encoding='utf-8', errors='replace') as file:
+            return f' ({file.read(200)})'
+    except OSError:
+        return ''
 
 
 def _bears(path, handle):

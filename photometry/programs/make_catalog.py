@@ -2,8 +2,10 @@
 
 import argparse
 import math
+import os
 
 from photometry import cli
+from photometry.programs import launch
 
 EXAMPLES = """\
   run_make_catalog.py 5 DATA --catalog stars.csv          all CCDs with images in DATA
@@ -26,7 +28,8 @@ def main(words=None):
                       help='width of the rim around the images')
     made.add_argument('--faint-limit', type=_within(-5, 30), metavar='MAG', help='Tmag of the faintest star')
     made.add_argument('--overwrite', action='store_true', help='replace catalogues that stand')
-    return cli.run(_make, made.parse_args(words))
+    cli.add_part(made)
+    return launch.with_others(lambda: cli.run(_make, made.parse_args(words)))
 
 
 def _within(low, high):
@@ -40,7 +43,6 @@ def _within(low, high):
 
 def _make(arguments):
     import dataclasses
-    import os
 
     from photometry import settings
     from photometry.core import plugins
@@ -53,7 +55,8 @@ def _make(arguments):
     chosen = dataclasses.replace(chosen, source=_source_name(chosen.source, arguments.catalog))
     source = plugins.load(plugins.CATALOGS, chosen.source)(arguments.catalog)
     make_catalog.make_catalog(folder, arguments.sector, source, chosen, camera=arguments.camera,
-                              ccd=arguments.ccd, overwrite=arguments.overwrite)
+                              ccd=arguments.ccd, overwrite=arguments.overwrite,
+                              rank=cli.share(arguments, os.environ))
 
 
 def _source_name(name, catalog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from photometry import cli
+from photometry.programs import launch
 from photometry.programs.tessphot import one_thread
 
 DESCRIPTION = '''\
@@ -16,6 +17,8 @@ EXAMPLES = """\
   run_prepare_photometry.py INPUT                         every CCD and cutout below INPUT
   run_prepare_photometry.py INPUT --camera 1 --workers 8  one camera, eight processes
   run_prepare_photometry.py INPUT --sector 30 --cadence 600 --overwrite
+  mpiexec -n 16 run_prepare_photometry.py INPUT           a process for each CCD, on any number of nodes
+  run_prepare_photometry.py INPUT --part 3/16             the third of sixteen jobs that share the CCDs
 """
 
 
@@ -28,7 +31,8 @@ def main(arguments=None) -> int:
                         help='only frames of this cadence in seconds (may be repeated)')
     parser.add_argument('--workers', type=cli.positive, default=1, metavar='N', help='processes (default: 1)')
     parser.add_argument('--overwrite', action='store_true', help='make cubes anew')
-    return cli.run(_main, parser.parse_args(arguments))
+    cli.add_part(parser)
+    return launch.with_others(lambda: cli.run(_main, parser.parse_args(arguments)))
 
 
 def _main(arguments):
@@ -40,5 +44,5 @@ def _main(arguments):
     report = prepare_photometry(
         folder, settings.load(arguments.settings), sector=arguments.sector, camera=arguments.camera,
         ccd=arguments.ccd, cadence=arguments.cadence, workers=arguments.workers,
-        overwrite=arguments.overwrite)
+        overwrite=arguments.overwrite, rank=cli.share(arguments, os.environ))
     return report.exit_code

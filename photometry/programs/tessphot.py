@@ -5,7 +5,8 @@ import logging
 import os
 import sys
 
-from photometry import cli, ranks, signals
+from photometry import cli, signals
+from photometry.core import ranks
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from photometry.core import ranks
 from photometry.core.coordinates import CAMERA_CENTRE_COLUMN, CAMERA_CENTRE_ROW, SCIENCE
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.files import ffi, paths, schema, sector_wcs, tesscut
@@ -45,7 +46,7 @@ class Field:
         return f'sector {self.sector}, camera {self.camera}, CCD {self.ccd}'
 
 
-def find_fields(directory, sector, camera=None, ccd=None):
+def find_fields(directory, sector, camera=None, ccd=None, rank=ranks.ALONE):
     """Fields of the CCDs whose images lie below a directory.
 
     Where no image of the sector passes the filters, the fields of all CCDs
@@ -57,6 +58,8 @@ def find_fields(directory, sector, camera=None, ccd=None):
     sector : int
     camera, ccd : int or sequence of int, optional
         Filters.
+    rank : photometry.core.ranks.Rank
+        Which share of the CCDs is wanted.
 
     Yields
     ------
@@ -74,11 +77,11 @@ def find_fields(directory, sector, camera=None, ccd=None):
         for item in kind(directory, sector, camera, ccd):
             found.setdefault(item.ccd_key, ([], []))[kind is paths.find_tesscuts].append(item.path)
     if found:
-        for key, (ffis, cuts) in sorted(found.items()):
+        for key, (ffis, cuts) in rank.share(sorted(found.items())):
             yield field_of(key, ffis, cuts)
         return
     wanted = [tuple(np.atleast_1d(choice).tolist()) if choice else (1, 2, 3, 4) for choice in (camera, ccd)]
-    for key in itertools.product((sector,), *wanted):
+    for key in rank.share(list(itertools.product((sector,), *wanted))):
         yield pointed_field(key)
 
 

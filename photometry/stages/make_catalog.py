@@ -8,6 +8,7 @@ from pathlib import Path
 
 from photometry import cli
 from photometry.algorithms.sky import Region
+from photometry.core import ranks
 from photometry.core.errors import TessphotError
 from photometry.files import catalog as catalog_file
 from photometry.files import paths
@@ -17,7 +18,8 @@ from photometry.stages import catalog_fields
 logger = logging.getLogger(__name__)
 
 
-def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=None, overwrite=False):
+def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=None, overwrite=False,
+                 rank=ranks.ALONE):
     """Make the catalogues of the CCDs of a sector.
 
     A catalogue that stands and was made from the same inputs with the same
@@ -33,6 +35,8 @@ def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=Non
     camera, ccd : int or sequence of int, optional
         Filters.
     overwrite : bool
+    rank : photometry.core.ranks.Rank
+        Which share of the CCDs this process takes.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=Non
         been written.
     """
     made, problems = [], []
-    for field in catalog_fields.find_fields(input_folder, sector, camera, ccd):
+    for field in catalog_fields.find_fields(input_folder, sector, camera, ccd, rank):
         try:
             made.append(_make_one(Path(input_folder), field, source, settings, overwrite))
         except TessphotError as error:

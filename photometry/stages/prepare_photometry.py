@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from photometry.core import ranks
 from photometry.core.errors import DrainedError, ExitCode, TessphotError
 from photometry.stages.prepare import selection
 from photometry.stages.prepare.drain import Drain
@@ -34,7 +35,7 @@ class Report:
 
 
 def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, cadence=None, workers=1,
-                       overwrite=False) -> Report:
+                       overwrite=False, rank=ranks.ALONE) -> Report:
     """Make a cube of the FFIs of every CCD and of every TESSCut file below a directory.
 
     The cubes lie in the directory itself. One that cannot be made does not stop
@@ -50,6 +51,8 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
         Processes that work on frames.
     overwrite : bool
         Make cubes anew that are there already or were begun.
+    rank : photometry.core.ranks.Rank
+        Which share of the CCDs this process takes.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     """
     folder = Path(folder)
     options = Options(folder, settings, workers, overwrite)
-    jobs = selection.find_jobs(folder, sector, camera, ccd)
+    jobs = _share(selection.find_jobs(folder, sector, camera, ccd), rank)
     report, passed_over = Report(), []
     with Drain() as drain:
         for job in jobs:
@@ -76,10 +79,18 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
             else:
                 report.cubes += [made] if made else []
             drain.check()
-    if len(passed_over) == len(jobs):
+    if jobs and len(passed_over) == len(jobs):
         report.fail(passed_over[0])
     logger.info('%d of %d cubes are complete.', len(report.cubes), len(report.cubes) + len(report.failures))
     return report
+
+
+def _share(jobs, rank):
+    """The jobs of the CCDs of a rank; those of one CCD stay together, for they may overlap."""
+    mine = rank.share(sorted({job.key for job in jobs}))
+    if not mine:
+        logger.info('There are fewer CCDs than processes: nothing is left for number %d.', rank.number + 1)
+    return [job for job in jobs if job.key in mine]
 
 
 def _prepare(job, options, cadence, drain, made):

@@ -14,8 +14,9 @@ from types import SimpleNamespace
 
 import fake_work
 
-from photometry import cli, ranks, signals
+from photometry import cli, signals
 from photometry import settings as settings_module
+from photometry.core import ranks
 from photometry.core.errors import TessphotError
 from photometry.stages import run_tessphot
 from photometry.todo.workers import mpi

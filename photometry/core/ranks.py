@@ -26,10 +26,14 @@ class Rank:
         return items[self.number::self.size]
 
 
+ALONE = Rank()
+"""The rank of a process that nobody shares its work with."""
+
+
 def rank(environment: Mapping) -> Rank:
     """The rank that a launcher gave this process; the only one where there was no launcher."""
     for number, size in _LAUNCHERS:
         values = environment.get(number, ''), environment.get(size, '')
         if all(value.isascii() and value.isdigit() for value in values):
             return Rank(*map(int, values))
-    return Rank()
+    return ALONE
