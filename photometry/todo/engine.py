@@ -81,6 +81,13 @@ def check(connection, name):
     todo_tables.check(connection, name)
 
 
+def check_structure(connection, name):
+    """Refuse a file whose pages contradict each other; a tenth of a second for a million rows."""
+    said = connection.exec_driver_sql('PRAGMA quick_check(1)').scalar()
+    if said != 'ok':
+        raise InputBadError(f'{name} is damaged ({" ".join(said.split())}); {_CURE}.')
+
+
 @contextlib.contextmanager
 def explained(path):
     """Turn what a database says into a sentence about its file."""
@@ -88,6 +95,8 @@ def explained(path):
         yield
     except sa.exc.DatabaseError as error:
         raise _explanation(path, str(error.orig or error)) from error
+    except UnicodeDecodeError as error:
+        raise InputBadError(f'{path} cannot be used (names in it are no text); {_CURE}.') from error
 
 
 def _explanation(path, text):

@@ -38,6 +38,7 @@ class FileStore:
             held.callback(self._engine.dispose)
             with self.transaction() as connection:
                 engines.check(connection, self.place)
+                engines.check_structure(connection, self.place)
             self._held = held.pop_all()
         return self
 
