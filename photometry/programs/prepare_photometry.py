@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from photometry import cli
+from photometry.core.threads import ONE_THREAD
 from photometry.programs import launch
-from photometry.programs.tessphot import one_thread
 
 DESCRIPTION = '''\
 Subtract the background of calibrated full-frame images and TESSCut files, measure
@@ -36,7 +36,7 @@ def main(arguments=None) -> int:
 
 
 def _main(arguments):
-    one_thread(os.environ)
+    os.environ.update(ONE_THREAD)
     from photometry import settings
     from photometry.files import paths
     from photometry.stages.prepare_photometry import prepare_photometry

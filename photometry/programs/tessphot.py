@@ -7,6 +7,7 @@ import sys
 
 from photometry import cli, signals
 from photometry.core import ranks
+from photometry.core.threads import ONE_THREAD
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ EXAMPLES = """\
 
 def main(words=None):
     """Parse the command line and measure the stars; under mpiexec all ranks but the first serve that one."""
-    one_thread(os.environ)
+    os.environ.update(ONE_THREAD)
     rank = ranks.rank(os.environ)
     if rank.size == 1 and 'mpi4py' not in sys.modules:
         return _run(words)
@@ -199,13 +200,6 @@ def _epoch(environment):
     if not (text.isascii() and text.isdigit() and len(text) < 12):
         raise UsageError(f'SOURCE_DATE_EPOCH is {text!r}, not a number of seconds.')
     return int(text)
-
-
-def one_thread(environment):
-    """Hold BLAS and OpenMP to one thread: workers are processes, and sums keep their order."""
-    for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS',
-                 'NUMEXPR_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS'):
-        environment[name] = '1'
 
 
 def _say(line):

@@ -90,7 +90,7 @@ def run(job, *, say=logger.info, open_worker=None, world=None) -> ExitCode:
 
 def _dispatch(manager, job, open_worker, world):
     with (_stop(manager, job) as stop, _bar(manager) as looked,
-          workforce.workers(job, open_worker, world) as workers):
+          workforce.workers(job, open_worker, world, stop) as workers):
         def look():
             looked()
             return stop()

@@ -45,7 +45,7 @@ def warned(result):
     return replace(result, status=STATUS.WARNING, errors=(*result.errors, sentence))
 
 
-def workers(job, open_worker=None, world=None):
+def workers(job, open_worker=None, world=None, stop=None):
     """The workers for a job, not yet opened.
 
     Parameters
@@ -55,11 +55,14 @@ def workers(job, open_worker=None, world=None):
         Another work than photometry.
     world : photometry.todo.workers.mpi.World, optional
         The ranks of an MPI job; each supervises as many children as the job has workers.
+    stop : callable, optional
+        Whether the run is to end; only a star in this process must look for itself.
     """
     limits = job.options.settings.limits
     if world is None and not job.workers:
         from photometry.todo.workers.inline import InlineWorkers
-        return InlineWorkers(open_worker or OpenWorker(job.options))
+        return InlineWorkers(open_worker or OpenWorker(job.options), timeout=limits.timeout,
+                             memory=limits.memory, stop=stop)
     options = {'timeout': limits.timeout, 'memory': limits.memory,
                'preload': () if open_worker else _PRELOAD}
     opened = open_worker or OpenWorker(job.options, job.log)

@@ -1,6 +1,7 @@
 """Supervised children: whatever a star does to its process, it alone pays for it."""
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -194,3 +195,26 @@ def test_inline_charges_before_it_begins(tmp_path, todo):
         dispatch(manager, workers)
     assert charged == [(task.starid, number) for number, task in enumerate(seen)]
     assert set(query(todo, 'SELECT status, attempts FROM todolist')) == {(STATUS.OK, 1)}
+
+
+@pytest.mark.parametrize(('kind', 'reason', 'words'), [
+    ('sleep', 'timeout', 'limits.timeout = 0.5 s'), ('hog', 'memory', 'limits.memory')])
+def test_inline_limits_itself(tmp_path, todo, kind, reason, words):
+    before = resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGALRM)
+    worker = fake_work.FakeWorker(str(tmp_path), {4: kind})
+    with TaskManager(todo) as manager, InlineWorkers(worker, timeout=0.5, memory=512) as workers:
+        dispatch(manager, workers)
+    status, attempts, found, errors = ended_with(todo, 4)
+    assert (status, attempts, found) == (STATUS.ERROR, 3, reason) and words in errors
+    assert fake_work.begun(tmp_path) == {star: 3 if star == 4 else 1 for star in range(1, 11)}
+    assert before == (resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGALRM))
+
+
+def test_inline_star_does_not_hold_up_a_drain(tmp_path, todo, monkeypatch):
+    monkeypatch.setattr('photometry.todo.workers.inline._DRAIN', 0.3)
+    stop = lambda: bool(fake_work.log(tmp_path))  # noqa: E731
+    worker = fake_work.FakeWorker(str(tmp_path), {1: 'sleep'})
+    with TaskManager(todo) as manager, InlineWorkers(worker, stop=stop) as workers:
+        dispatch(manager, workers, stop=stop)
+    assert [line[:2] for line in fake_work.log(tmp_path)] == [('begin', 1), ('cleaned', 1)]
+    assert query(todo, 'SELECT DISTINCT status, attempts FROM todolist') == [(None, 0)]

@@ -6,25 +6,18 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import resource
 import signal
 import time
 from dataclasses import replace
 
-from photometry.core.errors import Reason, TessphotError
-from photometry.core.status import STATUS
-from photometry.core.task import Result
+from photometry.core.errors import TessphotError
+from photometry.core.threads import ONE_THREAD
+from photometry.todo.workers import limits
 
 READY, REFUSED, BEGUN, ENDED = 'ready', 'refused', 'begun', 'ended'
 STOP = 'stop'
 
-ONE_THREAD = dict.fromkeys(
-    ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS',
-     'NUMEXPR_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS'), '1')
-"""Environment that holds the libraries of linear algebra to one thread."""
-
 _PR_SET_PDEATHSIG = 1
-_PAGES = 0
 TERMINATE = signal.SIGUSR2
 """Asks the running star to end with its ``finally`` blocks; SIGTERM reaches whole process groups."""
 
@@ -54,7 +47,8 @@ def main(pipe, life, open_worker, memory):
         except TessphotError as error:
             pipe.send((REFUSED, (type(error).__name__, str(error), int(error.exit_code))))
             return
-        _limit_memory(memory)
+        if memory:
+            limits.limit_memory(limits.memory_now() + int(memory * 2 ** 20))
         pipe.send((READY, None))
         _serve(pipe, work)
 
@@ -79,7 +73,7 @@ def _measure(pipe, work, batch, idle_since):
             break
         pipe.send((BEGUN, (number, ended)))
         begun = time.perf_counter()
-        result = _one(work, task)
+        result = limits.one(work, task)
         now = time.perf_counter()
         ended = replace(result, worker_wait_time=begun - idle_since,
                         elaptime=result.elaptime or now - begun)
@@ -87,14 +81,6 @@ def _measure(pipe, work, batch, idle_since):
     else:
         number += 1
     pipe.send((ENDED, (number, ended)))
-
-
-def _one(work, task):
-    try:
-        return work(task)
-    except MemoryError:
-        return Result(task, STATUS.ERROR, reason=Reason.MEMORY,
-                      errors=('The star needs more memory than limits.memory allows.',))
 
 
 def _die_with_scheduler(life):
@@ -124,15 +110,3 @@ def _set_signals():
 
 def _end(number, frame):
     raise SystemExit(128 + number)
-
-
-def _limit_memory(megabytes):
-    if not megabytes:
-        return
-    with open('/proc/self/statm', encoding='ascii') as stream:
-        pages = int(stream.read().split()[_PAGES])
-    limit = pages * resource.getpagesize() + int(megabytes * 2 ** 20)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 
 from photometry.core.errors import ExitCode, Reason, TessphotError
+from photometry.core.threads import ONE_THREAD
 from photometry.todo.dispatch import Died, Finished, Returned, Started
-from photometry.todo.workers import child
+from photometry.todo.workers import child, limits
 
 logger = logging.getLogger(__name__)
 
@@ -254,8 +255,7 @@ class LocalWorkers:
         if one.terminated and one.running is not one.target:
             return Died(None, others=(one.running, *others))
         if one.terminated == 'timeout':
-            return Died(one.running, Reason.TIMEOUT,
-                        f'The star took longer than limits.timeout = {self._timeout:g} s.', others)
+            return Died(one.running, Reason.TIMEOUT, limits.timed_out(self._timeout), others)
         return Died(one.running, Reason.CRASH, f'The worker died ({_cause(one.process.exitcode)}).', others)
 
     def _count_stillborn(self, one):
@@ -285,10 +285,10 @@ def _cause(code):
 @contextlib.contextmanager
 def _environment():
     """Born with one BLAS thread, and out of reach of the signals that stop the scheduler."""
-    before = {name: os.environ.get(name) for name in child.ONE_THREAD}
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
     resource_tracker.ensure_running()  # it unblocks signals when it starts, so it must start before
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
-    os.environ.update(child.ONE_THREAD)
+    os.environ.update(ONE_THREAD)
     try:
         yield
     finally:
