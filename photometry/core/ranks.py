@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _LAUNCHERS = (('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'), ('PMI_RANK', 'PMI_SIZE'),
               ('PMIX_RANK', 'SLURM_STEP_NUM_TASKS'), ('SLURM_PROCID', 'SLURM_STEP_NUM_TASKS'))
@@ -20,6 +20,8 @@ class Rank:
 
     number: int = 0
     size: int = 1
+    speaks_mpi: bool = field(default=False, compare=False)
+    """Whether the launcher connects the processes by MPI; Open MPI aborts those that plain srun started."""
 
     def share(self, items: Sequence) -> Sequence:
         """Every ``size``-th item: the shares of all ranks are all items, each once."""
@@ -35,5 +37,5 @@ def rank(environment: Mapping) -> Rank:
     for number, size in _LAUNCHERS:
         values = environment.get(number, ''), environment.get(size, '')
         if all(value.isascii() and value.isdigit() for value in values):
-            return Rank(*map(int, values))
+            return Rank(*map(int, values), speaks_mpi=number != 'SLURM_PROCID')
     return ALONE

@@ -19,10 +19,10 @@ def with_others(main) -> int:
     """
     code = main()
     rank = ranks.rank(os.environ)
-    if rank.size > 1:
+    if rank.size > 1 and rank.speaks_mpi:
         from photometry.todo.workers import mpi
         try:
-            world = mpi.join(rank.size)
+            world = mpi.join(rank)
         except mpi.NoMpiError:
             return code
         everybody = world.comm.Ibarrier()

@@ -31,7 +31,7 @@ def main(words=None):
     if rank.number:
         signals.ignore()
     try:
-        world = mpi.join(rank.size)
+        world = mpi.join(rank)
     except mpi.NoMpiError as error:
         return _run(words, rank=rank, why=str(error))
     if world is None:

@@ -54,7 +54,7 @@ def launched(words):
     if rank.number:
         signals.ignore()
     mpi.SILENCE = float(os.environ.get('FAKE_SILENCE', mpi.SILENCE))
-    world = mpi.join(rank.size)
+    world = mpi.join(rank)
     return world.run(lambda: main(*words, world=world))
 
 

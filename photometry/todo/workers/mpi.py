@@ -86,19 +86,21 @@ class NoMpiError(TessphotError):
     """Processes were started together, but MPI does not connect them."""
 
 
-def join(size) -> World | None:
+def join(rank) -> World | None:
     """The world of this process; None when it is the only one.
 
     Parameters
     ----------
-    size : int
-        Processes that the launcher says it started.
+    rank : photometry.core.ranks.Rank
+        What the launcher says of this process.
 
     Raises
     ------
     NoMpiError
         When there is no MPI library, or not the launcher's.
     """
+    if rank.size > 1 and not rank.speaks_mpi:
+        raise NoMpiError('MPI cannot be used (srun was not asked for it: --mpi=pmix)')
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: no library is found
@@ -107,7 +109,7 @@ def join(size) -> World | None:
                          'pip install "tessphot[mpi]")') from error
     if MPI.COMM_WORLD.size > 1:
         return World(MPI.COMM_WORLD)
-    if size > 1:
+    if rank.size > 1:
         raise NoMpiError('MPI cannot be used (mpi4py has another library than the mpiexec or srun)')
     return None
 
