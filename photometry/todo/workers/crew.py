@@ -63,6 +63,7 @@ class _Crew:
 
     def _obey(self, order):
         if isinstance(order, Open):
+            self._stack.close()
             self._pool = self._stack.enter_context(
                 LocalWorkers(order.open_worker, order.number, **order.options))
         elif isinstance(order, Batch):

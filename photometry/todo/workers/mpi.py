@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from photometry.core.errors import ExitCode, Reason, TessphotError
@@ -35,6 +36,8 @@ class World:
         self.comm, self.rank, self.size = comm, comm.rank, comm.size
         self.post = Post(comm)
         self.lost: set[int] = set()
+        self.sent: Counter[int] = Counter()
+        """Batches by rank."""
 
     @property
     def others(self) -> list[int]:
@@ -118,8 +121,6 @@ def join(rank) -> World | None:
 class _Rank:
     """What rank 0 knows of another rank."""
 
-    sent: int = 0
-    """Batches."""
     free: int = 0
     """Children that can take a batch, those under way subtracted."""
     busy: bool = True
@@ -180,7 +181,7 @@ class MpiWorkers:
         """Give a batch to the rank with most children free."""
         rank = max(self._ranks, key=lambda rank: self._ranks[rank].free)
         one = self._ranks[rank]
-        one.sent += 1
+        self._world.sent[rank] += 1
         one.free -= 1
         one.tasks.update((task.priority, task) for task in batch)
         self._world.post.send(Batch(tuple(batch)), rank)
@@ -220,7 +221,7 @@ class MpiWorkers:
             raise WorkerRefusedError(message.sentence, message.code)
         one.heard = time.monotonic()
         one.busy = message.busy
-        one.free = message.free - (one.sent - message.arrived)
+        one.free = message.free - (self._world.sent[rank] - message.arrived)
         for event in message.events:
             _follow(one, event)
         return message.events
