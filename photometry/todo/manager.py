@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 COMMIT_INTERVAL = 0.5
 """Seconds after which results are committed at the latest."""
 
+COMMIT_SHARE = 0.02
+"""Part of the time that commits may take: where they are fast, a killed scheduler loses less."""
+
 _COMMIT_ROWS = 1000
 _ASK_AGAIN = 0.5
 """Seconds in which a shared list that had nothing to give is not asked again."""
@@ -77,6 +80,7 @@ class TaskManager(TodoReader):
         self._charged: Task | None = None
         self._buffer: list[tuple] = []
         self._oldest = 0.0
+        self._commit_after = COMMIT_INTERVAL
         self._cursor = None
         self._ask_again = self._count_again = 0.0
 
@@ -182,8 +186,7 @@ class TaskManager(TodoReader):
         if time.monotonic() < self._ask_again:
             return []
         while True:
-            self.flush()
-            tasks, bad = self._perform(lambda connection: self._take(connection, limit))
+            tasks, bad = self._commit(lambda connection: self._take(connection, limit))
             self._note(tasks, bad)
             if tasks:
                 return tasks
@@ -323,7 +326,7 @@ class TaskManager(TodoReader):
         """Commit results that have waited long enough; write the summary once a second."""
         now = time.monotonic()
         if (self._buffer or self._running) and (
-                len(self._buffer) >= _COMMIT_ROWS or now - self._oldest >= COMMIT_INTERVAL):
+                len(self._buffer) >= _COMMIT_ROWS or now - self._oldest >= self._commit_after):
             self.flush()
         if not self._store.alone and now > self._count_again:
             self.progress.counts = self.counts()
@@ -332,10 +335,15 @@ class TaskManager(TodoReader):
 
     def flush(self):
         """Commit every result that came in."""
+        if self._buffer or self._running or self._charged:
+            self._commit()
+
+    def _commit(self, also=lambda connection: None):
+        """Write what came in and do something else, in one transaction; what the latter returns."""
         self._oldest = time.monotonic()
-        if not (self._buffer or self._running or self._charged):
-            return
-        kept = self._perform(self._write)
+        kept, made = self._perform(lambda connection: (self._write(connection), also(connection)))
+        took = time.monotonic() - self._oldest
+        self._commit_after = min(COMMIT_INTERVAL, took / COMMIT_SHARE)
         late = [changes['row'] for changes, _ in self._buffer if changes['row'] not in kept]
         if late:
             logger.warning('Late results of %d stars are refused: others had taken them over.', len(late))
@@ -343,6 +351,7 @@ class TaskManager(TodoReader):
         self._running.clear()
         self._charged = None
         self._hold()
+        return made
 
     def _write(self, connection):
         kept = set()
