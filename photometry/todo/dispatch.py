@@ -103,7 +103,7 @@ def dispatch(manager, workers, *, stop=None, batch=256, change=None, after_death
     stop : callable, optional
         Called between events; a true value drains, and stands in the outcome.
     batch : int
-        Most stars in a batch.
+        Most stars in a batch; fewer where all that waits would not go round the free workers.
     change : callable, optional
         Makes of a claimed task the one that is measured (another method).
     after_death : callable, optional
@@ -158,7 +158,8 @@ class _Loop:
         self.workers.drain()
 
     def feed(self, batch):
-        claimed = self.manager.claim(batch)
+        waiting = self.manager.progress.counts.get(None, 0)
+        claimed = self.manager.claim(max(1, min(batch, -(-waiting // self.workers.free))))
         if not claimed:
             return False
         given = [self.change(task) for task in claimed] if self.change else claimed
