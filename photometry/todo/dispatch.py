@@ -15,6 +15,8 @@ from photometry.core.task import Result, Task
 logger = logging.getLogger(__name__)
 
 _IO_FAILURES = 10
+_LEAST = 8
+"""Stars a batch, below which the work that a tile costs twice outweighs what balance gains."""
 _NAP = 1.0
 """Seconds between two looks at a list whose last stars others hold."""
 
@@ -60,6 +62,10 @@ class Workers(Protocol):
     """Whether a star that crashes takes the scheduler with it."""
 
     @property
+    def number(self) -> int:
+        """How many stars are measured side by side."""
+
+    @property
     def free(self) -> int:
         """How many batches may be submitted now."""
 
@@ -103,7 +109,7 @@ def dispatch(manager, workers, *, stop=None, batch=256, change=None, after_death
     stop : callable, optional
         Called between events; a true value drains, and stands in the outcome.
     batch : int
-        Most stars in a batch; fewer where all that waits would not go round the free workers.
+        Most stars in a batch; fewer towards the end, so that all workers end together.
     change : callable, optional
         Makes of a claimed task the one that is measured (another method).
     after_death : callable, optional
@@ -159,7 +165,8 @@ class _Loop:
 
     def feed(self, batch):
         waiting = self.manager.progress.counts.get(None, 0)
-        claimed = self.manager.claim(max(1, min(batch, -(-waiting // self.workers.free))))
+        share = max(-(-waiting // self.workers.number), _LEAST)
+        claimed = self.manager.claim(min(batch, share))
         if not claimed:
             return False
         given = [self.change(task) for task in claimed] if self.change else claimed

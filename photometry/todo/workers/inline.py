@@ -34,6 +34,7 @@ class InlineWorkers:
     """
 
     dies_with_scheduler = True
+    number = 1
 
     def __init__(self, open_worker, *, timeout=0.0, memory=0.0, stop=None):
         self._open = open_worker

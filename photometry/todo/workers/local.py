@@ -76,7 +76,7 @@ class LocalWorkers:
     dies_with_scheduler = False
 
     def __init__(self, open_worker, number, *, timeout=300.0, memory=4096.0, preload=()):
-        self._open, self._number = open_worker, number
+        self._open, self.number = open_worker, number
         self._timeout, self._memory = timeout, memory
         self._context = multiprocessing.get_context('forkserver')
         self._context.set_forkserver_preload(['photometry.todo.workers.child', *preload])
@@ -86,7 +86,7 @@ class LocalWorkers:
         self._drain_by = None
 
     def __enter__(self):
-        for _ in range(self._number):
+        for _ in range(self.number):
             self._bear()
         return self
 

@@ -168,6 +168,11 @@ class MpiWorkers:
     # The protocol
 
     @property
+    def number(self):
+        """Children of all ranks that are not lost."""
+        return len(self._ranks) * self._open.number
+
+    @property
     def free(self):
         """Batches that children can take now."""
         return 0 if self._draining else sum(one.free for one in self._ranks.values() if one.free > 0)
