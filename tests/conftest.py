@@ -1,11 +1,25 @@
-"""Fixtures of all tests: a PostgreSQL server that is there when one asks for it."""
+"""Fixtures of all tests: logging as Python leaves it, a PostgreSQL server where one asks for it."""
 
 import itertools
+import logging
+import sys
 
 import pytest
 from postgres_server import PostgresServer
 
 _NUMBERS = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def as_python_starts(monkeypatch):
+    """No test hears of the logging and the hook for exceptions that a program set up in another one."""
+    logger = logging.getLogger('photometry')
+    for handler in logger.handlers[:]:
+        handler.close()
+        logger.removeHandler(handler)
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
+    monkeypatch.setattr(sys, 'excepthook', sys.__excepthook__)
 
 
 @pytest.fixture(scope='session')

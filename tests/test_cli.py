@@ -13,12 +13,6 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = sorted(path.name for path in ROOT.glob('run_*.py'))
 
 
-@pytest.fixture(autouse=True)
-def plain_logging():
-    yield
-    cli.configure_logging()
-
-
 def program(*words, **options):
     return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True,
                           timeout=120, **options)

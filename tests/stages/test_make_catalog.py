@@ -1,7 +1,6 @@
 """The stage that makes catalogues: fields from images, pointings and what goes wrong."""
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -24,16 +23,6 @@ from photometry.stages.make_catalog import make_catalog
 
 CUTS = Path(__file__).parents[1] / 'input' / 'tesscut'
 SETTINGS = CatalogSettings('table', 16.0, 0.2)
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before():
-    """Programs configure logging and the hook for exceptions; tests after this one get theirs back."""
-    logger, hook = logging.getLogger('photometry'), sys.excepthook
-    state = logger.level, logger.propagate, logger.handlers[:]
-    yield
-    logger.level, logger.propagate, logger.handlers[:] = state
-    sys.excepthook = hook
 
 
 def celestial(ra, dec, roll):
