@@ -20,12 +20,12 @@ def main(words=None):
 
 
 def _merge(arguments):
-    from photometry.todo import merging
+    from photometry.todo import merging, places
     counts = merging.merge(arguments.target, arguments.sources)
     if not arguments.quiet:
         for name, number in counts.items():
             sys.stdout.write(f'{name:>28} {number:9d}\n')
-        sys.stdout.write(f'The list is {arguments.target}.\n')
+        sys.stdout.write(f'The list is {places.place(arguments.target)}.\n')
 
 
 if __name__ == '__main__':

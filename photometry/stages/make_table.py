@@ -8,7 +8,7 @@ from collections import Counter
 from photometry import cli
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.files import catalog, paths, results_table
-from photometry.todo import results, summary
+from photometry.todo import places, results, summary
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def make_table(input_folder, todo, path, selection=None, *, overwrite=False) -> 
         When no row passes the selection.
     """
     catalogs = {found.ccd_key: found.path for found in paths.find_catalogs(input_folder)}
-    counts = Counter()
+    todo, counts = places.place(todo), Counter()  # as text it holds no password
     with results.opened(todo) as connection:
         ccds = results.ccds(connection, selection)
         if not ccds:

@@ -177,7 +177,8 @@ def _without(rows, measured, ccds):
 def _number(rows, skips):
     """Give every row its priority, and those without a result their status; the number of SKIPPED ones."""
     skipped = 0
-    for priority, (key, row) in enumerate(sorted(rows.items(), key=_brightness), 1):
+    ordered = sorted(rows.items(), key=lambda item: order(item[0], item[1]['tmag']))
+    for priority, (key, row) in enumerate(ordered, 1):
         row['priority'] = priority
         if row['status'] in _PENDING:
             row['status'] = int(STATUS.SKIPPED) if key in skips else None
@@ -205,9 +206,8 @@ _EMPTY = dict.fromkeys(todolist.c.keys())
 _FRESH = {'attempts': 0, 'expired': 0}
 
 
-def _brightness(item):
-    key, row = item
-    tmag = row['tmag']
+def order(key, tmag):
+    """By what rows are numbered: (tmag, starid), unknown magnitudes last, then the rest of the key."""
     return float('inf') if tmag is None else tmag, key[0], key
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from photometry.core.errors import OutputError
 from photometry.core.status import STATUS
 from photometry.files.todo_tables import diagnostics, photometry_skipped, settings, todolist
-from photometry.todo import filling, records, results
+from photometry.todo import filling, places, records, results
 
 _DONE = int(STATUS.OK), int(STATUS.WARNING)
 _PENDING = int(STATUS.STARTED), int(STATUS.ABORT)
@@ -29,7 +29,7 @@ class _Row(NamedTuple):
     """0 with a light curve, 1 with an error, 2 with neither."""
     source: int
     priority: int
-    tmag: float
+    tmag: float | None
 
 
 def merge(target, sources) -> Counter:
@@ -60,7 +60,8 @@ def merge(target, sources) -> Counter:
     HeldError
         While a scheduler works on one of the lists.
     """
-    if str(target) in map(str, sources):
+    target, *sources = map(places.place, (target, *sources))  # as text they hold no password
+    if target in sources:
         raise OutputError(f'{target} is among those to be merged; name another list to merge into.')
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(results.opened(source)) for source in sources]
@@ -103,7 +104,7 @@ def _choose(opened):
         statement = sa.select(todolist.c.priority, todolist.c.tmag, todolist.c.status, *_KEY)
         for priority, tmag, status, *key in connection.execute(statement, execution_options=_PARTS):
             rank = 0 if status in _DONE else 1 if status == STATUS.ERROR else 2
-            row = _Row(rank, source, priority, float('inf') if tmag is None else tmag)
+            row = _Row(rank, source, priority, tmag)
             before = chosen.get(tuple(key))
             if before is None or row < before:
                 chosen[tuple(key)] = row
@@ -114,7 +115,7 @@ def _choose(opened):
 
 def _number(chosen):
     """Key of a star -> its new priority."""
-    ordered = sorted(chosen.items(), key=lambda item: (item[1].tmag, item[0][0], item[0]))
+    ordered = sorted(chosen.items(), key=lambda item: filling.order(item[0], item[1].tmag))
     return {key: priority for priority, (key, _) in enumerate(ordered, 1)}
 
 

@@ -5,7 +5,7 @@ import todo_files
 from test_filling import in_order, measure
 from todo_files import query, statuses
 
-from photometry.core.errors import IncompatibleError, OutputError
+from photometry.core.errors import IncompatibleError, OutputError, TessphotError
 from photometry.core.status import STATUS
 from photometry.core.task import Result
 from photometry.todo.manager import TaskManager
@@ -105,3 +105,12 @@ def test_a_list_of_the_established_schema_is_read(tmp_path):
     old = todo_files.established(tmp_path / 'old')
     merge(tmp_path / 'all', [old])
     assert statuses(tmp_path / 'all') == statuses(old)
+
+
+def test_no_message_repeats_a_password(tmp_path):
+    url = 'postgresql+psycopg://me:secret@localhost:1/stars'
+    path = listed(tmp_path / 'a', 1)
+    for target, sources in ((url, [url]), (url, [path]), (tmp_path / 'all', [url])):
+        with pytest.raises(TessphotError) as raised:
+            merge(target, sources)
+        assert 'secret' not in str(raised.value) and 'me@localhost:1/stars' in str(raised.value)
