@@ -31,10 +31,10 @@ def main(words=None):
 def _make(arguments):
     from photometry.files import paths, results_table
     from photometry.stages import make_table
-    from photometry.todo import filling
+    from photometry.todo import places
     from photometry.todo.selection import Selection
     folder = paths.input_directory(arguments.input, os.environ)
-    todo = arguments.todo or os.environ.get('TESSPHOT_TODO') or filling.default_path(folder)
+    todo = places.named(arguments.todo, os.environ, folder)
     output = paths.output_directory(arguments.output, os.environ, folder)
     path = results_table.check_name(arguments.table or output / 'stars.parquet')
     filters = {name: tuple(getattr(arguments, name) or ()) for name in ('sector', 'camera', 'ccd')}

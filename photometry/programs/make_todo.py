@@ -44,10 +44,10 @@ def _make(arguments):
     from photometry.core.errors import ExitCode
     from photometry.files import paths
     from photometry.stages import make_todo
-    from photometry.todo import filling, places
+    from photometry.todo import places
     settings = settings_module.load(arguments.settings)
     folder = paths.input_directory(arguments.input, os.environ)
-    todo = arguments.todo or os.environ.get('TESSPHOT_TODO') or filling.default_path(folder)
+    todo = places.named(arguments.todo, os.environ, folder)
     choice = make_todo.choice_from(settings.todo, faint_limit=arguments.faint_limit,
                                    targets=arguments.targets, exclusions=arguments.exclusions,
                                    methods=arguments.methods)
@@ -55,7 +55,7 @@ def _make(arguments):
         folder, todo, choice, sections=settings.sections('todo'), sector=arguments.sector,
         camera=arguments.camera, ccd=arguments.ccd, dry_run=arguments.dry_run, overwrite=arguments.overwrite)
     if arguments.dry_run or not arguments.quiet:
-        _print(report, 'Nothing was written.' if arguments.dry_run else f'The list is {places.place(todo)}.')
+        _print(report, 'Nothing was written.' if arguments.dry_run else f'The list is {todo}.')
     return ExitCode.INPUT_MISSING if report.problems else ExitCode.DONE
 
 

@@ -134,8 +134,9 @@ def _measure(arguments, world=None, rank=None, why=None):
     from photometry.core.errors import ExitCode, UsageError
     from photometry.files import paths
     folder = paths.input_directory(arguments.input, os.environ)
-    todo = str(arguments.todo or os.environ.get('TESSPHOT_TODO') or folder / 'todo.sqlite')
     from photometry.stages import run_tessphot, todo_status
+    from photometry.todo import places
+    todo = places.named(arguments.todo, os.environ, folder)
     if rank is not None and not _works_without_mpi(arguments, todo, rank, why):
         return ExitCode.DONE
     if arguments.status:
@@ -153,8 +154,7 @@ def _measure(arguments, world=None, rank=None, why=None):
 
 def _works_without_mpi(arguments, todo, rank, why):
     """Whether a process that MPI left alone has something to do."""
-    from photometry.todo import places
-    if not places.place(todo).is_file:
+    if not todo.is_file:
         logger.warning('%s; each of the %d processes works by itself.', why, rank.size)
         return True
     if rank.number:

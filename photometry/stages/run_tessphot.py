@@ -38,7 +38,7 @@ _NOT_THERE = {Reason.NOT_IN_CATALOG, Reason.OFF_SILICON}
 class Job:
     """What a command line asks for."""
 
-    todo: str
+    todo: places.Place | str
     options: JobOptions
     selection: Selection = Selection()
     random: bool = False

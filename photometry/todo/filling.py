@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import operator
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -214,8 +213,3 @@ def order(key, tmag):
 def record(connection, version, sections, inputs):
     """Write down which settings and inputs made these rows."""
     records.write(connection, records.run_id(), 'run_make_todo', version, sections, inputs)
-
-
-def default_path(input_folder) -> Path:
-    """Where the todo list of an input directory lies."""
-    return Path(input_folder) / 'todo.sqlite'

@@ -71,3 +71,8 @@ def place(todo) -> Place:
     if url.get_backend_name() == 'sqlite' and url.database:
         return Place(path=Path(url.database))
     raise UsageError(f'Databases of the kind {kind!r} are not supported; {_CURE}.')
+
+
+def named(argument, environment, input_folder) -> Place:
+    """The list that a command line is about: ``--todo``, else TESSPHOT_TODO, else INPUT/todo.sqlite."""
+    return place(argument or environment.get('TESSPHOT_TODO') or Path(input_folder) / 'todo.sqlite')
