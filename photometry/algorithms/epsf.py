@@ -11,6 +11,7 @@ from photometry.algorithms import epsf_basis as basis
 from photometry.algorithms import (
     epsf_blocks,
     epsf_few,
+    epsf_forms,
     epsf_normal,
     epsf_prior,
     epsf_scene,
@@ -145,6 +146,8 @@ class _School:
         for scene in self.scenes:
             scene.slopes = epsf_slopes.of_scene(scene, pointings)
         self.most = min(epsf_scene.MOST, ENOUGH_TEACHERS // max(len(self.scenes), 1))
+        self.official = self.base.samples.mean(axis=0)
+        self.local, self.forms = self.base.samples, epsf_forms.of(self.base.samples)
         self.degree = 0
         self.coefficients = np.zeros((1, basis.SIZE))
 
@@ -161,13 +164,13 @@ class _School:
         if number < LEAST_STARS:
             logger.info('%d stars are too few to learn a PRF from.', number)
             return None
-        self.official = self.base.samples.mean(axis=0)
         self.precision = epsf_prior.precision(self.official)
         before = self._start(prf)
         degree = epsf_blocks.degree(self.limits, number)
         for turn in range(ROUNDS):
             # what varies over the CCD waits until its mean is known
             self._set_degree(degree if turn >= ROUNDS - 2 else 0)
+            self._change_locally()
             self._prepare()
             self._choose_wing(EXPONENT_STEPS if turn == 0 else EXPONENT_STEPS[-1:])
             found, *held_out = self._solve(turn >= CHANGES_FROM, self._folds() if turn == ROUNDS - 1 else 0)
@@ -197,6 +200,12 @@ class _School:
         terms = self._terms(*self.limits[::2]).size
         more = np.zeros((terms - len(self.coefficients), basis.SIZE))
         self.coefficients = np.concatenate([self.coefficients, more])
+
+    def _change_locally(self):
+        """Let what stretches, smears or skews the PRF do so to that of each place."""
+        found = epsf_forms.amounts(basis.to_samples(self.coefficients[0]), self.official)
+        forms = self.forms - self.forms.mean(axis=1, keepdims=True)
+        self.local = self.base.samples + np.tensordot(found, forms, 1)
 
     def _prepare(self):
         for scene in self.scenes:
@@ -303,7 +312,7 @@ class _School:
     def _samples(self, coefficients):
         """Samples at all places, each summing to 81."""
         terms = np.array([self._terms(*place) for place in zip(self.base.row, self.base.column, strict=True)])
-        made = self.base.samples + basis.to_samples(terms @ coefficients)
+        made = self.local + basis.to_samples(terms @ coefficients)
         made = np.maximum(made, 0)
         return made * (basis.OVERSAMPLE ** 2 / made.sum(axis=(1, 2), keepdims=True))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photometry.algorithms import epsf_basis as basis
-from photometry.algorithms import masks, missing_stars
+from photometry.algorithms import epsf_forms, masks, missing_stars
 from photometry.algorithms.prf import PRF
 from photometry.core import units
 
@@ -17,12 +17,8 @@ logger = logging.getLogger(__name__)
 LEAST_SIDE, MOST_SIDE = 11, 100
 """Sides of an image from and up to which its stars are looked at, px."""
 
-FORMS = {(2, 0): 0.06, (1, 1): 0.06, (0, 2): 0.06, (3, 0): 0.04, (2, 1): 0.04, (1, 2): 0.04, (0, 3): 0.04}
-"""Derivatives by row and column that a PRF may hold of the official one, with the standard deviations
-that are expected: smearing along and across (half the variance, px^2), lopsidedness (px^3)."""
-
-STRETCH = 0.04
-"""Standard deviation of its stretches and shears, parts."""
+SMEAR, SKEW, STRETCH = 0.06, 0.04, 0.04
+"""Standard deviations that are expected of the `epsf_forms`: px^2, px^3, parts."""
 
 FLUX_SPREAD, PLACE_SPREAD = 0.5, 0.1
 """Priors of a star: flux (relative) and place (px) against catalogue or first sight."""
@@ -55,10 +51,7 @@ OTHERS_ERROR = 0.05
 NEAREST = 0.75
 """Least distance of a star that is added from those known, px."""
 
-CENTRE_SKY = 0.01
-"""Sky over star, as a part of its light, in the fit that defines where a star stands."""
-
-PRICE, LARGEST = 2.0, 1.5
+PRICE, LARGEST = 2.0, 1.4
 """Chi square that each form must explain (what left-out pixels would ask on average, Akaike 1974); rms of the
 forms over what is expected from which it is no PRF but two stars in one."""
 
@@ -69,7 +62,7 @@ class Correction(NamedTuple):
     samples: np.ndarray
     """(places, 117, 117); each place sums to 81."""
     amounts: np.ndarray
-    """Of the forms, in the order of `forms`."""
+    """Of the `epsf_forms`."""
     stars: int
     """Stars learned from."""
     rms_before: float
@@ -120,7 +113,8 @@ class _Model:
 
     def __init__(self, base, blur, wing):
         self.base, self.blur, self.wing = base, blur, wing
-        self.images, self.spread = forms(base.samples)
+        self.images = epsf_forms.of(base.samples)
+        self.spread = epsf_forms.spreads(SMEAR, SKEW, STRETCH)
         self.official = self._prf(base.samples)
         self.parts = [self._prf(base.samples + image) for image in self.images]
         self.amounts = np.zeros(len(self.images))
@@ -151,46 +145,6 @@ class _Samples(NamedTuple):
     row: np.ndarray
     column: np.ndarray
     oversample: int = basis.OVERSAMPLE
-
-
-def forms(samples):
-    """Images that may be added to a PRF, none of which holds light or moves the star.
-
-    Parameters
-    ----------
-    samples : array (places, 117, 117)
-
-    Returns
-    -------
-    images : array (forms, places, 117, 117)
-    spread : array (forms,)
-        Standard deviations that are expected of them.
-    """
-    step = 1 / basis.OVERSAMPLE
-    slopes = [np.gradient(samples, step, axis=axis) for axis in (1, 2)]
-    made, spread = [], []
-    for (down, right), expected in FORMS.items():
-        image = samples
-        for axis in (1,) * down + (2,) * right:
-            image = np.gradient(image, step, axis=axis)
-        made.append(image)
-        spread.append(expected)
-    offset = (np.arange(samples.shape[1]) - samples.shape[1] // 2) * step
-    for one, axis in enumerate((offset[:, None], offset)):
-        for other in range(2):
-            made.append(axis * slopes[other] + (samples if one == other else 0.0))
-            spread.append(STRETCH)
-    return np.stack([_centred(image, samples, slopes) for image in made]), np.array(spread)
-
-
-def _centred(image, samples, slopes):
-    """An image without sum and without the shift that a fit of the PRF would find in it, at each place."""
-    weight = 1 / (np.maximum(samples, 0) + CENTRE_SKY)
-    measures = np.stack([np.ones_like(samples), *(weight * slope for slope in slopes)])
-    parts = np.stack([samples, *slopes])
-    matrix = np.einsum('apij,bpij->pab', measures, parts)
-    amounts = np.linalg.solve(matrix, np.einsum('apij,pij->pa', measures, image)[:, :, None])[:, :, 0]
-    return image - np.einsum('pa,apij->pij', amounts, parts)
 
 
 class _Scene:

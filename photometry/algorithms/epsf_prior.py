@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from photometry.algorithms import epsf_basis as basis
+from photometry.algorithms import epsf_forms
 from photometry.algorithms.prf import Wing
 
 RIDGE, FLOOR = 0.1, 1e-5
@@ -15,9 +16,8 @@ RIDGE, FLOOR = 0.1, 1e-5
 LENGTH, ROUGH = 0.5, 0.1
 """Over how many px neighbouring splines are alike; the part of their variance that is not."""
 
-STRETCH, BLUR, SKEW = 0.1, 0.1, 0.05
-"""Standard deviations of what is likelier than a free form: the official PRF stretched or
-turned (parts of its size), smeared (px^2) and made lopsided (px^3)."""
+SMEAR, SKEW, STRETCH = 0.05, 0.05, 0.1
+"""Standard deviations of what is likelier than a free form, the `epsf_forms`: px^2, px^3, parts."""
 
 CHANGE, FAINT = 0.3, 1e-3
 """How much the PRF may change for 1 px of motion, as a part of it; least part of its peak that counts."""
@@ -31,9 +31,6 @@ HARD = 1e-6
 
 PER_PHASE = 20
 """Phases of which one counts: what smooth splines can do changes slowly from phase to phase."""
-
-CENTRE_SKY = 0.01
-"""Sky over star, as a part of its light, in the fit that defines where a star stands."""
 
 
 def precision(official):
@@ -114,32 +111,10 @@ def _outside(exponent):
                      for down in phase for right in phase])
 
 
-def _derivatives(official):
-    """Derivatives of the official PRF on its samples by order in (row, column)."""
-    image = basis.from_samples(official).reshape(basis.COUNT, basis.COUNT)
-    offset = _offset()
-    first, weights = basis.taps(offset)
-    every = np.zeros((4, offset.size, basis.COUNT))
-    for order in range(3):
-        np.put_along_axis(every[order], first[:, None] + np.arange(4), weights[order], axis=1)
-    every[3] = np.gradient(every[2], offset[1] - offset[0], axis=0)
-    return {(m, n): every[m] @ image @ every[n].T for m in range(4) for n in range(4) if m + n <= 3}
-
-
-def _offset():
-    side = basis.CORE * basis.OVERSAMPLE
-    return (np.arange(side) - side // 2) / basis.OVERSAMPLE
-
-
 def _likely(official):
     """Coefficients (ways, SIZE) of likely corrections with their standard deviations."""
-    slope = _derivatives(official)
-    down, right = _offset()[:, None], _offset()
-    made = [(axis * slope[order], STRETCH) for axis in (down, right) for order in ((1, 0), (0, 1))]
-    made += [(slope[order] / 2, BLUR) for order in ((2, 0), (1, 1), (0, 2))]
-    made += [(slope[order], SKEW) for order in ((3, 0), (2, 1), (1, 2), (0, 3))]
-    return (basis.from_samples(np.stack([image for image, _ in made])),
-            np.array([spread for _, spread in made]))
+    return (basis.from_samples(epsf_forms.of(official[None])[:, 0]),
+            epsf_forms.spreads(SMEAR, SKEW, STRETCH))
 
 
 def steady_changes(official):
@@ -169,9 +144,8 @@ def steady_changes(official):
 
 def _phase_shifts(official):
     """Shift in px that a fit of the official PRF finds in every spline, at each phase: (2, phases, SIZE)."""
-    slope = _derivatives(official)
-    gradients = -np.stack([slope[1, 0], slope[0, 1]])
-    weighted = gradients / (np.maximum(official, 0) + CENTRE_SKY)
+    gradients = -np.stack(np.gradient(official, 1 / basis.OVERSAMPLE))
+    weighted = gradients / (np.maximum(official, 0) + epsf_forms.CENTRE_SKY)
     step, matrix = basis.OVERSAMPLE, basis.sample_matrix()
     made = np.empty((2, step, step, basis.SIZE))
     for i in range(step):

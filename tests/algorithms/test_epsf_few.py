@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from epsf_field import ORIGIN, errors, mean_image
 
-from photometry.algorithms import epsf, epsf_few
+from photometry.algorithms import epsf
 from photometry.algorithms.prf import PRF
 from photometry.core.stamp import Stamp
 from photometry.files.prf import load_prf
@@ -68,19 +68,6 @@ def test_samples_have_the_form_of_the_official_ones():
     assert made.samples.shape == (4, 117, 117) and made.samples.dtype == np.float32
     np.testing.assert_allclose(made.samples.sum(axis=(1, 2), dtype='f8'), 81, rtol=1e-5)
     assert made.samples.min() >= 0
-
-
-def test_forms_hold_no_light_and_move_no_star():
-    samples = epsf.surrounding(load_prf(5, 2, 2), Stamp(900, 913, 950, 963)).samples
-    images, spread = epsf_few.forms(samples)
-    assert images.shape == (11, 4, 117, 117) and spread.shape == (11,)
-    assert np.abs(images.sum(axis=(2, 3))).max() < 1e-9
-    # nor light that changes with the star's phase within its pixel
-    sums = images.reshape(11, 4, 13, 9, 13, 9).sum(axis=(2, 4))
-    assert np.abs(sums * spread[:, None, None, None]).max() < 2e-3
-    weight = 1 / (np.maximum(samples, 0) + epsf_few.CENTRE_SKY)
-    for slope in np.gradient(samples, axis=(1, 2)):
-        assert np.abs((weight * slope * images).sum(axis=(2, 3))).max() < 1e-6
 
 
 def test_two_stars_in_one_are_no_prf():
