@@ -95,7 +95,7 @@ def _dispatch(manager, job, open_worker, world):
             looked()
             return stop()
         return dispatch(manager, workers, stop=look, change=_with_method(job.method),
-                        after_death=lambda task: clear_left_behind(job.options.output_folder, [task.starid]))
+                        clear=lambda starids: clear_left_behind(job.options.output_folder, starids))
 
 
 def _stop(manager, job):
@@ -110,14 +110,28 @@ def _with_method(method):
 
 
 def clear_left_behind(output_folder, starids):
-    """Remove the half-written files of stars whose worker was killed."""
+    """Remove the half-written files of stars whose worker was killed or could not write.
+
+    Returns
+    -------
+    bool
+        Whether that was possible: a disk that cannot be written now may be so later.
+    """
+    if not Path(output_folder).is_dir():
+        return False
     numbers = {f'{starid:011d}' for starid in starids if type(starid) is int}
+    left = []
     for start in {number[:5] for number in numbers}:
         for folder in Path(output_folder).glob(f'c*/{start}'):
-            left = [path for path in folder.glob('.tess*.tmp') if path.name[5:16] in numbers]
+            left += [path for path in folder.glob('.tess*.tmp') if path.name[5:16] in numbers]
             left += [path for number in numbers for path in folder.glob(f'plots/{number}/.*.tmp')]
-            for path in left:
-                path.unlink(missing_ok=True)
+    try:
+        for path in left:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        logger.debug('Half-written files stay for now: %s', error)
+        return False
+    return True
 
 
 def _miss(manager, output_folder):

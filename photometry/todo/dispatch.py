@@ -97,7 +97,7 @@ class Outcome:
     """The last results, at most 100."""
 
 
-def dispatch(manager, workers, *, stop=None, batch=256, change=None, after_death=None, poll=0.2) -> Outcome:
+def dispatch(manager, workers, *, stop=None, batch=256, change=None, clear=None, poll=0.2) -> Outcome:
     """Measure everything that waits in a `TaskManager`.
 
     Parameters
@@ -112,12 +112,13 @@ def dispatch(manager, workers, *, stop=None, batch=256, change=None, after_death
         Most stars in a batch; fewer towards the end, so that all workers end together.
     change : callable, optional
         Makes of a claimed task the one that is measured (another method).
-    after_death : callable, optional
-        Called with the task whose worker died, to clear what it left.
+    clear : callable, optional
+        Removes the half-written files of some stars, whose worker died or could not write; false while
+        that is not possible.
     poll : float
         Seconds between two looks at ``stop``.
     """
-    loop = _Loop(manager, workers, change, after_death)
+    loop = _Loop(manager, workers, change, clear)
     while True:
         loop.heed(stop)
         while not loop.outcome.stopped and workers.free > 0 and loop.feed(batch):
@@ -132,18 +133,21 @@ def dispatch(manager, workers, *, stop=None, batch=256, change=None, after_death
             loop.heed(stop)
         manager.tick()
     manager.flush()
+    loop.tidy()
+    manager.leave(list(loop.untidy.values()))
     return loop.outcome
 
 
 class _Loop:
     """What `dispatch` keeps between two events."""
 
-    def __init__(self, manager, workers, change, after_death):
+    def __init__(self, manager, workers, change, clear):
         self.manager, self.workers = manager, workers
-        self.change, self.after_death = change, after_death
+        self.change, self.clear = change, clear
         self.outcome = Outcome()
         self.claims = {}
         self.io_failures = []
+        self.untidy = {}
 
     def heed(self, stop):
         if self.outcome.stopped or stop is None:
@@ -192,9 +196,19 @@ class _Loop:
         claim = self.claims.pop(result.task.priority, result.task)
         self.manager.finish(_of(result, claim))
         self.outcome.handled[:] = [*self.outcome.handled[-99:], result]
-        self.io_failures = [*self.io_failures, claim] if result.reason == Reason.IO else []
+        if result.reason != Reason.IO:
+            self.io_failures = []
+            self.tidy()
+            return
+        self.io_failures.append(claim)
+        self.untidy[claim.priority] = claim
         if len(self.io_failures) >= _IO_FAILURES:
             self.give_up(result)
+
+    def tidy(self):
+        """Remove what stars have left half-written, as soon as the disk lets us."""
+        if self.untidy and (self.clear is None or self.clear([task.starid for task in self.untidy.values()])):
+            self.untidy.clear()
 
     def give_up(self, result):
         """Stop when nothing can be read or written any more, and charge nobody for it."""
@@ -206,8 +220,8 @@ class _Loop:
         self.manager.give_back([self.claims.pop(task.priority) for task in event.others])
         if event.task is None:
             return
-        if self.after_death:
-            self.after_death(event.task)
+        self.untidy[event.task.priority] = event.task
+        self.tidy()
         logger.warning('TIC %s: %s', event.task.starid, event.message)
         self.finish(Result(event.task, STATUS.ERROR, reason=event.reason, errors=(event.message,)))
 

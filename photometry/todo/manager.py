@@ -311,6 +311,22 @@ class TaskManager(TodoReader):
         self.progress.counts = self.counts()
         self._cursor = None
 
+    def leave(self, tasks):
+        """Leave waiting tasks to the next run as if this scheduler had vanished, so it clears their files.
+
+        Parameters
+        ----------
+        tasks : list of Task
+            Stars whose half-written files could not be removed.
+        """
+        if not tasks:
+            return
+        untidy = todolist.c.priority.in_([task.priority for task in tasks])
+        self._perform(lambda connection: connection.execute(
+            sa.update(todolist).where(untidy, WAITS).values(
+                status=int(STATUS.STARTED), worker=self.run, lease=self._store.lease(), begun=None)))
+        self.progress.counts = self.counts()
+
     def _keep(self, task, status, attempts, diagnosis):
         del self._claimed[task.priority]
         self._running.discard(task.priority)

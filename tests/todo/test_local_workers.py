@@ -19,11 +19,11 @@ from photometry.todo.workers.inline import InlineWorkers
 from photometry.todo.workers.local import LocalWorkers, WorkerRefusedError
 
 
-def run(todo, worker, number=2, **options):
+def run(todo, worker, number=2, clear=None, **options):
     """Outcome of a dispatch over a whole file."""
     options = {'timeout': 30, 'memory': 512} | options
     with TaskManager(todo) as manager, LocalWorkers(worker, number, **options) as workers:
-        return dispatch(manager, workers, batch=4, poll=0.05)
+        return dispatch(manager, workers, batch=4, poll=0.05, clear=clear)
 
 
 def ended_with(todo, starid):
@@ -141,6 +141,27 @@ def test_failing_disk_stops_the_run_and_charges_nobody(tmp_path, todo):
     assert set(todo_files.statuses(todo).values()) == {None}
     run(todo, fake_work.FakeWorker(str(tmp_path)))
     assert set(todo_files.statuses(todo).values()) == {STATUS.OK}
+
+
+def test_half_files_are_removed_when_the_disk_lets_us(tmp_path, todo):
+    answers, asked = [False, False, True], []
+
+    def clear(starids):
+        asked.append(list(starids))
+        return answers[len(asked) - 1]
+    run(todo, fake_work.FakeWorker(str(tmp_path), {5: 'disk_once'}), 1, clear=clear)
+    assert asked == [[5]] * 3 and set(todo_files.statuses(todo).values()) == {STATUS.OK}
+
+
+def test_half_files_that_stay_are_left_to_the_next_run(tmp_path, todo):
+    faults = dict.fromkeys(range(1, 11), 'disk')
+    outcome = run(todo, fake_work.FakeWorker(str(tmp_path), faults), clear=lambda starids: False)
+    tried = [star for star, status in todo_files.statuses(todo).items() if status == STATUS.STARTED]
+    assert outcome.stopped == 'io' and sorted(tried) == sorted(fake_work.begun(tmp_path))
+    cleared = []
+    with TaskManager(todo, clear=cleared.extend) as manager:
+        assert sorted(cleared) == sorted(manager.recovered) == sorted(tried)
+    assert query(todo, 'SELECT DISTINCT status, attempts, expired FROM todolist') == [(None, 0, 0)]
 
 
 def test_worker_that_cannot_start_ends_the_run(tmp_path, todo):
