@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from photometry.algorithms import runs
 from photometry.pixels.base import PixelSource
 
 PRICE = 1.5
@@ -71,6 +72,15 @@ class PixelBlock:
             self._mean.flags.writeable = False
         return self._mean[stamp.slices(self.region[::2])]
 
+    def variance(self, stamp):
+        """Typical variance of a pixel in one cadence, (rows, columns), (e-/s)^2; read-only where of the region."""
+        if stamp.clipped(self.region) != stamp or 'images_err' not in self._layers:
+            return runs.typical_variance(self.read('images_err', stamp), self.source.good)
+        if self._variance is None:
+            self._variance = runs.typical_variance(self._layers['images_err'], self.source.good)
+            self._variance.flags.writeable = False
+        return self._variance[stamp.slices(self.region[::2])]
+
     @property
     def held(self):
         """Layers that are in memory."""
@@ -78,7 +88,7 @@ class PixelBlock:
 
     def release(self):
         """Forget the pixels; later reading starts anew."""
-        self._layers, self._spent, self._mean = {}, {}, None
+        self._layers, self._spent, self._mean, self._variance = {}, {}, None, None
 
     def close(self):
         """Forget the pixels; the file belongs to the source."""
