@@ -73,7 +73,7 @@ class PixelBlock:
         return self._mean[stamp.slices(self.region[::2])]
 
     def variance(self, stamp):
-        """Typical variance of a pixel in one cadence, (rows, columns), (e-/s)^2; read-only where of the region."""
+        """`~photometry.algorithms.runs.typical_variance`, (rows, columns); read-only where of the region."""
         if stamp.clipped(self.region) != stamp or 'images_err' not in self._layers:
             return runs.typical_variance(self.read('images_err', stamp), self.source.good)
         if self._variance is None:
