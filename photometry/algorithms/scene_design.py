@@ -222,9 +222,11 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
     index[index < 0] = size
     flat = np.zeros((planes, size + 1), dtype='float32')
     alone = layout.share == 1
+    alone, shared = (slice(None) if alone.all() else alone), np.flatnonzero(~alone)
+    own = index[alone].ravel()
     for plane, value in zip(flat, values[:planes], strict=True):
-        plane[index[alone].ravel()] = value[alone].ravel()
-        for star in np.flatnonzero(~alone):
+        plane[own] = value[alone].ravel()
+        for star in shared:
             plane[index[star]] += layout.share[star] * value[star]
     made = []
     for (start, end, low, high), offset in zip(bands, where[:, 0], strict=True):
@@ -236,11 +238,12 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
 
 def _averaged(prf, row, column, derivatives, blur):
     """Cores (planes, stars, 13, 13) averaged over a motion, with their first rows and columns."""
-    total, covariance = 0, blur.covariance if blur.covariance.any() else None
+    total, covariance = None, blur.covariance if blur.covariance.any() else None
     for (down, right), weight in zip(blur.offset, blur.weight, strict=True):
         values, row0, column0 = prf.render_at(row + down, column + right, prf_model.HALF, derivatives,
                                               (row, column), covariance)
-        total = total + weight * np.asarray(values)
+        part = np.multiply(values, weight)
+        total = part if total is None else total + part
     return total, row0, column0
 
 
