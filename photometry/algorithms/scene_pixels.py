@@ -76,8 +76,8 @@ class Pixels:
         rows : slice
         chosen : ndarray (frames of the sample,) of bool
         """
-        size = self.images[rows].shape[0] * self.images.shape[1]
-        return (values[rows].reshape(size, -1)[:, chosen] for values in self._sampled)
+        found = (values[rows].reshape(-1, chosen.size) for values in self._sampled)
+        return found if chosen.all() else (values[:, chosen] for values in found)
 
     @cached_property
     def lost(self):

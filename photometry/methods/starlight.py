@@ -157,7 +157,7 @@ class StampLight:
         """That of a photometry with its present stamp."""
         tile, stamp = photometry.tile, photometry.stamp
         star = tile.place_of(photometry.catalog_index)
-        if star is None or stamp.clipped(tile.region) != stamp:
+        if star is None or not stamp.lies_in(tile.region):
             return cls(*_beyond(tile, stamp, photometry.catalog_index), stamp)
         return cls(of_tile(tile), star, stamp)
 

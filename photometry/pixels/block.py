@@ -41,7 +41,7 @@ class PixelBlock:
 
     def read(self, layer, stamp):
         """Pixels of a layer, (rows, columns, times); read-only where they belong to the region."""
-        if stamp.clipped(self.region) != stamp:
+        if not stamp.lies_in(self.region):
             return self.source.read(layer, stamp)
         if layer not in self._layers and not self._pays(layer, stamp):
             return self.source.read(layer, stamp)
@@ -65,7 +65,7 @@ class PixelBlock:
 
     def sumimage(self, stamp):
         """Mean of the good images, (rows, columns), e-/s; read-only where it belongs to the region."""
-        if stamp.clipped(self.region) != stamp:
+        if not stamp.lies_in(self.region):
             return self.source.sumimage(stamp)
         if self._mean is None:
             self._mean = np.asarray(self.source.sumimage(self.region))
@@ -74,7 +74,7 @@ class PixelBlock:
 
     def variance(self, stamp):
         """`~photometry.algorithms.runs.typical_variance`, (rows, columns); read-only where of the region."""
-        if stamp.clipped(self.region) != stamp or 'images_err' not in self._layers:
+        if not stamp.lies_in(self.region) or 'images_err' not in self._layers:
             return runs.typical_variance(self.read('images_err', stamp), self.source.good)
         if self._variance is None:
             self._variance = runs.typical_variance(self._layers['images_err'], self.source.good)
