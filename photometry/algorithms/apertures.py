@@ -63,7 +63,8 @@ def sums(pixels, mask, weights, stamp):
     """
     rows, columns = np.nonzero(mask)
     level = rows.mean(), columns.mean()
-    design = np.stack([np.ones(rows.size), weights[mask], rows - level[0], columns - level[1]])
+    design = np.ones((4, rows.size))
+    design[1], design[2], design[3] = weights[mask], rows - level[0], columns - level[1]
     with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
         plain, weighted, down, right = design @ pixels
         light = np.where(plain > 0, plain, np.nan)
@@ -73,8 +74,10 @@ def sums(pixels, mask, weights, stamp):
 
 def errors(cube, mask, weights):
     """Standard errors (plain, weighted) of such sums when pixels are independent, (times,) each."""
-    design = np.stack([np.ones(int(mask.sum())), np.square(weights[mask], dtype='float64')])
-    return np.sqrt(design @ np.square(cube[mask], dtype='float64'))
+    square = np.square(cube[mask], dtype='float64')
+    design = np.ones((2, len(square)))
+    np.square(weights[mask], out=design[1])
+    return np.sqrt(design @ square)
 
 
 def step_noise(values):
@@ -88,7 +91,7 @@ def step_noise(values):
     -------
     float
     """
-    return 1.4826 * metrics.median(metrics.finite(np.abs(np.diff(values)))) / np.sqrt(2)
+    return 1.4826 * metrics.median(metrics.finite(np.abs(values[1:] - values[:-1]))) / np.sqrt(2)
 
 
 def optimal_weights(target, variance, mask, merged=None):

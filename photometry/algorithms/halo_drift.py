@@ -104,12 +104,16 @@ def _harm(flux, time, basis, error, taken):
 
 def _powers(shift, used):
     """Powers of the motion, their means over some frames zero, held at their range: (times, 9), px."""
-    low, high = shift[used].min(axis=0), shift[used].max(axis=0)
-    row, column = ((np.clip(shift, low, high) - shift[used].mean(axis=0)) / LENGTH).T
-    rows, columns = ([np.ones_like(axis), axis, axis * axis, axis * axis * axis] for axis in (row, column))
+    powers = []
+    for axis in shift.T:
+        some = axis[used]
+        axis = (np.clip(axis, some.min(), some.max()) - some.mean()) / LENGTH
+        powers.append([np.ones_like(axis), axis, axis * axis, axis * axis * axis])
+    rows, columns = powers
     made = LENGTH * np.stack([rows[order - power] * columns[power]
-                              for order in (1, 2, 3) for power in range(order + 1)], axis=1)
-    return np.nan_to_num(made - made[used].mean(axis=0))
+                              for order in (1, 2, 3) for power in range(order + 1)])
+    made -= made[:, used].mean(axis=1, keepdims=True)
+    return np.ascontiguousarray(np.where(np.isfinite(made), made, 0.0).T)
 
 
 def leftover(flux, time, basis, doubt, error):
@@ -218,12 +222,18 @@ class _Model:
             if failed:
                 raise np.linalg.LinAlgError('The motion left in a light curve cannot be told.')
             solution, _ = lapack.dpotrs(factor, right)
-            inverse, _ = lapack.dpotri(factor)  # its upper half
             if number < ROUNDS - 1:
+                inverse, _ = lapack.dpotri(factor)
                 self._learn(solution[waves], np.diag(inverse)[waves], most)
         self.evidence = 0.5 * (right @ solution - 2 * np.log(np.diag(factor)).sum() + self.scale
                                - np.log(power).sum())
-        self.solution, self.covariance = np.concatenate([np.zeros(first), solution]), inverse
+        self.solution, self._factor = np.concatenate([np.zeros(first), solution]), factor
+
+    @property
+    def covariance(self):
+        """Of the solution: its upper half."""
+        from scipy.linalg import lapack
+        return lapack.dpotri(self._factor)[0]
 
     def _learn(self, wave, doubtful, most):
         told = np.maximum(self.count - np.bincount(self.octave, doubtful) / self.power, 1e-3 * self.count)

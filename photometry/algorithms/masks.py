@@ -22,7 +22,9 @@ BLEED_REACH = 3
 MOST_MORE = 5
 """Pixels that slack buys at most: faint stars need a few, bright ones hardly gain."""
 
-_NEIGHBOURS = np.ones((3, 3), dtype=int)
+_NEIGHBOURS = np.zeros((3, 3, 3), dtype=int)
+_NEIGHBOURS[1] = 1
+"""Those of a pixel in its own one of several images."""
 
 
 def stamp_size(tmag):
@@ -45,10 +47,15 @@ def connected(mask, start):
     start : tuple of int
         (row, column); when it lies outside the mask nothing is left.
     """
+    return _connected(mask[None], np.ravel_multi_index(start, mask.shape)[None])[0]
+
+
+def _connected(masks, start):
+    """The same of several masks (n, rows, columns), each from a pixel counted along its rows."""
     from scipy import ndimage
-    labels, _ = ndimage.label(mask, structure=_NEIGHBOURS)
-    own = labels[start]
-    return (labels == own) if own else np.zeros_like(mask)
+    labels, _ = ndimage.label(masks, structure=_NEIGHBOURS)
+    own = np.take_along_axis(labels.reshape(len(masks), -1), start[:, None], axis=1)[..., None]
+    return (labels == own) & (own > 0)
 
 
 def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0, shared=0.0):
@@ -79,20 +86,44 @@ def snr_mask(target, variance, gradients=None, jitter=0.0, slack=0.0, shared=0.0
     ndarray (rows, columns) of bool
         Without any pixel where the target has no light on usable ones.
     """
+    if gradients is not None:
+        gradients = [slope[None] for slope in gradients]
+    return snr_masks(target[None], variance[None], gradients, jitter, slack, shared)[0]
+
+
+def snr_masks(target, variance, gradients=None, jitter=0.0, slack=0.0, shared=0.0):
+    """`snr_mask` of several stars with stamps of one size, in hardly more time than that of one.
+
+    Parameters
+    ----------
+    target, variance : ndarray (stars, rows, columns)
+    gradients : pair of ndarray (stars, rows, columns), optional
+    jitter, slack, shared : float
+        As of `snr_mask`.
+
+    Returns
+    -------
+    ndarray (stars, rows, columns) of bool
+    """
+    flat = (len(target), target[0].size)
     usable = np.isfinite(variance) & (target > 0)
-    if not usable.any():
-        return np.zeros(target.shape, dtype=bool)
     ratio = np.where(usable, target / np.sqrt(np.where(usable, variance, 1.0)), -1.0)
-    order = np.argsort(-ratio, axis=None, kind='stable')[:usable.sum()]
-    noise = np.cumsum(variance.ravel()[order]) + (shared * np.arange(1, order.size + 1)) ** 2
+    order = np.argsort(-ratio.reshape(flat), axis=1, kind='stable')
+
+    def cumulated(values):
+        return np.cumsum(np.take_along_axis(values.reshape(flat), order, axis=1), axis=1)
+    place = np.arange(flat[1])
+    noise = cumulated(variance) + (shared * (place + 1)) ** 2
     if gradients is not None and jitter > 0:
-        noise = noise + jitter ** 2 * sum(np.cumsum(slope.ravel()[order]) ** 2 for slope in gradients)
-    cumulated = np.cumsum(target.ravel()[order]) / np.sqrt(noise)
-    mask = np.zeros(target.size, dtype=bool)
-    best = np.argmax(cumulated)
-    last = min(np.flatnonzero(cumulated >= (1 - slack) * cumulated[best])[-1], best + MOST_MORE)
-    mask[order[:last + 1]] = True
-    return connected(mask.reshape(target.shape), np.unravel_index(order[0], target.shape))
+        noise = noise + jitter ** 2 * sum(cumulated(slope) ** 2 for slope in gradients)
+    known = place < usable.reshape(flat).sum(axis=1)[:, None]
+    signal = np.where(known, cumulated(target) / np.sqrt(np.where(known, noise, 1.0)), -np.inf)
+    best = signal.argmax(axis=1)
+    enough = known & (signal >= (1 - slack) * signal.max(axis=1)[:, None])
+    last = np.minimum(flat[1] - 1 - enough[:, ::-1].argmax(axis=1), best + MOST_MORE)
+    mask = np.zeros(flat, dtype=bool)
+    np.put_along_axis(mask, order, known & (place <= last[:, None]), axis=1)
+    return _connected(mask.reshape(target.shape), order[:, 0])
 
 
 def saturated(image, level=SATURATION):

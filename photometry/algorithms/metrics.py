@@ -67,7 +67,7 @@ def rms_timescale(time, flux, timescale=1 / 24, level=None):
 def point_to_point(flux, level=None):
     """Median absolute difference of successive cadences, ppm of the median flux."""
     level = _level(flux, level)
-    steps = finite(np.abs(np.diff(flux)))
+    steps = finite(np.abs(flux[1:] - flux[:-1]))
     return median(steps) / level * 1e6 if level > 0 and steps.size else np.nan
 
 
@@ -90,10 +90,12 @@ def _trend(time, values, order):
     first, last = time.min(), time.max()
     place = 2 * (time - first) / ((last - first) or 1.0) - 1
     terms = np.ones((order + 1, place.size))
-    terms[1:] = place
+    terms[1:2] = place
     for n in range(2, order + 1):  # Legendre polynomials by their recurrence
-        terms[n] = ((2 * n - 1) * place * terms[n - 1] - (n - 1) * terms[n - 2]) / n
-    scale = np.abs(values).max() or 1.0
+        np.multiply(place, terms[n - 1], out=terms[n])
+        terms[n] *= (2 * n - 1) / n
+        terms[n] -= (n - 1) / n * terms[n - 2]
+    scale = max(values.max(), -values.min()) or 1.0
     normal = terms @ terms.T + 1e-12 * values.size * np.eye(order + 1)  # stays regular with one time alone
     return scale * (np.linalg.solve(normal, terms @ (values / scale)) @ terms)
 

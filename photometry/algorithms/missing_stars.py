@@ -188,9 +188,11 @@ class _Field:
         owned &= np.isfinite(flux)
         owner, ring = owner[owned], ring[owned]
         part = np.abs(flux[owned]) / bright.flux[owner]
-        teachers = np.bincount(np.unique(ring * len(bright.flux) + owner) // len(bright.flux),
-                               minlength=len(rings))
-        part = part[np.argsort(ring, kind='stable')]
+        teachers = np.zeros((len(rings), len(bright.flux)), dtype=bool)
+        teachers[ring, owner] = True
+        teachers = teachers.sum(axis=1)
+        # Numbers of one byte are sorted in no time.
+        part = part[np.argsort(ring.astype('uint8'), kind='stable')]
         parts = np.split(part, np.cumsum(np.bincount(ring, minlength=len(rings))))
         for i in np.flatnonzero(teachers >= TEACHERS):
             scale[i] = max(least[i], 1.4826 * metrics.median(parts[i]))

@@ -222,9 +222,11 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
     index[index < 0] = size
     flat = np.zeros((planes, size + 1), dtype='float32')
     alone = layout.share == 1
+    alone, shared = (slice(None) if alone.all() else alone), np.flatnonzero(~alone)
+    own = index[alone].ravel()
     for plane, value in zip(flat, values[:planes], strict=True):
-        plane[index[alone].ravel()] = value[alone].ravel()
-        for star in np.flatnonzero(~alone):
+        plane[own] = value[alone].ravel()
+        for star in shared:
             plane[index[star]] += layout.share[star] * value[star]
     made = []
     for (start, end, low, high), offset in zip(bands, where[:, 0], strict=True):
@@ -236,11 +238,12 @@ def render_bands(prf, row, column, layout, stamp, derivatives=0, *, about=None, 
 
 def _averaged(prf, row, column, derivatives, blur):
     """Cores (planes, stars, 13, 13) averaged over a motion, with their first rows and columns."""
-    total, covariance = 0, blur.covariance if blur.covariance.any() else None
+    total, covariance = None, blur.covariance if blur.covariance.any() else None
     for (down, right), weight in zip(blur.offset, blur.weight, strict=True):
         values, row0, column0 = prf.render_at(row + down, column + right, prf_model.HALF, derivatives,
                                               (row, column), covariance)
-        total = total + weight * np.asarray(values)
+        part = np.multiply(values, weight)
+        total = part if total is None else total + part
     return total, row0, column0
 
 
@@ -362,19 +365,43 @@ def far_light(prf, row, column, flux, stamp, planes=None):
     pixel = [np.floor(axis + 0.5).astype(int) for axis in (row, column)]
     near = ((pixel[0] >= canvas.row_min) & (pixel[0] < canvas.row_max)
             & (pixel[1] >= canvas.col_min) & (pixel[1] < canvas.col_max))
-    place = (pixel[0][near] - canvas.row_min) * canvas.width + pixel[1][near] - canvas.col_min
+    place = pixel[0][near] - canvas.row_min, pixel[1][near] - canvas.col_min
     shift = np.stack([row[near] - pixel[0][near], column[near] - pixel[1][near]], axis=1)
     size = tuple(fft.next_fast_len(side, real=True) for side in canvas.shape)
     terms = monomials(shift)[:6 if 0 in planes else 3] * flux[near]
-    points = [fft.rfft2(np.bincount(place, weights=weight, minlength=canvas.height * canvas.width)
-                        .reshape(canvas.shape).astype('float32'), size) for weight in terms]
+    points, rows = _points_transform(*place, terms, size), slice(reach, reach + stamp.height)
     made = []
     for plane in planes:
         kernels = ((0, 1, 2, 3, 4, 5), (1, 3, 4), (2, 4, 5))[plane]
         total = sum(part * _kernel_transform(prf.wing, size, kernel)
                     for part, kernel in zip(points, kernels, strict=False))
-        made.append(fft.irfft2(total, size)[reach:reach + stamp.height, reach:reach + stamp.width])
-    return np.stack(made)
+        # Only the rows of the region are transformed back as a whole.
+        total = fft.ifft(total, axis=0, norm='forward')[rows]
+        made.append(fft.irfft(total, size[1], norm='forward')[:, reach:reach + stamp.width])
+    return np.stack(made) * np.float32(1 / (size[0] * size[1]))
+
+
+def _points_transform(row, column, weights, size):
+    """Transforms of images that are dark but for some pixels, (n, rows, columns // 2 + 1) complex64.
+
+    Rows without any such pixel, most of them, are transformed along the columns alone.
+
+    Parameters
+    ----------
+    row, column : ndarray (pixels,) of int
+    weights : ndarray (n, pixels)
+        Light of these pixels, added up where one is named twice.
+    size : tuple of int
+        Rows and columns.
+    """
+    from scipy import fft
+    lines, line = np.unique(row, return_inverse=True)
+    number, length = len(weights), lines.size * size[1]
+    place = (np.arange(number)[:, None] * length + line * size[1] + column).ravel()
+    lit = np.bincount(place, weights=weights.ravel(), minlength=number * length).astype('float32')
+    made = np.zeros((number, size[0], size[1] // 2 + 1), dtype='complex64')
+    made[:, lines] = fft.rfft(lit.reshape(number, lines.size, size[1]))
+    return fft.fft(made, axis=1, overwrite_x=True)
 
 
 @functools.lru_cache(maxsize=8)

@@ -360,14 +360,15 @@ class Group:
 
     def chi2(self, deviation):
         """Reduced chi square of the templates in those of the sampled frames that are in the group."""
-        numbers = np.flatnonzero(np.isin(self.frames, self.pixels.sample))
+        chosen = np.isin(self.pixels.sample, self.frames)
+        numbers = np.searchsorted(self.frames, self.pixels.sample[chosen])
         full = np.zeros((self._size, numbers.size))
         full[self.free] = deviation[:, numbers]
         images, coefficients = self.model
         total, weight = np.zeros(self._size), np.zeros(self._size)
         for band, index, values, operator in zip(self.bands, self._index, self._columns, self._operators,
                                                  strict=True):
-            data, square = self.pixels.band(band.rows, self.frames[numbers])
+            data, square = self.pixels.sampled(band.rows, chosen)
             model = np.concatenate([images[:, band.rows].reshape(len(images), -1), values])
             model = model.T @ np.concatenate([coefficients[:, numbers], full[index]])
             used = (self.pixels.weight[band.rows].ravel() > 0)[:, None] & np.isfinite(data) & (square > 0)

@@ -297,8 +297,10 @@ class _Fit:
         normal, right = np.zeros((spread.size,) * 2), np.zeros(spread.size)
         data = self.root * np.where(self.weight > 0, self.image - far, 0.0)
         columns = [self._columns(band, flux, moving, placed) for band in bands]
+        space = np.empty(max(values.size for _, values in columns))
         for band, (index, values) in zip(bands, columns, strict=True):
-            white = values * self.root[band.rows].ravel()
+            white = np.multiply(values, self.root[band.rows].ravel(),
+                                out=space[:values.size].reshape(values.shape))
             normal.ravel()[index[:, None] * spread.size + index] += white @ white.T
             right[index] += white @ data[band.rows].ravel()
         sums = self._trail_sums(bands, columns, spread.size)

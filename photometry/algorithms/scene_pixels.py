@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from photometry.algorithms import runs
 from photometry.algorithms.trails import Trails
 
 RUNS, RUN = 4, 8
@@ -46,7 +47,8 @@ class Pixels:
         starts = np.linspace(0, max(some.size - RUN, 0), RUNS).astype(int)
         self.sample = some[np.unique(np.clip(starts[:, None] + np.arange(RUN), 0, some.size - 1))
                            if some.size else slice(0)]
-        valid, square = self._sampled()
+        images, square = self._sampled
+        valid = np.isfinite(square) & np.isfinite(images)
         number = valid.sum(axis=-1)
         typical = np.where(valid, square, 0.0).sum(axis=-1, dtype='float64') / np.maximum(number, 1)
         told = (typical > 0) & (number > GONE * self.sample.size)
@@ -61,10 +63,21 @@ class Pixels:
         """Weigh pixels less by an error of the model (rows, columns), e-/s."""
         self.weight = np.where(self.weight > 0, 1 / (1 / np.maximum(self.weight, 1e-300) + error ** 2), 0.0)
 
+    @cached_property
     def _sampled(self):
-        """Whether the pixels of the sampled frames hold a number, and the squares of their errors."""
-        square = self.errors[..., self.sample] ** 2
-        return np.isfinite(square) & np.isfinite(self.images[..., self.sample]), square
+        """Images and squared errors of the sampled frames, (rows, columns, frames) each."""
+        return runs.taken(self.images, self.sample), runs.taken(self.errors, self.sample) ** 2
+
+    def sampled(self, rows, chosen):
+        """Images and squared errors of some rows in some of the sampled frames, (pixels, frames) each.
+
+        Parameters
+        ----------
+        rows : slice
+        chosen : ndarray (frames of the sample,) of bool
+        """
+        found = (values[rows].reshape(-1, chosen.size) for values in self._sampled)
+        return found if chosen.all() else (values[:, chosen] for values in found)
 
     @cached_property
     def lost(self):

@@ -113,10 +113,10 @@ def light_travel(place, ra, dec):
     array (times,) or (stars, times), days
     """
     ra, dec = np.deg2rad(ra), np.deg2rad(dec)
-    direction = np.stack(np.broadcast_arrays(np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra),
-                                             np.sin(dec)), axis=-1)
-    if direction.ndim == 1:
-        return place @ direction * LIGHT_DAYS_PER_AU
+    parts = np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)
+    if np.ndim(ra) == np.ndim(dec) == 0:
+        return place @ np.array(parts) * LIGHT_DAYS_PER_AU
+    direction = np.stack(np.broadcast_arrays(*parts), axis=-1)
     return direction @ np.moveaxis(place, -1, 0) * LIGHT_DAYS_PER_AU
 
 

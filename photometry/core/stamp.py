@@ -45,6 +45,11 @@ class Stamp(NamedTuple):
         return Stamp(row_min, max(row_min, min(self.row_max, limits.row_max)),
                      col_min, max(col_min, min(self.col_max, limits.col_max)))
 
+    def lies_in(self, limits: Stamp) -> bool:
+        """Whether all pixels lie inside ``limits``."""
+        return (self.row_min >= limits.row_min and self.row_max <= limits.row_max
+                and self.col_min >= limits.col_min and self.col_max <= limits.col_max)
+
     def grown(self, down: int = 0, up: int = 0, left: int = 0, right: int = 0) -> Stamp:
         """Stamp extended by so many pixels on each side (down = towards row 0)."""
         return Stamp(self.row_min - down, self.row_max + up,

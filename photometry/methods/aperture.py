@@ -56,7 +56,7 @@ class AperturePhotometry(BasePhotometry):
             leak = area * self._leak(sky)
             total = total - area * sky.change - leak * light.flux
             held = held - leak
-            error = np.hypot(error, area * sky.error)
+            error = np.sqrt(np.square(error) + np.square(area * sky.error))
         held = np.where(held > LEAST_HELD * usual, held, np.nan)
         for name, values in (('flux', total), ('flux_err', error)):
             self.columns[name][:] = np.where(np.isfinite(values), values, np.nan) / held

@@ -115,7 +115,7 @@ class BasePhotometry:
         index = self.source.index_of(self.starid)
         row = self.source.catalog.stars[index]
         self.catalog_index = index
-        self.target = {name: row[name].item() for name in row.dtype.names}
+        self.target = dict(zip(row.dtype.names, row.item(), strict=True))
         self.target_pos_row, self.target_pos_column = (float(axis[index]) for axis in self.source.positions)
         limits = self.source.pixels.limits
         if not limits.contains(self.target_pos_row, self.target_pos_column):

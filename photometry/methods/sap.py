@@ -11,6 +11,7 @@ from photometry.algorithms import apertures, halo_drift, k2p2, masks, metrics
 from photometry.core.coordinates import ccd_output
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
 from photometry.core.quality import PixelFlag
+from photometry.methods import tile_apertures
 from photometry.methods.starlight import StampLight
 
 LEAST_THROUGHPUT = 0.3
@@ -143,10 +144,19 @@ def _make(photometry):
     """The aperture on the present stamp."""
     cutout = photometry.cutout
     usable = np.isfinite(cutout.sumimage)
-    aperture = _attempt(photometry, usable)
+    aperture = _ready(photometry) or _attempt(photometry, usable)
     if not cutout.fills(aperture.mask):
         aperture = _attempt(photometry, usable & cutout.collected)
     return aperture
+
+
+def _ready(photometry):
+    """The same where it was made with those of other stars of the tile; else None."""
+    if photometry.settings.aperture.mask != 'snr':
+        return None
+    choose, jitter = partial(masks.snr_masks, **_choice(photometry)), jitter_of(photometry)
+    ready = tile_apertures.of_star(photometry, partial(choose, jitter=jitter), LEAST_LIGHT)
+    return ready and Aperture(ready.mask, ready.weights, np.zeros_like(ready.mask), ready.light, jitter)
 
 
 def _attempt(photometry, usable):
@@ -183,14 +193,18 @@ def _full(photometry):
 
 def _snr(photometry, light, expected, variance):
     """Pixels of greatest signal to noise."""
-    slack = SLACK if photometry.settings.aperture.weighting else 0.0
     jitter = jitter_of(photometry)
-    choose = partial(masks.snr_mask, expected, variance, light.slopes, slack=slack, shared=SKY_ERROR)
+    choose = partial(masks.snr_mask, expected, variance, light.slopes, **_choice(photometry))
     mask = choose(jitter=jitter)
     if jitter and any(masks.touched_sides(mask)) and light.template[mask].sum() < LEAST_THROUGHPUT:
         # Where the edge cuts a star in two, fear of its motion leaves hardly a pixel.
         mask = choose(jitter=0.0)
     return mask, None
+
+
+def _choice(photometry):
+    """What pixels of greatest signal to noise are chosen by."""
+    return {'slack': SLACK if photometry.settings.aperture.weighting else 0.0, 'shared': SKY_ERROR}
 
 
 def _k2p2(photometry, light, expected, variance):

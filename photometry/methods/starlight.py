@@ -70,6 +70,32 @@ class Starlight:
         """Cores of the stars in the mean image, (stars, 13 * 13)."""
         return np.einsum('m,nmp->np', self.grid.mean, self.cores)
 
+    def on_stamps(self, stars, rows, columns):
+        """Fraction of the light of some stars in the pixels of stamps, in the mean image.
+
+        Parameters
+        ----------
+        stars : ndarray (n,) of int
+        rows, columns : ndarray (n, height) and (n, width) of int
+            Of the stamps on the CCD.
+
+        Returns
+        -------
+        all light, that beyond the cores : ndarray (n, height, width)
+        """
+        down, right = rows - self.row0[stars, None], columns - self.column0[stars, None]
+        inside = (((down >= 0) & (down < BOX))[:, :, None] & ((right >= 0) & (right < BOX))[:, None, :])
+        place = np.where(inside, down[:, :, None] * BOX + right[:, None, :], 0)
+        core = np.where(inside, self.mean_cores[stars[:, None, None], place], 0.0)
+        wing = self.prf.wing
+        if wing is None:
+            return core, np.zeros(core.shape)
+        down, right = rows - self.row[stars, None], columns - self.column[stars, None]
+        square = np.maximum(np.square(down)[:, :, None] + np.square(right)[:, None, :], 1.0)
+        light = wing.amplitude * square ** (-wing.exponent / 2)
+        light[inside | (square > wing.radius ** 2)] = 0.0
+        return core + light, light
+
     @cached_property
     def mean(self):
         """Light of all stars in the mean image, (rows, columns)."""
@@ -131,9 +157,16 @@ class StampLight:
         """That of a photometry with its present stamp."""
         tile, stamp = photometry.tile, photometry.stamp
         star = tile.place_of(photometry.catalog_index)
-        if star is None or stamp.clipped(tile.region) != stamp:
+        if star is None or not stamp.lies_in(tile.region):
             return cls(*_beyond(tile, stamp, photometry.catalog_index), stamp)
         return cls(of_tile(tile), star, stamp)
+
+    @classmethod
+    def ready(cls, whole, star, stamp, template, wing):
+        """One whose template and wing are known."""
+        made = cls(whole, star, stamp)
+        made.__dict__['_images'] = template, wing
+        return made
 
     @property
     def flux(self):
@@ -146,9 +179,21 @@ class StampLight:
         return float(self.whole.row[self.star]), float(self.whole.column[self.star])
 
     @cached_property
+    def _images(self):
+        """`template` and `_wing`."""
+        rows, columns = np.arange(*self.stamp[:2]), np.arange(*self.stamp[2:])
+        template, wing = self.whole.on_stamps(np.array([self.star]), rows[None], columns[None])
+        return template[0], wing[0]
+
+    @property
     def template(self):
         """Fraction of the star's light in each pixel of the mean image, (rows, columns)."""
-        return self._on_stamp(self.whole.mean_cores[self.star]) + self._wing
+        return self._images[0]
+
+    @property
+    def _wing(self):
+        """Fraction of the star's light beyond its core, (rows, columns)."""
+        return self._images[1]
 
     @cached_property
     def others(self):
@@ -176,27 +221,6 @@ class StampLight:
         pairs = (_shared(whole.row0[self.star], stamp.row_min, stamp.row_max),
                  _shared(whole.column0[self.star], stamp.col_min, stamp.col_max))
         return tuple(zip(*pairs, strict=True))
-
-    def _on_stamp(self, core):
-        """A box (15 * 15) around the star laid on the stamp."""
-        made = np.zeros(self.stamp.shape)
-        there, here = self._box
-        made[there] = core.reshape(BOX, BOX)[here]
-        return made
-
-    @cached_property
-    def _wing(self):
-        """Fraction of the star's light beyond its core, (rows, columns)."""
-        wing, (row, column) = self.whole.prf.wing, self.place
-        if wing is None:
-            return np.zeros(self.stamp.shape)
-        down = np.arange(self.stamp.row_min, self.stamp.row_max) - row
-        right = np.arange(self.stamp.col_min, self.stamp.col_max) - column
-        square = np.maximum(np.square(down)[:, None] + np.square(right), 1.0)
-        light = wing.amplitude * square ** (-wing.exponent / 2)
-        light[square > wing.radius ** 2] = 0.0
-        light[self._box[0]] = 0.0
-        return light
 
     def held(self, weights, down, right):
         """What a weighted sum holds in every frame while all stars move together.
@@ -254,7 +278,12 @@ class StampLight:
         rows, columns = whole.row0 - self.stamp.row_min, whole.column0 - self.stamp.col_min
         bright = np.abs(whole.flux) > 0.9 * least
         bright[self.star] = True
-        near = np.flatnonzero(bright & (rows > -BOX) & (rows < height) & (columns > -BOX) & (columns < width))
+        lit = [np.flatnonzero(weights.any(axis=axis)) for axis in (1, 0)]
+        if not lit[0].size:
+            return made
+        for first, on in zip((rows, columns), lit, strict=True):
+            bright &= (first > on[0] - BOX) & (first <= on[-1])
+        near = np.flatnonzero(bright)
         padded = np.zeros((height + 2 * BOX, width + 2 * BOX))
         padded[BOX:-BOX, BOX:-BOX] = weights
         step = np.arange(BOX)

@@ -49,7 +49,7 @@ def around(tile, row, column):
 def _of_stars(tile, blocks):
     """What they tell the stars of the cell, by their places."""
     mean = tile.mean
-    chosen = _measured_stars(tile, mean.row[:tile.index.size], mean.column[:tile.index.size], tile.tmag)
+    chosen = measured_stars(tile, mean.row[:tile.index.size], mean.column[:tile.index.size], tile.tmag)
     if chosen.size * tile.pixels.time.size > MOST_NUMBERS:
         return {}
     row, column = mean.row[chosen], mean.column[chosen]
@@ -57,7 +57,7 @@ def _of_stars(tile, blocks):
                     strict=True))
 
 
-def _measured_stars(tile, row, column, tmag):
+def measured_stars(tile, row, column, tmag):
     """Numbers of the stars of a cell that light curves are made of by default."""
     cell = tile.cell
     return np.flatnonzero((tmag <= tile.settings.todo.faint_limit)
@@ -76,7 +76,7 @@ def of_tile(tile):
 def _measured(tile):
     pixels, info = tile.pixels, tile.source.pixels.info
     dark = dark_pixels(tile)
-    stars = _measured_stars(tile, *tile.source.mean_positions, tile.source.tmag).size
+    stars = measured_stars(tile, *tile.source.mean_positions, tile.source.tmag).size
     wanted = min(max(PIXELS_A_STAR * stars, LEAST_PIXELS), MOST_PIXELS)
     step = max(1, round(int(dark.sum()) / wanted))
     if 4 * dark.size * pixels.time.size <= block.MOST_BYTES:

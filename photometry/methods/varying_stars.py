@@ -56,7 +56,7 @@ class VaryingStars:
         light = self.light
         row, column = light.row0[star] + BOX // 2, light.column0[star] + BOX // 2
         stamp = Stamp.around(row, column, SIDE, SIDE)
-        if stamp.clipped(light.region) != stamp:
+        if not stamp.lies_in(light.region):
             return None
         part = stamp.slices(light.region[::2])
         weights = np.where(self._usable[part], self._template(star, stamp), 0.0)
@@ -104,6 +104,8 @@ class VaryingStars:
         """
         matter = np.abs(parts) > least
         matter[star] = False
+        if not matter.any():
+            return None
         order = [other for other in np.flatnonzero(matter)[np.argsort(-np.abs(parts[matter]), kind='stable')]
                  if self.series(other) is not None and self.series(other)[4]][:MOST]
         if not order or self.series(star) is None:

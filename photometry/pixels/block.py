@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from photometry.algorithms import runs
 from photometry.pixels.base import PixelSource
 
 PRICE = 1.5
@@ -40,7 +41,7 @@ class PixelBlock:
 
     def read(self, layer, stamp):
         """Pixels of a layer, (rows, columns, times); read-only where they belong to the region."""
-        if stamp.clipped(self.region) != stamp:
+        if not stamp.lies_in(self.region):
             return self.source.read(layer, stamp)
         if layer not in self._layers and not self._pays(layer, stamp):
             return self.source.read(layer, stamp)
@@ -64,12 +65,21 @@ class PixelBlock:
 
     def sumimage(self, stamp):
         """Mean of the good images, (rows, columns), e-/s; read-only where it belongs to the region."""
-        if stamp.clipped(self.region) != stamp:
+        if not stamp.lies_in(self.region):
             return self.source.sumimage(stamp)
         if self._mean is None:
             self._mean = np.asarray(self.source.sumimage(self.region))
             self._mean.flags.writeable = False
         return self._mean[stamp.slices(self.region[::2])]
+
+    def variance(self, stamp):
+        """`~photometry.algorithms.runs.typical_variance`, (rows, columns); read-only where of the region."""
+        if not stamp.lies_in(self.region) or 'images_err' not in self._layers:
+            return runs.typical_variance(self.read('images_err', stamp), self.source.good)
+        if self._variance is None:
+            self._variance = runs.typical_variance(self._layers['images_err'], self.source.good)
+            self._variance.flags.writeable = False
+        return self._variance[stamp.slices(self.region[::2])]
 
     @property
     def held(self):
@@ -78,7 +88,7 @@ class PixelBlock:
 
     def release(self):
         """Forget the pixels; later reading starts anew."""
-        self._layers, self._spent, self._mean = {}, {}, None
+        self._layers, self._spent, self._mean, self._variance = {}, {}, None, None
 
     def close(self):
         """Forget the pixels; the file belongs to the source."""

@@ -7,12 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from photometry.algorithms import runs
 from photometry.core.stamp import Stamp
 from photometry.pixels.base import PixelSource
-
-RUNS, RUN = 5, 8
-"""Runs of cadences that tell the typical variance, and how many those hold: the sky changes
-slowly, and neighbours in time are neighbours in memory, which is what a look costs."""
 
 LEAST_FINITE = 0.9
 """Part of the good cadences in which a pixel must hold a number to be summed."""
@@ -58,15 +55,11 @@ class Cutout:
     def variance(self) -> np.ndarray:
         """Typical variance of a pixel in one cadence, (e-/s)^2.
 
-        The mean over good cadences, of some evenly chosen runs where there are many;
-        infinite where none of them has an error.
+        As of `photometry.algorithms.runs.typical_variance`; a source that holds more pixels than
+        these may know it already.
         """
-        some = _samples(np.flatnonzero(self.source.good))
-        square = np.square(self.images_err_cube[..., some], dtype='float64')
-        mean = square.mean(axis=-1) if some.size else np.full(self.stamp.shape, np.nan)
-        if not np.isfinite(mean).all():
-            mean = _mean_finite(square)
-        return np.where(mean > 0, mean, np.inf)
+        known = getattr(self.source, 'variance', None)
+        return known(self.stamp) if known else runs.typical_variance(self.images_err_cube, self.source.good)
 
     @cached_property
     def collected(self) -> np.ndarray:
@@ -91,19 +84,3 @@ class Cutout:
 def frames(cube):
     """Iterator over the images (rows, columns) of a cube (rows, columns, times)."""
     return (cube[..., frame] for frame in range(cube.shape[-1]))
-
-
-def _samples(good):
-    """Some of the numbers of good cadences, in runs."""
-    if good.size <= RUNS * RUN:
-        return good
-    starts = np.linspace(0, good.size - RUN, RUNS).astype(int)
-    return good[(starts[:, None] + np.arange(RUN)).ravel()]
-
-
-def _mean_finite(cube):
-    """Mean over time of what is finite; infinite where nothing is."""
-    valid = np.isfinite(cube)
-    number = valid.sum(axis=-1)
-    total = np.where(valid, cube, 0).sum(axis=-1)
-    return np.where(number > 0, total / np.maximum(number, 1), np.inf)
