@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import time
 from pathlib import Path
 
 for _name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
@@ -26,9 +27,37 @@ def parser(doc, name):
 
 
 def save(path, result):
-    """Write a result as JSON."""
+    """Write a result as JSON, with how fast the machine is that it comes from."""
+    result = dict(result) | {'machine': machine()}
+    print('Machine: ' + ', '.join(f'{value:.3g} {name}' for name, value in result['machine'].items()))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1, default=float) + '\n')
+
+
+def machine():
+    """What a core does just now: costs in CPU time are to be compared at the same of these.
+
+    Returns
+    -------
+    dict
+        Least CPU time of a small numpy call; float32 products of matrices; arrays of 40 MB that
+        are made and filled, as most steps of the photometry do.
+    """
+    import numpy as np
+    few, square, many = np.ones(10), np.ones((600, 600), 'f4'), np.ones(10_000_000, 'f4')
+    calls = least(lambda: [few + few for _ in range(20_000)]) / 20_000
+    return {'us a numpy call': 1e6 * calls, 'GFLOP/s': 2 * 0.6 ** 3 / least(lambda: square @ square),
+            'GB/s': 2 * many.nbytes / 1e9 / least(lambda: many * 2)}
+
+
+def least(work, repeats=5):
+    """Least CPU time of some repetitions, s."""
+    spent = []
+    for _ in range(repeats):
+        started = time.process_time()
+        work()
+        spent.append(time.process_time() - started)
+    return min(spent)
 
 
 def show(title, values, goals=None):

@@ -16,7 +16,6 @@ its aperture and plain sums included.
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
 
 import tempfile
-import time
 
 import fields
 import numpy as np
@@ -43,16 +42,6 @@ def arguments():
     return parser.parse_args()
 
 
-def least(work, repeats):
-    """Least CPU time of some repetitions, s."""
-    spent = []
-    for _ in range(repeats):
-        started = time.process_time()
-        work()
-        spent.append(time.process_time() - started)
-    return min(spent)
-
-
 def of_tile(tile, repeats):
     """CPU time of the parts of a tile, s."""
     for layer in ('images', 'images_err', 'backgrounds', 'pixel_flags'):
@@ -64,11 +53,11 @@ def of_tile(tile, repeats):
         tile.__dict__.update(start)
         return getattr(tile, attribute)
     stars = tile._catalogued()
-    single = least(lambda: tile._fit_mean(*stars), repeats)
-    whole = least(lambda: anew('mean'), repeats)
+    single = record.least(lambda: tile._fit_mean(*stars), repeats)
+    whole = record.least(lambda: anew('mean'), repeats)
     start = tile.__dict__.copy()
     return {'mean image': single, 'missing stars': whole - single,
-            'every frame': least(lambda: anew('series'), repeats)}
+            'every frame': record.least(lambda: anew('series'), repeats)}
 
 
 def of_star(kind, task, worker):
@@ -101,8 +90,8 @@ def measure(chosen, scene):
             for name, spent in of_tile(tile, chosen.repeats).items():
                 parts[name] += spent
             groups = max(groups, len(scene_series.frame_groups(tile.motion)))
-            parts['star itself'] += least(lambda tasks=tasks: [of_star(kind, task, worker) for task in tasks],
-                                          chosen.repeats)
+            parts['star itself'] += record.least(
+                lambda tasks=tasks: [of_star(kind, task, worker) for task in tasks], chosen.repeats)
             done += sum(of_star(kind, task, worker) for task in tasks)
             count += len(tasks)
     return {name: 1000 * spent / count for name, spent in parts.items()}, count, done, groups
