@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from photometry.algorithms import far_light
 from photometry.algorithms import scene_design as design
 from photometry.algorithms.prf import CORE
 from photometry.algorithms.trails import Trails
@@ -284,7 +285,7 @@ class _Fit:
 
     def _far_light(self, row, column, flux):
         compact = self.layout.template >= self.layout.wide
-        return design.far_light(self.prf, row[compact], column[compact], flux[compact], self.stamp)
+        return far_light.on_region(self.prf, row[compact], column[compact], flux[compact], self.stamp)
 
     def _solve(self, bands, far, light, flux, own, common, moving, placed):
         """One linear fit in fluxes, sky and, where stars are moving, displacements."""

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from photometry.algorithms import far_light, shaking
 from photometry.algorithms import scene_design as design
-from photometry.algorithms import shaking
 from photometry.algorithms.pointing import FAR, PointingGrid, is_near, monomials
 from photometry.algorithms.prf import HALF
 from photometry.algorithms.scene_balance import TELLING, Balance
@@ -137,7 +137,8 @@ def _without(mean, gone):
     if not gone.any():
         return mean
     compact = gone & (mean.layout.template >= mean.layout.wide)
-    far = design.far_light(mean.prf, mean.row[compact], mean.column[compact], mean.flux[compact], mean.stamp)
+    stars = mean.row[compact], mean.column[compact], mean.flux[compact]
+    far = far_light.on_region(mean.prf, *stars, mean.stamp)
     return dataclasses.replace(mean, flux=np.where(gone, 0.0, mean.flux), far=mean.far - far)
 
 
@@ -308,7 +309,7 @@ class MovingScene:
         layout = design.Layout(np.arange(beyond.size), np.ones(beyond.size), beyond.size, beyond.size)
         value = value + np.tensordot(mean.flux[beyond], design.wings(
             self.prf, mean.row[beyond], mean.column[beyond], layout, stamp), 1)
-        slopes = design.far_light(self.prf, mean.row, mean.column, mean.flux, stamp, planes=(1, 2))
+        slopes = far_light.on_region(self.prf, mean.row, mean.column, mean.flux, stamp, planes=(1, 2))
         return np.concatenate([value[None], slopes])
 
     def bands(self, middle):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from photometry.algorithms import scene_design
+from photometry.algorithms import far_light
 from photometry.algorithms.pointing import PointingGrid, is_near
 from photometry.algorithms.prf import CORE, HALF
 
@@ -62,7 +62,7 @@ class Starlight:
     def _wings(self):
         """Light beyond the cores, (nodes, rows, columns); it follows the motion to first order."""
         down, right = self.grid.nodes
-        light = scene_design.far_light(self.prf, self.row, self.column, self.flux, self.region, (0, 1, 2))
+        light = far_light.on_region(self.prf, self.row, self.column, self.flux, self.region, (0, 1, 2))
         return np.tensordot(np.stack([np.ones_like(down), down, right], axis=1), light, 1)
 
     @cached_property

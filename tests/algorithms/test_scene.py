@@ -5,7 +5,7 @@ import pytest
 import small_scenes
 from small_scenes import PLAIN, STAMP, WINGED, make, places
 
-from photometry.algorithms import scene, scene_design
+from photometry.algorithms import far_light, scene, scene_design
 from photometry.algorithms.prf import Wing
 
 ROWS, COLUMNS = np.mgrid[-1:1:44j, -1:1:48j]
@@ -131,11 +131,11 @@ def test_wings_of_many_stars_at_once():
     rows, columns = (np.tile(np.arange(*axis), (30, 1)) for axis in (STAMP[:2], STAMP[2:]))
     value, down, right = np.tensordot(wing.render(row, column, rows, columns, 1), flux, ([1], [0]))
     prf = PLAIN.with_wing(wing)
-    found = scene_design.far_light(prf, row, column, flux, STAMP)
+    found = far_light.on_region(prf, row, column, flux, STAMP)
     assert np.abs(found - value).max() < 0.01 * value.max() and np.abs(found / value - 1).max() < 0.02
-    slopes = scene_design.far_light(prf, row, column, flux, STAMP, (1, 2))
+    slopes = far_light.on_region(prf, row, column, flux, STAMP, (1, 2))
     assert np.abs(slopes - [down, right]).max() < 0.05 * np.abs(down).max()
-    assert not scene_design.far_light(PLAIN, row, column, flux, STAMP).any()
+    assert not far_light.on_region(PLAIN, row, column, flux, STAMP).any()
 
 
 def test_few_pixels_have_no_curved_sky():
