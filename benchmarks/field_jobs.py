@@ -78,7 +78,7 @@ class Job:
         stars = prepared.simulation.stars
         count = counting(stars, self.plan)
         if self.scene == 'pairs':
-            count &= _has_companion(stars)
+            count &= _has_companion(stars, self.settings.catalog.faint_limit)
         if self.variables:
             count &= np.isin(np.arange(len(stars)), [one.star for one in prepared.simulation.variables])
         wanted = {method: _drawn(self, method, stars['tmag'], count) for method in self.methods}
@@ -158,11 +158,12 @@ def count_stars(plan):
     return np.array([np.sum((tmag >= low) & (tmag < high)) for low, high in BINS])
 
 
-def _has_companion(stars):
-    """Which stars have another one closer than TOGETHER px."""
+def _has_companion(stars, faintest):
+    """Which stars have another one closer than TOGETHER px that the catalogue may hold, too."""
     from scipy.spatial import cKDTree
     place = np.column_stack([stars['row'], stars['column']])
-    return cKDTree(place).query(place, k=2)[0][:, 1] < TOGETHER
+    known = cKDTree(place[stars['tmag'] <= faintest])
+    return known.query(place, k=2)[0][:, 1] < TOGETHER
 
 
 def counting(stars, plan):
