@@ -153,16 +153,32 @@ def is_new(connection, name) -> bool:
 
 
 def adopt(connection):
-    """Give a database of the established schema the tables and columns that it lacks."""
-    found = columns(connection)
-    metadata.create_all(connection, tables=[table for table in metadata.sorted_tables
-                                            if table.name not in found])
+    """Give a database of the established schema the tables, columns and indexes that it lacks.
+
+    Of several programs that open a list on a server at once, one does so and the others wait.
+    """
+    changes = _lacking(connection)
+    if changes and connection.dialect.name == 'postgresql' and 'todolist' in columns(connection):
+        connection.execute(sa.text(f'LOCK TABLE {todolist.name} IN ACCESS EXCLUSIVE MODE'))
+        changes = _lacking(connection)
+    for change in changes:
+        connection.execute(change)
+
+
+def _lacking(connection):
+    """Statements that make what a database lacks."""
+    found, inspector = columns(connection), sa.inspect(connection)
+    changes = []
     for table in metadata.sorted_tables:
-        for column in table.columns:
-            if table.name in found and column.name not in found[table.name]:
-                connection.execute(sa.schema.DDL(_add_column(connection, table, column)))
-    for index in todolist.indexes:
-        index.create(connection, checkfirst=True)
+        there, indexes = found.get(table.name), set()
+        if there is None:
+            changes.append(sa.schema.CreateTable(table))
+        else:
+            changes += [sa.schema.DDL(_add_column(connection, table, column))
+                        for column in table.columns if column.name not in there]
+            indexes = {index['name'] for index in inspector.get_indexes(table.name)}
+        changes += [sa.schema.CreateIndex(index) for index in table.indexes if index.name not in indexes]
+    return changes
 
 
 def _add_column(connection, table, column):

@@ -79,6 +79,9 @@ class Workers(Protocol):
     def events(self, timeout: float) -> Iterator[Event]:
         """What happens within so many seconds."""
 
+    def recall(self, tasks: Sequence[Task]) -> None:
+        """Hand back what has not begun of the batches that hold these stars."""
+
     def drain(self) -> None:
         """Begin no further star; those that run may end, the rest comes back."""
 
@@ -130,8 +133,10 @@ def dispatch(manager, workers, *, stop=None, batch=256, change=None, clear=None,
         for event in workers.events(poll):
             loop.take(event)
             manager.tick()
+            loop.recall()
             loop.heed(stop)
         manager.tick()
+        loop.recall()
     manager.flush()
     loop.tidy()
     manager.leave(list(loop.untidy.values()))
@@ -177,6 +182,14 @@ class _Loop:
         self.claims.update((task.priority, task) for task in claimed)
         self.workers.submit(given)
         return True
+
+    def recall(self):
+        """Do not begin what is not ours any more: others measure it, or have done so."""
+        lost = self.manager.lost()
+        if lost:
+            logger.warning('%d stars were taken over by others, for this scheduler gave no sign of life.',
+                           len(lost))
+            self.workers.recall(lost)
 
     def take(self, event):
         if isinstance(event, Started):

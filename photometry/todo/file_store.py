@@ -64,6 +64,10 @@ class FileStore:
     def hold(self, priorities):
         """The owner of the file holds all of them already."""
 
+    def lost(self):
+        """Rows that others have taken over: none can be."""
+        return ()
+
     def lease(self):
         """Until when a claimed row is held: as long as the file."""
         return None

@@ -12,6 +12,9 @@ from photometry.todo.owner import HeldError
 
 _NUMBERS = postgresql.ARRAY(sa.BigInteger)
 _STARTED = todolist.c.status == int(STATUS.STARTED)
+_LEASE = sa.func.coalesce(sa.func.nullif(todolist.c.lease, sa.cast('NaN', sa.Float)), 0)
+"""Until when a row is held; without a time, as in lists made elsewhere, by nobody (NaN is above all)."""
+
 _UP_SINCE = sa.func.extract('epoch', sa.func.pg_postmaster_start_time())
 
 
@@ -37,14 +40,16 @@ def run_out(lease, known):
     A row that was claimed by a connection which broke in the middle of a
     commit is known to nobody: it is renewed by nobody and runs out like others.
     """
-    return sa.and_(_STARTED, todolist.c.lease < server.NOW, _UP_SINCE + lease < server.NOW, ~among(known))
+    return sa.and_(_STARTED, _LEASE < server.NOW, _UP_SINCE + lease < server.NOW, ~among(known))
 
 
-def renew(connection, run, known, lease):
-    """Hold rows for another while, passing by those that are just ending."""
-    mine = sa.select(todolist.c.priority).where(among(known), of(run)).with_for_update(skip_locked=True)
-    connection.execute(sa.update(todolist).where(
-        todolist.c.priority.in_(mine.scalar_subquery())).values(lease=until(lease)))
+def renew(connection, run, known, lease) -> set[int]:
+    """Hold rows for another while, passing by those that are just ending; which of them others have."""
+    mine = sa.select(todolist.c.priority).where(among(known), of(run))
+    held = set(connection.execute(mine).scalars())
+    connection.execute(sa.update(todolist).where(todolist.c.priority.in_(
+        mine.with_for_update(skip_locked=True).scalar_subquery())).values(lease=until(lease)))
+    return set(known) - held
 
 
 def note_begun(connection, run, priorities):

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -15,11 +14,11 @@ from photometry.core.status import STATUS
 from photometry.core.task import Result, Task
 from photometry.files import todo_tables
 from photometry.files.todo_tables import diagnostics, todolist
-from photometry.todo import diagnoses, orphans, places, reader, records, rows
+from photometry.todo import diagnoses, orphans, places, reader, records, rows, summary
 from photometry.todo.file_store import FileStore
 from photometry.todo.reader import WAITS, TodoReader
 from photometry.todo.server_store import ServerStore
-from photometry.todo.summary import Progress, summary_path
+from photometry.todo.summary import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +86,9 @@ class TaskManager(TodoReader):
     def __enter__(self):
         with contextlib.ExitStack() as held:
             held.enter_context(self._store)
-            with self._store.transaction() as connection:
-                todo_tables.adopt(connection)
-                self.recovered = self._take_over(connection)
-                orphans.restore_decisions(connection)
-            self.progress = Progress(self._summary(), self.run, self.counts())
+            self.recovered = self._perform(self._settle_in)
+            self._clear_summaries([self.run])
+            self.progress = Progress(self._summary(self.run), self.run, self.counts())
             self._held = held.pop_all()
         return self
 
@@ -105,16 +102,29 @@ class TaskManager(TodoReader):
             self.progress.write('stopped' if kind else 'ended')
             self._store.settle()
 
-    def _summary(self):
+    def _summary(self, run):
         if self.place.is_file:
-            return summary_path(self.place.path)
-        return self._folder and Path(self._folder) / f'summary-{self.run}.json'
+            return summary.summary_path(self.place.path)
+        return self._folder and summary.shared_path(self._folder, run)
+
+    def _settle_in(self, connection):
+        todo_tables.adopt(connection)
+        recovered = self._take_over(connection)
+        orphans.restore_decisions(connection)
+        return recovered
 
     def _take_over(self, connection):
         found = orphans.take_over(connection, self._store.orphaned(), self.attempts)
-        if found and self._clear:
-            self._clear(found)
-        return found
+        stars = [row.starid for row in found]
+        if stars and self._clear:
+            self._clear(stars)
+        self._clear_summaries({row.worker for row in found if row.worker})
+        return stars
+
+    def _clear_summaries(self, runs):
+        for path in map(self._summary, runs):
+            if path:
+                summary.clear_left_behind(path)
 
     @staticmethod
     def peek(todo, selection=None) -> Counter:
@@ -260,6 +270,10 @@ class TaskManager(TodoReader):
         """Hear that a worker has begun a star, so that others know should this scheduler vanish."""
         if not self._store.alone and self._claimed.get(task.priority) == task:
             self._running.add(task.priority)
+
+    def lost(self) -> list[Task]:
+        """Stars that others have taken over because no sign of life came from here; never, of a file."""
+        return [self._claimed[row] for row in self._store.lost() if row in self._claimed]
 
     def others_at_work(self) -> bool:
         """Whether selected rows may still come back from other schedulers; never, of a file."""

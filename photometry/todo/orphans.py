@@ -17,7 +17,7 @@ _RETURN = sa.update(todolist).where(todolist.c.priority == sa.bindparam('row')).
     status=sa.bindparam('status_'), expired=sa.bindparam('expired_'), worker=None, lease=None, begun=None)
 
 
-def take_over(connection, orphaned, attempts) -> list[int]:
+def take_over(connection, orphaned, attempts) -> list:
     """Let orphaned rows wait again, but for stars with which the program died too often.
 
     Nobody knows what ended a scheduler, so its stars are not charged an
@@ -32,11 +32,11 @@ def take_over(connection, orphaned, attempts) -> list[int]:
 
     Returns
     -------
-    list of int
-        Their stars.
+    list
+        The rows with their starid, and the worker that had them.
     """
     found = connection.execute(sa.select(
-        todolist.c.priority, todolist.c.starid, todolist.c.attempts, todolist.c.expired, todolist.c.begun
+        *(todolist.c[name] for name in ('priority', 'starid', 'worker', 'attempts', 'expired', 'begun'))
     ).where(orphaned).with_for_update(skip_locked=True)).all()
     if not found:
         return []
@@ -51,7 +51,7 @@ def take_over(connection, orphaned, attempts) -> list[int]:
     diagnoses.replace(connection, [
         diagnoses.failure(priority, Reason.CRASH, 'The program died each time that this star was measured.')
         for priority in lost])
-    return [row.starid for row in found]
+    return found
 
 
 def restore_decisions(connection):

@@ -38,6 +38,7 @@ class ServerStore:
         self.away = False
         """Whether the server is given up."""
         self._known: frozenset[int] = frozenset()
+        self._lost: set[int] = set()
 
     def __enter__(self):
         with contextlib.ExitStack() as held:
@@ -97,6 +98,11 @@ class ServerStore:
         """Renew the leases of these rows from now on, and of no others."""
         self._known = frozenset(priorities)
 
+    def lost(self):
+        """Rows that others were found to have taken over since this was asked last."""
+        lost, self._lost = self._lost, set()
+        return lost
+
     def lease(self):
         """Until when a row is held that is claimed now."""
         return leases.until(self._lease)
@@ -123,4 +129,4 @@ class ServerStore:
 
     def _renew(self):
         with self._engine.begin() as connection:
-            leases.renew(connection, self._run, self._known, self._lease)
+            self._lost = leases.renew(connection, self._run, self._known, self._lease)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import glob
 import json
 import logging
 import time
@@ -21,6 +23,18 @@ _MAX_BYTES = 1 << 16
 def summary_path(todo) -> Path:
     """The file beside a todo file that tells how its run goes."""
     return Path(todo).with_name('summary.json')
+
+
+def shared_path(folder, run) -> Path:
+    """The file in the output directory that tells how one of the runs goes that share a list."""
+    return Path(folder) / f'summary-{Path(run).name}.json'
+
+
+def clear_left_behind(path):
+    """Remove what a run left half-written when it was killed while it wrote its summary."""
+    with contextlib.suppress(OSError):
+        for temporary in path.parent.glob(f'.{glob.escape(path.name)}.*.tmp'):
+            temporary.unlink(missing_ok=True)
 
 
 def status_name(status) -> str:

@@ -254,7 +254,7 @@ class Trial:
         """Nothing lost, done twice or half-written, all as in peace except some stars; the figures."""
         figures = self.figures() | more
         assert (figures['lost'], figures['run again'], figures['invalid']) == (0, 0, 0), figures
-        assert not list(self.output.rglob('*.tmp')) and not list(self.output.rglob('.probe*'))
+        assert [*self.output.rglob('*.tmp'), *self.output.rglob('.probe*')] == []
         assert differences(*([row for row in rows if row['starid'] not in but]
                              for rows in (table(self.todo), peace))) == []
         self.check_integrity()

@@ -23,6 +23,8 @@ LEASE = 1.0
 @pytest.fixture
 def shared(schema):
     """A list with ten stars on three tiles that several may work on."""
+    age, = query(schema, 'SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())')[0]
+    time.sleep(max(0.0, 1.1 * LEASE - float(age)))  # a server that has just started leaves everybody a lease
     return todo_files.fill(schema)
 
 
@@ -30,8 +32,8 @@ def ok(task):
     return Result(task, STATUS.OK, method_used='fake', lightcurve=f'{task.starid}.fits')
 
 
-def opened(shared, *selection, lease=LEASE):
-    return TaskManager(shared, *selection, lease=lease)
+def opened(shared, *selection, lease=LEASE, **options):
+    return TaskManager(shared, *selection, lease=lease, **options)
 
 
 def vanish(manager):
@@ -76,6 +78,21 @@ def test_a_scheduler_that_vanished_is_followed_by_another(shared):
     with opened(shared) as manager:
         assert sorted(manager.recovered) == [4, 7, 10]
         assert [(task.starid, task.attempt) for task in manager.claim()] == [(2, 0), (5, 0), (8, 0)]
+
+
+def test_half_a_summary_of_a_killed_scheduler_goes_with_its_stars(tmp_path, shared):
+    gone = opened(shared, folder=tmp_path).__enter__()
+    gone.claim()
+    vanish(gone)
+    with opened(shared, folder=tmp_path) as living:
+        living.claim()
+        halves = [tmp_path / f'.summary-{run}.json.0a1b2c3d.tmp' for run in (gone.run, living.run)]
+        for half in halves:
+            half.write_text('{')
+        query(shared, 'UPDATE todolist SET lease = 0 WHERE worker = ?', gone.run)
+        with opened(shared, folder=tmp_path) as other:
+            assert sorted(other.recovered) == [1, 4, 7, 10]
+        assert [half.exists() for half in halves] == [False, True]
 
 
 def test_what_runs_out_is_found_when_nothing_waits(shared):
@@ -213,3 +230,16 @@ def test_status_names_who_works_with_how_much(shared):
     assert any(manager.run in line and '4 stars, lease for' in line for line in rest)
     assert any(gone.run in line and '1 stars, its lease ran out' in line for line in rest)
     assert todo_status.status_lines(shared)[1] == 'Schedulers at work: 1.'
+
+
+def test_what_others_took_over_is_told_once_asleep_is_over(shared):
+    with opened(shared) as manager:
+        claimed = manager.claim()
+        assert manager.lost() == []
+        query(shared, "UPDATE todolist SET worker = 'another' WHERE starid = 4")
+        query(shared, 'UPDATE todolist SET status = 1, worker = NULL, lease = NULL WHERE starid = 7')
+        time.sleep(LEASE / 2)
+        assert stars(manager.lost()) == [4, 7] and manager.lost() == []
+        for task in claimed:
+            manager.finish(ok(task))
+    assert query(shared, 'SELECT COUNT(*) FROM diagnostics') == [(2,)]

@@ -245,6 +245,13 @@ def test_summary_tells_how_it_goes(todo):
         'summary.json', 'todo.sqlite', 'todo.sqlite.owner']
 
 
+def test_half_a_summary_of_a_killed_scheduler_is_removed(todo):
+    half = todo.parent / '.summary.json.0a1b2c3d.tmp'
+    half.write_text('{')
+    with TaskManager(todo):
+        assert not half.exists()
+
+
 def test_results_of_other_settings_are_not_mixed(listed):
     with TaskManager(listed) as manager:
         manager.begin('1', {'aperture': {'mask': 'snr'}})

@@ -9,6 +9,7 @@ from pathlib import Path
 import fake_work
 import mpi_jobs
 import pytest
+import running
 import todo_files
 from todo_files import query
 
@@ -30,9 +31,9 @@ def nobody_left():
     STARTED.clear()
 
 
-def start(todo, number=3, *, pause=0.0, faults=None, workers=0, options=(), **environment):
-    """A job of so many ranks over a todo file."""
-    words = SCHEDULER, todo, todo.parent, workers, pause, json.dumps(faults or {})
+def start(todo, number=3, *, folder=None, pause=0.0, faults=None, workers=0, options=(), **environment):
+    """A job of so many ranks over a todo list."""
+    words = SCHEDULER, todo, folder or todo.parent, workers, pause, json.dumps(faults or {})
     STARTED.append(mpi_jobs.start(number, *words, options=options, **environment))
     return STARTED[-1]
 
@@ -48,6 +49,13 @@ def wait_for(condition, process, seconds=30):
     while not condition():
         assert time.monotonic() < until and process.poll() is None, end(process)
         time.sleep(0.01)
+
+
+def written(output):
+    """Files under a final name, all of them whole."""
+    files = [path for path in output.rglob('*') if path.suffix == '.fits']
+    assert all(path.read_bytes() == fake_work.content(int(path.name[4:15])) for path in files)
+    return files
 
 
 def wait_for_begins(number, process, folder):
@@ -97,6 +105,42 @@ def test_drain(tmp_path, by):
     assert set(fake_work.begun(tmp_path)) == done and len(done) < 400
     assert query(todo, 'SELECT COUNT(*) FROM todolist WHERE status IS NULL AND attempts = 0') == [
         (400 - len(done),)]
+
+
+def test_terminated_mpiexec_loses_nothing(tmp_path):
+    """Open MPI kills its ranks 0.4 s after TERM: too early to drain, and no more harm than a crash."""
+    todo = todo_files.fill(tmp_path / 'todo.sqlite', 200)
+    process = start(todo, pause=0.02, FAKE_OUTPUT=str(tmp_path / 'out'))
+    wait_for_begins(60, process, tmp_path)
+    ranks = mpi_jobs.ranks(process).values()
+    process.terminate()
+    assert end(process, 20)[0] != 0
+    running.wait_until_gone([*ranks, *(pid for *_, pid in fake_work.log(tmp_path))])
+    committed = {starid for starid, in query(todo, 'SELECT starid FROM todolist WHERE status = 1')}
+    assert 30 < len(committed) <= len(written(tmp_path / 'out')) < 200
+    before = fake_work.begun(tmp_path)
+    code, said = end(start(todo, FAKE_OUTPUT=str(tmp_path / 'out')))
+    assert code == 0, said
+    after = fake_work.begun(tmp_path)
+    assert all(after[star] == before[star] == 1 for star in committed)
+    assert query(todo, 'SELECT COUNT(*), MAX(attempts) FROM todolist WHERE status = 1') == [(200, 1)]
+    assert len(written(tmp_path / 'out')) == 200
+
+
+def test_stars_that_others_took_over_are_not_begun(tmp_path, schema):
+    todo_files.fill(schema, rows=[todo_files.row(star, tile=0) for star in range(1, 201)])
+    process = start(schema, folder=tmp_path, pause=0.1, FAKE_LEASE='1')
+    wait_for_begins(2, process, tmp_path)
+    taken = [star for star, in query(schema, "UPDATE todolist SET worker = 'another', lease = 1e12 "
+                                     'WHERE status = 6 AND begun IS NULL RETURNING starid')]
+    time.sleep(2)
+    begun = fake_work.begun(tmp_path)
+    # those of half a second, until the next sign of life: one or two of each worker were on their way
+    assert len(taken) > 20 and sum(star in begun for star in taken) <= 12
+    query(schema, "UPDATE todolist SET lease = 0 WHERE worker = 'another'")
+    code, said = end(process)
+    assert code == 0 and 'were taken over by others' in said
+    assert set(todo_files.statuses(schema).values()) == {STATUS.OK}
 
 
 def test_killed_rank_ends_the_job_and_the_next_runs_only_what_was_in_flight(tmp_path):

@@ -83,6 +83,24 @@ def test_results_of_a_stopped_scheduler_come_too_late(tmp_path, many):
     assert_finished_once(many, tmp_path, 200)
 
 
+@pytest.mark.parametrize('workers', [0, 1, 2])
+def test_who_wakes_after_its_lease_begins_no_star_of_others(tmp_path, many, workers):
+    """A laptop that slept, a job that its cluster suspended: all its processes stand still."""
+    sleeper = start(many, folder=tmp_path, lease=LEASE, workers=workers, pause=0.05)
+    wait_for(lambda: begins(tmp_path) > 4, sleeper)
+    os.killpg(sleeper.pid, signal.SIGSTOP)
+    before = begins(tmp_path)
+    assert end(start(many, folder=tmp_path, lease=LEASE, workers=1))[0] == 0
+    assert len(done(many)) == 200
+    finished = begins(tmp_path)
+    os.killpg(sleeper.pid, signal.SIGCONT)
+    code, said = end(sleeper)
+    assert code == 0 and 'were taken over by others' in said
+    # each worker may have been between two stars; its batch of up to 64 is not measured in vain
+    assert before + 1 < finished and begins(tmp_path) - finished <= 3 * max(1, workers)
+    assert_finished_once(many, tmp_path, 200)
+
+
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGQUIT])
 def test_a_server_that_restarts_stops_nobody(tmp_path, server, many, how):
     processes = several(2, many, tmp_path, workers=1, pause=0.02)

@@ -15,7 +15,7 @@ from photometry.core.threads import ONE_THREAD
 from photometry.todo.workers import limits
 
 READY, REFUSED, BEGUN, ENDED = 'ready', 'refused', 'begun', 'ended'
-STOP = 'stop'
+STOP, RECALL = 'stop', 'recall'
 
 _PR_SET_PDEATHSIG = 1
 TERMINATE = signal.SIGUSR2
@@ -62,6 +62,8 @@ def _serve(pipe, work):
             return
         if batch == STOP:
             return
+        if batch == RECALL:
+            continue  # it has ended the batch, or came too late
         _measure(pipe, work, batch, idle_since)
         idle_since = time.perf_counter()
 

@@ -10,7 +10,7 @@ from collections import deque
 from photometry.core.errors import ExitCode
 from photometry.todo.dispatch import Returned
 from photometry.todo.workers.local import LocalWorkers, WorkerRefusedError
-from photometry.todo.workers.messages import GONE, Batch, Open, Order, Refused, Report
+from photometry.todo.workers.messages import GONE, Batch, Open, Order, Recall, Refused, Report
 
 logger = logging.getLogger(__name__)
 
@@ -71,12 +71,21 @@ class _Crew:
             self._waiting.append(order.tasks)
         elif order is Order.LEAVE:
             self.works = False
-        elif self._pool is not None:
+        elif self._pool is None:
+            return
+        elif isinstance(order, Recall):
+            self._return()
+            self._pool.recall(order.tasks)
+        else:
             self._end(order)
 
+    def _return(self):
+        """Hand back the batches that no child has."""
+        self._returned += map(Returned, self._waiting)
+        self._waiting.clear()
+
     def _end(self, order):
-        while self._waiting:
-            self._returned.append(Returned(self._waiting.popleft()))
+        self._return()
         if order is Order.DRAIN:
             self._pool.drain()
         else:

@@ -95,6 +95,11 @@ class InlineWorkers:
             return Finished(Result(task, STATUS.ERROR, reason=Reason.TIMEOUT, elaptime=self._timeout,
                                    errors=(limits.timed_out(self._timeout),)))
 
+    def recall(self, tasks):
+        """Hand the queue back."""
+        del tasks
+        self.drain()
+
     def drain(self):
         """Hand the queue back."""
         self._returned += self._queue

@@ -140,6 +140,14 @@ class LocalWorkers:
         pending, self._pending = self._pending, []
         yield from pending
 
+    def recall(self, tasks):
+        """Have the children hand back what has not begun of batches with these stars."""
+        lost = {task.priority for task in tasks}
+        for one in self._children:
+            if lost.intersection(task.priority for task in one.batch[one.next:]):
+                with contextlib.suppress(OSError):
+                    one.pipe.send(child.RECALL)
+
     def drain(self):
         """Let running stars end within a few seconds; the rest comes back."""
         if self._drain_by is None:

@@ -26,6 +26,13 @@ class Batch:
     tasks: tuple
 
 
+@dataclass(frozen=True)
+class Recall:
+    """To a rank: hand back what has not begun of batches with these stars."""
+
+    tasks: tuple
+
+
 class Order(enum.Enum):
     """To a rank."""
 

@@ -12,7 +12,7 @@ from photometry.core.errors import ExitCode, Reason, TessphotError
 from photometry.todo.dispatch import Died, Finished, Returned, Started
 from photometry.todo.workers import crew
 from photometry.todo.workers.local import WorkerRefusedError
-from photometry.todo.workers.messages import GONE, Batch, Open, Order, Post, Refused
+from photometry.todo.workers.messages import GONE, Batch, Open, Order, Post, Recall, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -204,6 +204,13 @@ class MpiWorkers:
             nap = min(1.5 * nap, _LONG)
         for events in heard:
             yield from events
+
+    def recall(self, tasks):
+        """Have the ranks hand back what has not begun of batches with these stars."""
+        for rank, one in self._ranks.items():
+            held = tuple(task for task in tasks if task.priority in one.tasks)
+            if held:
+                self._world.post.send(Recall(held), rank)
 
     def drain(self):
         """Let running stars end within a few seconds; the rest comes back."""
