@@ -116,7 +116,9 @@ def learn(field, images, row, column, tmag, made):
 
 
 def bounds(field, chosen, half=4):
-    """Photon noise of the movement from some stars, rms at the stars of the field, mpx."""
+    """Photon noise of the movement from some stars, rms at the stars of the field, mpx; infinite without stars."""
+    if not len(chosen):
+        return np.inf, np.inf
     simulation, limits = field.simulation, field.stamp
     plan, stars = simulation.plan, field.stars
     prf = PRF(load_prf(plan.sector, plan.camera, plan.ccd), Wing(simulation.wing.fraction,
