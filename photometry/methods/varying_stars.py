@@ -16,6 +16,10 @@ SIDE = 3
 MATTERS = 2.0
 """Light of a neighbour in the sum, over the noise of a cadence, from which its variations matter."""
 
+STEADY_DOUBT, SLOPE_DOUBT = 3e-4, 0.02
+"""What is foretold of the light of other stars errs by, as a part of it, and by that a pixel of motion: a
+faint star in the core of a bright one is not seen to vary whenever the bright one's image is."""
+
 MOST = 5
 """Varying neighbours that are followed, those that give most light."""
 
@@ -44,6 +48,9 @@ class VaryingStars:
         image = tile.pixels.sumimage(tile.region)
         self._usable = np.isfinite(image) & ~masks.bleeding(masks.saturated(image))
         self._near = is_near(self.down, self.right)
+        shift = np.hypot(self.down, self.right)
+        usual = np.sqrt(np.square(shift[self._near]).mean()) if self._near.any() else 0.0
+        self._doubt = np.hypot(STEADY_DOUBT, SLOPE_DOUBT * np.hypot(shift, usual))
         self._made = {}
 
     def series(self, star):
@@ -70,7 +77,8 @@ class VaryingStars:
         expected = light.grid.follow((light.scene[(slice(None), *part)] * weights).sum(axis=(1, 2))[None],
                                      self.down, self.right)[0]
         residual = flat @ images - np.where(self._near, expected, np.nan)
-        variance = self.gain ** 2 * (flat ** 2 @ errors ** 2)
+        others = expected - light.flux[star] * (weights * self._template(star, stamp)).sum()
+        variance = self.gain ** 2 * (flat ** 2 @ errors ** 2) + (others * self._doubt) ** 2
         return stamp, weights, residual, variance, varying.varies(residual, variance, self.pixels.good)
 
     def _template(self, star, stamp):
