@@ -116,7 +116,7 @@ def learn(field, images, row, column, tmag, made):
 
 
 def bounds(field, chosen, half=4):
-    """Photon noise of the movement from some stars, rms at the stars of the field, mpx; infinite without stars."""
+    """Photon noise of the movement from some stars, rms at the stars of the field, mpx."""
     if not len(chosen):
         return np.inf, np.inf
     simulation, limits = field.simulation, field.stamp

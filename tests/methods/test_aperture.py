@@ -258,8 +258,8 @@ def test_a_variable_neighbour_does_not_leak(catalog_error, tmp_path):
 def test_a_faint_star_in_the_core_of_a_bright_one_does_not_seem_to_vary(tmp_path):
     """Where the image of the bright star is a little wider than its PRF, motion moves light about."""
     from scipy.ndimage import gaussian_filter
-    sector = simulated.simulate([1028.3, 1028.9, 1020.0], [731.4, 732.1, 738.0], [7.3, 14.3, 9.5], stamp=STAMP,
-                                frames=200, jitter=0.04, noise=False)
+    sector = simulated.simulate([1028.3, 1028.9, 1020.0], [731.4, 732.1, 738.0], [7.3, 14.3, 9.5],
+                                stamp=STAMP, frames=200, jitter=0.04, noise=False)
     images, errors = (sector.source.layers[layer] for layer in ('images', 'images_err'))
     images[:] = gaussian_filter(images, 0.25, axes=(0, 1))
     images += (errors * np.random.default_rng(8).normal(size=errors.shape)).astype('f4')
