@@ -9,6 +9,8 @@ import numpy as np
 from photometry.core.coordinates import from_vectors, unit_vectors
 
 _MAS = np.deg2rad(1 / 3.6e6)
+_STEPS, _ROUND = 64, 0.01
+"""Places along an edge whose declinations are looked at, and how far it may bulge between them, deg."""
 
 
 def move(ra, dec, pm_ra, pm_decl, years):
@@ -72,6 +74,23 @@ class Region:
         for polygon in self.polygons:
             inside |= _near(unit_vectors(*np.asarray(polygon, dtype='float64').T), place, self.buffer)
         return inside
+
+
+    def declinations(self):
+        """Lowest and highest declination that may lie in it, deg."""
+        edges = [_edges(unit_vectors(*np.asarray(polygon, dtype='float64').T)) for polygon in self.polygons]
+        heights = np.rad2deg(np.arcsin(np.clip(np.concatenate(edges)[:, 2], -1, 1)))
+        south, north = self.contains([0.0, 0.0], [-90.0, 90.0])
+        rim = self.buffer + _ROUND
+        return (-90.0 if south else max(float(heights.min()) - rim, -90.0),
+                90.0 if north else min(float(heights.max()) + rim, 90.0))
+
+
+def _edges(corners):
+    """Places along the great circles between the corners of an outline, (n, 3)."""
+    part = np.linspace(0, 1, _STEPS, endpoint=False)[:, None, None]
+    places = ((1 - part) * corners + part * np.roll(corners, -1, axis=0)).reshape(-1, 3)
+    return places / np.linalg.norm(places, axis=1, keepdims=True)
 
 
 def _near(corners, place, buffer):

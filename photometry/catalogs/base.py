@@ -60,8 +60,8 @@ class CatalogSource(ABC):
         """
 
     @abstractmethod
-    def inputs(self):
-        """Manifest of what the stars came from: tuple of `files.schema.InputFile`."""
+    def inputs(self, region):
+        """Manifest of what the stars of a region come from: tuple of `files.schema.InputFile`."""
 
     def stars(self, region, epoch, faint_limit, where=''):
         """Rows of a catalogue for a region.

@@ -41,6 +41,6 @@ class TableCatalog(CatalogSource):
         with open(self.path, 'rb') as file:
             return hashlib.file_digest(file, 'sha256').hexdigest()
 
-    def inputs(self):
-        """The table with its SHA-256."""
+    def inputs(self, region):
+        """The table with its SHA-256, whatever the region."""
         return (schema.InputFile(self.path.name, self.path.stat().st_size, self._digest),)

@@ -22,6 +22,7 @@ NAMES = {
     'tmag': ('tmag', 'tessmag', 'tess_mag'),
     'teff': ('teff', 'teff_gspphot', 'teff_val'),
     'disposition': ('disposition',),
+    'kind': ('objtype',),
     'epoch': ('ref_epoch', 'epoch'),
     'g_mag': ('phot_g_mean_mag', 'gaiamag'),
     'bp_mag': ('phot_bp_mean_mag', 'gaiabp'),
@@ -83,8 +84,8 @@ def read_star_table(path) -> StarTable:
     Columns are found by the names in `NAMES` and `POSITIONS`, whatever their
     case. Needed are a position and a TESS magnitude (or Gaia's G, from which
     it follows). Declared units are converted; without one, degrees and
-    mas/yr hold. Rows without a position or a magnitude, with a disposition
-    (duplicates, splits, artefacts and what is unknown) and repeated stars are
+    mas/yr hold. Rows without a position or a magnitude, extended objects, rows with a
+    disposition (duplicates, splits, artefacts and what is unknown) and repeated stars are
     left out and counted.
 
     Raises
@@ -93,7 +94,11 @@ def read_star_table(path) -> StarTable:
         Naming the file and what it lacks.
     """
     path = Path(path)
-    raw = table_formats.read_columns(path, lambda name: name.lower() in _EVERY)
+    return from_columns(path, table_formats.read_columns(path, lambda name: name.lower() in _EVERY))
+
+
+def from_columns(path, raw) -> StarTable:
+    """The same of columns that have been read: `photometry.files.table_formats.RawTable`."""
     columns = _Columns(path, raw)
     right, declination, epoch = _positions(columns)
     table = {'ra': right, 'dec': declination, 'epoch': epoch,
@@ -110,6 +115,7 @@ def read_star_table(path) -> StarTable:
     keep = np.ones(right.size, dtype=bool)
     _drop(dropped, keep, 'without a position', ~(np.isfinite(right) & np.isfinite(declination)))
     _drop(dropped, keep, 'without a magnitude', ~((table['tmag'] > -5) & (table['tmag'] < 40)))
+    _drop(dropped, keep, 'of extended objects', columns.extended())
     for label, rows in columns.dispositions():
         _drop(dropped, keep, f'with disposition {label}', rows)
     _drop(dropped, keep, 'repeated', _repeated(table['starid'], keep))
@@ -262,6 +268,14 @@ class _Columns:
         if wrong.any():
             raise InputBadError(f'{self.path}: {values[wrong][0]:g} in column {name} is no TIC number.')
         return values.astype('i8')
+
+    def extended(self):
+        """Rows of galaxies and nebulae, as the TIC calls them."""
+        name = self.find(NAMES['kind'])
+        if name is None or self.raw.columns[name].dtype.kind != 'U':
+            return np.zeros(self.rows, dtype=bool)
+        words = np.char.strip(np.ma.filled(self.raw.columns[name], ''))
+        return np.char.upper(words) == 'EXTENDED'
 
     def dispositions(self):
         """(label, rows) of each disposition that excludes its stars."""

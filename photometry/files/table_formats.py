@@ -18,7 +18,7 @@ MAX_BYTES = 4 << 30
 MAX_ROWS = 50_000_000
 _MAX_COLUMNS = 2000
 _MAX_ECSV = 512 << 20
-_NULLS = ['', 'null', 'NULL', 'nan', 'NaN', 'NAN', 'none', 'None', '--', 'N/A', 'NA']
+NULLS = ['', 'null', 'NULL', 'nan', 'NaN', 'NAN', 'none', 'None', '--', 'N/A', 'NA']
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ def _read_csv(content, wanted):
         pyarrow.BufferReader(content),
         read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=skipped, use_threads=False),
         parse_options=arrow_csv.ParseOptions(delimiter=delimiter),
-        convert_options=arrow_csv.ConvertOptions(include_columns=chosen, null_values=_NULLS,
+        convert_options=arrow_csv.ConvertOptions(include_columns=chosen, null_values=NULLS,
                                                  strings_can_be_null=True)) if chosen else None
-    return RawTable({name: _from_arrow(table[name]) for name in chosen})
+    return RawTable({name: from_arrow(table[name]) for name in chosen})
 
 
 def _csv_header(content):
@@ -191,7 +191,7 @@ def _read_parquet(path, wanted):
     units = {name: (table.schema.field(name).metadata or {}).get(b'unit', b'').decode() for name in names}
     described, meta = _parquet_description(table.schema.metadata or {})
     units = {name: unit or described.get(name, '') for name, unit in units.items()}
-    return RawTable({name: _from_arrow(table[name]) for name in names},
+    return RawTable({name: from_arrow(table[name]) for name in names},
                     {name: unit for name, unit in units.items() if unit}, meta)
 
 
@@ -205,8 +205,8 @@ def _parquet_description(metadata):
     return units, _keywords(header.get('meta') or {})
 
 
-def _from_arrow(column):
-    """A column as a masked array of integers, floats or strings."""
+def from_arrow(column):
+    """A column of Arrow's as a masked array of integers, floats or strings."""
     import pyarrow
     kind = column.type
     if pyarrow.types.is_dictionary(kind):

@@ -21,9 +21,10 @@ def main(words=None):
     made.add_argument('input', nargs='?', metavar='INPUT',
                       help='directory of images and catalogues (default: TESSPHOT_INPUT)')
     cli.add_ccd_filters(made, sector=False)
-    made.add_argument('--source', metavar='NAME', help='where stars come from: auto, table or the name of '
-                      'an installed source (default: from the settings, auto)')
-    made.add_argument('--catalog', metavar='PATH', help='table of stars: CSV, ECSV, FITS or Parquet')
+    made.add_argument('--source', metavar='NAME', help='where stars come from: auto, table, tic-csv or '
+                      'the name of an installed source (default: from the settings, auto)')
+    made.add_argument('--catalog', metavar='PATH', help='table of stars (CSV, ECSV, FITS or '
+                      'Parquet), or the directory of the TIC as strips tic_dec*.csv.gz')
     made.add_argument('--buffer', type=_within(0, 20), metavar='DEG',
                       help='width of the rim around the images')
     made.add_argument('--faint-limit', type=_within(-5, 30), metavar='MAG', help='Tmag of the faintest star')
@@ -52,23 +53,33 @@ def _make(arguments):
     chosen = dataclasses.replace(settings.load(arguments.settings).catalog,
                                  **{key: value for key, value in given.items() if value is not None})
     folder = paths.input_directory(arguments.input, os.environ)
-    chosen = dataclasses.replace(chosen, source=_source_name(chosen.source, arguments.catalog))
-    source = plugins.load(plugins.CATALOGS, chosen.source)(arguments.catalog)
+    name, catalog = _source(chosen.source, arguments.catalog, folder)
+    chosen = dataclasses.replace(chosen, source=name)
+    source = plugins.load(plugins.CATALOGS, name)(catalog)
     make_catalog.make_catalog(folder, arguments.sector, source, chosen, camera=arguments.camera,
                               ccd=arguments.ccd, overwrite=arguments.overwrite,
                               rank=cli.share(arguments, os.environ))
 
 
-def _source_name(name, catalog):
-    """The source that ``auto`` means."""
+def _source(name, catalog, folder):
+    """Name and path of the source; ``auto`` is what --catalog names, else strips of the TIC in INPUT."""
+    import logging
+    from pathlib import Path
+
     from photometry.core import plugins
     from photometry.core.errors import UsageError
+    from photometry.files import tic_strips
     if name != 'auto':
-        return name
+        return name, catalog
     if catalog is not None:
-        return 'table'
-    raise UsageError('No source of stars: name a table of stars with --catalog PATH, or choose one of '
-                     f'{", ".join(plugins.names(plugins.CATALOGS))} with --source.')
+        strips = Path(catalog).is_dir() or tic_strips.is_strip(catalog)
+        return ('tic-csv' if strips else 'table'), catalog
+    if any(map(tic_strips.is_strip, Path(folder).glob('tic_dec*'))):
+        logging.getLogger(__name__).info('Stars come from the strips of the TIC in %s.', folder)
+        return 'tic-csv', folder
+    known = ', '.join(plugins.names(plugins.CATALOGS))
+    raise UsageError('No source of stars: name a table of stars, or the directory of the bulk download of '
+                     f'the TIC, with --catalog PATH, or choose one of {known} with --source.')
 
 
 if __name__ == '__main__':

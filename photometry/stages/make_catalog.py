@@ -64,8 +64,9 @@ def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=Non
 
 def _make_one(folder, field, source, settings, overwrite):
     """The catalogue of one CCD; returns its path."""
+    region = Region(field.polygons, settings.buffer)
     identity = Identity(cli.version(), {'catalog': dataclasses.asdict(settings)},
-                        source.inputs() + field.inputs)
+                        source.inputs(region) + field.inputs)
     present = paths.find_catalogs(folder, *field.ccd_key)
     path = present[0].path if present else folder / paths.catalog_name(*field.ccd_key)
     if present and not overwrite:
@@ -73,7 +74,7 @@ def _make_one(folder, field, source, settings, overwrite):
         return path
     middle = (field.start + field.end) / 2
     epoch = julian_year(middle)
-    stars = source.stars(Region(field.polygons, settings.buffer), epoch, settings.faint_limit, field.words)
+    stars = source.stars(region, epoch, settings.faint_limit, field.words)
     info = catalog_file.CatalogInfo(*field.ccd_key, source.ticver, middle, epoch, settings.buffer,
                                     *field.camera_centre, catalog_file.footprint_text(field.polygons))
     catalog_file.write_catalog(path, info, stars, overwrite, identity.attributes())

@@ -151,7 +151,7 @@ def test_dispositions_as_words_and_codes(tmp_path):
 
 def test_real_tic_rows():
     found = read_star_table(INPUT / 'catalogs' / 'tic82_rows.csv')
-    assert found.starid.size == 27 and found.dropped == {'with disposition 6': 1, 'with disposition 8': 2}
+    assert found.starid.size == 203 and found.dropped == {'with disposition 6': 1, 'with disposition 8': 2}
     first = np.flatnonzero(found.starid == 1227555)[0]
     assert found.ra[first] == 137.225947173 and found.pm_ra[first] == -14.2149
     assert found.tmag[first] == 12.5991 and found.gaia[first] == 5731246381742426496
