@@ -29,6 +29,10 @@ POSITION_SPREAD = 0.05
 MERGED = 0.5
 """Distance below which stars share one template, px."""
 
+DROWNED, DROWNS = 1e-3, 4
+"""Light of a brighter star around a faint one's place, over that one's own there, below which both share one
+template, too: images are not known to such a part. Looked for so many px from a star."""
+
 WIDE = 3.0
 """Light that the wing of a wide star puts on some pixel of the region, e-/s."""
 
@@ -143,16 +147,41 @@ class MeanScene:
         return np.tensordot(self.sky, design.sky_basis(self.stamp.shape), 1)
 
 
-def groups_of(row, column, limit=MERGED):
-    """Numbers of groups of stars that hang together by distances below a limit, (stars,) of int."""
+def groups_of(prf, row, column, expected):
+    """Numbers of groups of stars that share a template, (stars,) of int.
+
+    Groups hang together by stars that are closer than `MERGED`, or of which one is `DROWNED`.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
-    pairs = cKDTree(np.stack([row, column], axis=1)).query_pairs(limit, output_type='ndarray')
+    tree = cKDTree(np.stack([row, column], axis=1))
+    near = tree.query_pairs(MERGED, output_type='ndarray')
+    pairs = np.concatenate([near, _drowned(prf, row, column, expected, tree)])
     if not len(pairs):
         return np.arange(row.size)
     graph = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(row.size,) * 2)
     return connected_components(graph, directed=False)[1]
+
+
+def _drowned(prf, row, column, expected, tree):
+    """Pairs (n, 2) of a star and one that is drowned in its light."""
+    bright = np.flatnonzero(expected > expected.min(initial=np.inf) / DROWNED)
+    if not bright.size:
+        return np.empty((0, 2), dtype=int)
+    near = tree.query_ball_point(np.stack([row[bright], column[bright]], axis=1), DROWNS)
+    pairs = np.array([(one, other) for one, others in zip(bright, near, strict=True) for other in others
+                      if expected[other] < DROWNED * expected[one]], dtype=int).reshape(-1, 2)
+    if not len(pairs):
+        return pairs
+    one, other = pairs.T
+    images, row0, column0 = prf.render_at(row[one], column[one], DROWNS)
+    place = [np.rint(axis[other]).astype(int) - first
+             for axis, first in ((row, row0), (column, column0))]
+    inside = np.logical_and(*[(axis >= 0) & (axis <= 2 * DROWNS) for axis in place])
+    over = images[np.arange(len(one)), *(np.clip(axis, 0, 2 * DROWNS) for axis in place)]
+    peak = prf.render_at(row[other], column[other], 1)[0].max(axis=(1, 2))
+    return pairs[inside & (expected[other] * peak < DROWNED * expected[one] * over)]
 
 
 def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, refine=True,
@@ -191,7 +220,7 @@ def fit_mean(image, variance, prf, row, column, expected, stamp, *, blur=None, r
     """
     row, column, expected = (np.array(values, dtype='float64') for values in (row, column, expected))
     expected = np.maximum(expected, 1.0)
-    groups = groups_of(row, column) if row.size else np.zeros(0, dtype=int)
+    groups = groups_of(prf, row, column, expected) if row.size else np.zeros(0, dtype=int)
     layout = design.make_layout(row, expected, groups, _is_wide(prf, row, column, expected, stamp))
     fit = _Fit(image, variance, prf, layout, stamp, blur, position_spread, trails or Trails.none())
     placed = expected > PLACED

@@ -13,7 +13,7 @@ import numpy as np
 from photometry.algorithms import masks
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, PhotometryError, Reason
 from photometry.core.status import STATUS
-from photometry.methods import neighbours, sap
+from photometry.methods import neighbours, remarks, sap
 from photometry.methods.evidence import Evidence, best
 
 logger = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def evidence_of(photometry) -> Evidence:
     error = float(np.nanmedian(table['flux_err'][good]))
     overfit = max(float(photometry.details.get('overfit') or 1.0), 1.0)
     return Evidence(photometry.method, error, flux, _leak(photometry, float(np.nanmedian(flux))), overfit,
-                    bool(photometry.details.get('merged_with')))
+                    bool(remarks.company(photometry, photometry.details.get('merged_with') or ())))
 
 
 def _leak(photometry, level):

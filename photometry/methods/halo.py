@@ -11,7 +11,7 @@ from photometry.algorithms import full_pixels, halo, halo_pixels, halo_scene, ha
 from photometry.core import units
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, NoGoodCadencesError
 from photometry.core.status import STATUS
-from photometry.methods import sap
+from photometry.methods import remarks, sap
 from photometry.methods.base import BasePhotometry
 
 logger = logging.getLogger(__name__)
@@ -227,9 +227,7 @@ class HaloPhotometry(BasePhotometry):
                        'cadences and is interpolated in the others.')
         if self._light < SEEN and flux < units.magnitude_to_flux(SATURATING):
             yield f'Only {100 * self._light:.0f} % of its light falls on pixels that can be used.'
-        if self._merged.size:
-            names = ', '.join(f'TIC {number}' for number in self._merged)
-            yield f'The flux is the sum with {names}, too close to be told apart.'
+        yield from remarks.sum_with(self, self._merged)
         expected = float(units.magnitude_to_flux(self.target['tmag']))
         if not flux > 0:
             yield 'The median flux is not positive.'

@@ -14,6 +14,10 @@ CATALOG_ERROR = 1.0
 """Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
 
+COMPANY = 7.5
+"""Magnitudes by which others of a sum may be fainter for them to matter: beyond, images err by more."""
+
+
 def verdict(photometry, remarks):
     """Leave remarks with a photometry: OK without any, else WARNING.
 
@@ -48,9 +52,7 @@ def common(photometry, level, others=()):
     str
     """
     yield from motion(photometry)
-    if others:
-        names = ', '.join(f'TIC {number}' for number in others)
-        yield f'The flux is the sum with {names}, too close to be told apart.'
+    yield from sum_with(photometry, others)
     expected = float(units.magnitude_to_flux(photometry.target['tmag'], photometry.tile.zero_point))
     brighter = 2.5 * np.log10(level / expected) if level > 0 else np.nan
     if not level > 0:
@@ -60,6 +62,19 @@ def common(photometry, level, others=()):
                'a wrong magnitude or a neighbour without an entry.')
     if photometry.task.skipped_by is not None:
         yield f'TIC {photometry.task.skipped_by}, brighter, delivers this star as well.'
+
+
+def sum_with(photometry, others):
+    """A sentence where other stars give a part of the flux that matters."""
+    names = ', '.join(f'TIC {number}' for number in company(photometry, others))
+    if names:
+        yield f'The flux is the sum with {names}, too close to be told apart.'
+
+
+def company(photometry, others):
+    """Those of some catalogue stars whose light matters beside the star's."""
+    tmag, faintest = photometry.source.tmag, photometry.target['tmag'] + COMPANY
+    return [number for number in others if not tmag[photometry.source.index_of(number)] > faintest]
 
 
 def motion(photometry):

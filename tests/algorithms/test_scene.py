@@ -85,6 +85,16 @@ def test_pairs_share_a_template(apart):
     assert mean.flux[0] / mean.flux[1] == pytest.approx(2500 / 1200)
 
 
+@pytest.mark.parametrize(('away', 'flux', 'shared'), [
+    (1.0, 80, True), (1.0, 400, False), (3.2, 80, False), (3.2, 1.2, True), (6.0, 1.2, False)])
+def test_a_star_drowned_in_the_light_of_another_shares_its_template(away, flux, shared):
+    """Of a star of 3e5 e-/s a thousandth of the light 1 px away is that of a star of some hundred e-/s."""
+    row, column = [1020.3, 1020.3 + away, 1034.0], [720.0, 720.0, 741.0]
+    mean = make(row, column, [3e5, flux, 5000], prf=WINGED, noise=False).mean()
+    assert (mean.layout.template[0] == mean.layout.template[1]) is np.bool_(shared)
+    assert mean.flux[0] == pytest.approx(3e5, rel=2e-4)
+
+
 def test_a_blend_is_told_apart():
     mean = make([1020.3, 1021.1], [720.0, 720.3], [3000, 1000], times=200).mean([2000, 1500])
     assert np.allclose(mean.flux, [3000, 1000], rtol=0.02)

@@ -32,6 +32,15 @@ def measured(sector, folder, starid, kind=LinearPSF):
     return photometry
 
 
+def test_a_drowned_star_is_named_with_the_one_that_drowns_it(tmp_path):
+    sector = simulated.simulate([1028.3, 1029.0], [731.4, 731.9], [7.0, 15.6], stamp=STAMP, frames=60,
+                                jitter=0.02)
+    bright, faint = (measured(sector, tmp_path, starid) for starid in (1000, 1001))
+    assert bright.details['merged_with'] == [1001] and faint.details['merged_with'] == [1000]
+    assert bright.status is STATUS.OK, 'a part in 2700 needs no remark'
+    assert faint.status is STATUS.WARNING and 'sum with TIC 1000' in ' '.join(faint.errors)
+
+
 @pytest.mark.parametrize('star', [0, 1, 2, 5])
 def test_blends_and_single_stars(sector, tmp_path, star):
     photometry = measured(sector, tmp_path, 1000 + star)

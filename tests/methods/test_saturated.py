@@ -47,6 +47,23 @@ def test_errors_are_those_of_the_scatter(method, jitter, tmp_path):
     assert not any('can be used' in remark for remark in photometry.errors)
 
 
+@pytest.mark.parametrize('method', [LinearPSF, PSFPhotometry])
+def test_a_drowned_companion_takes_no_part(method, tmp_path):
+    """A star of Tmag 14 under one of 4.5: fitted apart it would take up what its PRF leaves."""
+    from scipy.ndimage import gaussian_filter
+    sector = simulated.simulate([1038.3, 1062.1, 1015.2, 1039.1], [734.4, 752.3, 711.8, 734.9],
+                                [4.5, 9.0, 9.5, 14.0], stamp=STAMP, frames=FRAMES, jitter=0.04)
+    images = sector.source.layers['images']
+    full = masks.saturated(images.mean(axis=-1))
+    images[~full] = gaussian_filter(images, 0.2, axes=(0, 1))[~full]
+    sector.source.__post_init__()
+    photometry = measured(method, sector, tmp_path)
+    assert photometry.details['merged_with'] == [1003]
+    assert not any('told apart' in remark for remark in photometry.errors), 'it is too faint to matter'
+    scatter = metrics.mad(flux_of(photometry))
+    assert CLIPPED * np.median(photometry.columns['flux_err']) / scatter == pytest.approx(1, abs=0.25)
+
+
 def test_a_wrong_place_does_no_harm(tmp_path):
     def astray(photometry):
         photometry.tile.mean.row[0] += 0.1
