@@ -37,7 +37,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Died:
-    """A worker is gone: ``task`` was running, ``others`` of its batch had not begun."""
+    """A worker is gone: ``task`` was running, ``others`` of its batch had not begun, as far as was heard."""
 
     task: Task | None
     reason: Reason = Reason.CRASH
@@ -230,11 +230,11 @@ class _Loop:
             self.drain('io', f'{_IO_FAILURES} times in a row: {"; ".join(result.errors)}')
 
     def bury(self, event):
+        self.untidy.update((task.priority, task) for task in (event.task, *event.others) if task)
+        self.tidy()  # before anybody can begin them anew
         self.manager.give_back([self.claims.pop(task.priority) for task in event.others])
         if event.task is None:
             return
-        self.untidy[event.task.priority] = event.task
-        self.tidy()
         logger.warning('TIC %s: %s', event.task.starid, event.message)
         self.finish(Result(event.task, STATUS.ERROR, reason=event.reason, errors=(event.message,)))
 

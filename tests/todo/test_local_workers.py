@@ -12,8 +12,8 @@ import todo_files
 from todo_files import query
 
 from photometry.core.status import STATUS
-from photometry.core.task import Task
-from photometry.todo.dispatch import Finished, Returned, Started, dispatch
+from photometry.core.task import Result, Task
+from photometry.todo.dispatch import Died, Finished, Returned, Started, dispatch
 from photometry.todo.manager import TaskManager
 from photometry.todo.workers.inline import InlineWorkers
 from photometry.todo.workers.local import LocalWorkers, WorkerRefusedError
@@ -162,6 +162,44 @@ def test_half_files_that_stay_are_left_to_the_next_run(tmp_path, todo):
     with TaskManager(todo, clear=cleared.extend) as manager:
         assert sorted(cleared) == sorted(manager.recovered) == sorted(tried)
     assert query(todo, 'SELECT DISTINCT status, attempts, expired FROM todolist') == [(None, 0, 0)]
+
+
+class Lossy:
+    """A rank that began its second star and is lost before it could say so."""
+
+    dies_with_scheduler, number, busy, free = False, 1, False, 1
+
+    def __init__(self, output):
+        self.output, self.done = output, []
+
+    def submit(self, batch):
+        self.busy, self.free, self.batch = True, 0, batch
+
+    def events(self, timeout):
+        if not self.done:
+            second = self.batch[1]
+            half = self.output / f'.{second.starid}.tmp'
+            half.touch()
+            yield Died(self.batch[0], others=tuple(self.batch[1:]))
+        else:
+            for task in self.batch:
+                yield Finished(Result(task, STATUS.OK, method_used='fake', lightcurve='x.fits'))
+        self.done += self.batch
+        self.busy, self.free = False, 1
+
+
+def test_halves_of_stars_whose_beginning_nobody_heard_are_removed(tmp_path, todo):
+    cleared = []
+
+    def clear(starids):
+        cleared.extend(starids)
+        for starid in starids:
+            (tmp_path / f'.{starid}.tmp').unlink(missing_ok=True)
+        return True
+    with TaskManager(todo) as manager:
+        dispatch(manager, Lossy(tmp_path), batch=4, poll=0.01, clear=clear)
+    assert not list(tmp_path.glob('.*.tmp')) and cleared[:4] == [1, 4, 7, 10]
+    assert set(todo_files.statuses(todo).values()) == {STATUS.OK}
 
 
 def test_worker_that_cannot_start_ends_the_run(tmp_path, todo):

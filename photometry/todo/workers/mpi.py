@@ -256,10 +256,11 @@ class MpiWorkers:
         one = self._ranks.pop(rank)
         self._world.lost.add(rank)
         logger.warning('Rank %d %s; %d ranks go on.', rank, how, len(self._ranks))
+        # Some of them may have begun: the rank's last words were lost with it.
         waiting = tuple(task for number, task in one.tasks.items() if number not in one.running)
         events = [Died(task, Reason.CRASH, f'Rank {rank}, which measured it, {how}.')
                   for task in one.running.values()]
-        return [*events, Returned(waiting)]
+        return [*events, Died(None, others=waiting)]
 
 
 def _follow(one, event):
