@@ -10,7 +10,6 @@ import record  # isort: skip  (holds BLAS to one thread, before numpy)
 
 import contextlib
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -102,7 +101,7 @@ def main():
     shared = f'PostgreSQL, {chosen.jobs} jobs'
     figures |= {f'{shared}, {name}': value
                 for name, value in shared_queue.rate(chosen.tasks, chosen.jobs, rows).items()}
-    figures['peak MB'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures['peak MB'] = record.peak_mb()
     figures['load'] = os.getloadavg()[0]
     record.show('the queue (s of CPU where nothing else is said)', figures)
     passed = (min(figures['local pool, tasks/s'], figures[f'{shared}, tasks/s']) >= GOAL

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def machine():
     calls = least(lambda: [few + few for _ in range(20_000)]) / 20_000
     return {'us a numpy call': 1e6 * calls, 'GFLOP/s': 2 * 0.6 ** 3 / least(lambda: square @ square),
             'GB/s': 2 * many.nbytes / 1e9 / least(lambda: many * 2)}
+
+
+def peak_mb():
+    """Most memory that this process has held, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def least(work, repeats=5):

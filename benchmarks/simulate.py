@@ -9,7 +9,6 @@ sector (the table of the PRF, far wings, pointing) stands beside it.
 
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
 
-import resource
 import tempfile
 import time
 
@@ -58,7 +57,7 @@ def main():
     result = {'stars': chosen.stars, 'once_s': once, 'first_frame_s': first, 'further_frame_s': further,
               'worst_frame_s': worst, 'field_crowded_300_s': field('crowded', 300),
               'field_isolated_300_s': field('isolated', 300),
-              'peak_rss_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+              'peak_rss_mb': record.peak_mb()}
     passed = record.show('CPU of simulated frames: 2078 x 2136 px with noise, uncertainty, sums, written',
                          result, {'worst_frame_s': BOUND})
     record.save(chosen.output, result | {'bound_s': BOUND, 'passed': passed})

@@ -11,7 +11,6 @@ less what it held before. The floor is unzipping the file and nothing else.
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
 
 import gzip
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -41,11 +40,6 @@ def write(path, number, rng):
     return size
 
 
-def peak():
-    """Most memory that this process has held, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def measure(number, folder):
     """Seconds of wall and CPU, MB, stars found."""
     path = folder / 'tic_dec28_00S__26_00S.csv.gz'
@@ -57,13 +51,14 @@ def measure(number, folder):
         while stream.read(1 << 20):
             pass
     floor = time.perf_counter() - started
-    source, before = TicCsvCatalog(path), peak()
+    source, before = TicCsvCatalog(path), record.peak_mb()
     started, cpu = time.perf_counter(), time.process_time()
     found = source.query(region, 16.0)
     wall, cpu = time.perf_counter() - started, time.process_time() - cpu
     return {'rows': number, 'text, GB': text / 1e9, 'zipped, GB': path.stat().st_size / 1e9, 's': wall,
             'CPU s': cpu, 'unzipping alone, s': floor, 'over that': wall / floor, 'stars': found.starid.size,
-            'minutes for 20 million rows': wall * LARGEST / number / 60, 'memory, MB': peak() - before}
+            'minutes for 20 million rows': wall * LARGEST / number / 60,
+            'memory, MB': record.peak_mb() - before}
 
 
 def main():

@@ -75,7 +75,6 @@ class Region:
             inside |= _near(unit_vectors(*np.asarray(polygon, dtype='float64').T), place, self.buffer)
         return inside
 
-
     def declinations(self):
         """Lowest and highest declination that may lie in it, deg."""
         edges = [_edges(unit_vectors(*np.asarray(polygon, dtype='float64').T)) for polygon in self.polygons]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 
@@ -37,10 +36,9 @@ class TableCatalog(CatalogSource):
         return self._table
 
     @cached_property
-    def _digest(self):
-        with open(self.path, 'rb') as file:
-            return hashlib.file_digest(file, 'sha256').hexdigest()
+    def _input(self):
+        return schema.input_file(self.path)
 
     def inputs(self, region):
         """The table with its SHA-256, whatever the region."""
-        return (schema.InputFile(self.path.name, self.path.stat().st_size, self._digest),)
+        return (self._input,)

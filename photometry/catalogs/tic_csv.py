@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from functools import cache
@@ -39,7 +38,7 @@ class TicCsvCatalog(CatalogSource):
                              'tic_dec*.csv.gz.')
         super().__init__(Path(path))
         self._strips = tic_strips.find_strips(self.path)
-        self._digest = cache(_digest)
+        self._input = cache(schema.input_file)
 
     def query(self, region, faint_limit):
         """Stars of the region that are bright enough, read block by block."""
@@ -64,8 +63,7 @@ class TicCsvCatalog(CatalogSource):
 
     def inputs(self, region):
         """The strips that the region touches, with their SHA-256."""
-        return tuple(schema.InputFile(strip.path.name, strip.path.stat().st_size, self._digest(strip.path))
-                     for strip in self._touched(region))
+        return tuple(self._input(strip.path) for strip in self._touched(region))
 
     def _touched(self, region):
         low, high = region.declinations()
@@ -75,8 +73,3 @@ class TicCsvCatalog(CatalogSource):
             raise InputMissingError(f'{self.path} lacks the strips of declination {wanted}; download those '
                                     'from MAST (tic_dec*.csv.gz), too.')
         return [strip for strip in self._strips if strip.high > low and strip.low < high]
-
-
-def _digest(path):
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 from pathlib import Path
@@ -79,6 +80,12 @@ def replaced(path):
         # on a read-only disk even this fails, and the first error says more
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def left_behind(path):
+    """The temporary files of `replaced` that killed writers of ``path`` have left."""
+    path = Path(path)
+    return path.parent.glob(f'.{glob.escape(path.name)}.*.tmp')
 
 
 def write_bytes(path, content: bytes):

@@ -120,8 +120,8 @@ class CubeWriter:
         """
         import h5py
         work = work_path(path)
-        for left_behind in work.parent.glob(f'.{work.name}.*.tmp'):
-            left_behind.unlink(missing_ok=True)
+        for half in atomic.left_behind(work):
+            half.unlink(missing_ok=True)
         with atomic.replaced(work) as temporary, _full_disk():
             _try_to_write(temporary, info.times)
             with h5py.File(temporary, 'w', locking='best-effort') as file:

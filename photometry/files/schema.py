@@ -26,7 +26,13 @@ class InputFile:
     name: str
     size: int
     datasum: str = ''
-    """DATASUM cards of the HDUs with data, joined by '+'; empty where the file has none."""
+    """DATASUM cards of the HDUs with data, joined by '+', or SHA-256; empty where the file has none."""
+
+
+def input_file(path) -> InputFile:
+    """A file of another kind in a manifest, told by its SHA-256."""
+    with open(path, 'rb') as file:
+        return InputFile(path.name, path.stat().st_size, hashlib.file_digest(file, 'sha256').hexdigest())
 
 
 def manifest_json(inputs) -> str:

@@ -76,11 +76,15 @@ def _start(path):
     return start
 
 
+def is_gzipped(path) -> bool:
+    """Whether a file begins like a gzip file."""
+    with open(path, 'rb') as file:
+        return file.read(2) == b'\x1f\x8b'
+
+
 def _content(path):
     """The whole text, unzipped, as far as the limit allows."""
-    with open(path, 'rb') as file:
-        zipped = file.read(2) == b'\x1f\x8b'
-    with gzip.open(path) if zipped else open(path, 'rb') as file:
+    with gzip.open(path) if is_gzipped(path) else open(path, 'rb') as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f'it is larger than {MAX_BYTES >> 30} GB')

@@ -10,7 +10,7 @@ import numpy as np
 
 from photometry.core.errors import InputMissingError
 from photometry.files import fits_checks
-from photometry.files.table_formats import NULLS, RawTable, from_arrow
+from photometry.files.table_formats import NULLS, RawTable, from_arrow, is_gzipped
 
 COLUMNS = 125
 """Columns of a strip, which has no line with their names."""
@@ -119,9 +119,7 @@ def _types(pyarrow):
 def opened(path):
     """A stream of the text of a file, gzipped or not."""
     import pyarrow
-    with open(path, 'rb') as file:
-        zipped = file.read(2) == b'\x1f\x8b'
-    return pyarrow.input_stream(str(path), compression='gzip' if zipped else None)
+    return pyarrow.input_stream(str(path), compression='gzip' if is_gzipped(path) else None)
 
 
 def _names(path):

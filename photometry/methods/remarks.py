@@ -13,7 +13,6 @@ LEAST_MOTION = 0.9
 CATALOG_ERROR = 1.0
 """Magnitudes by which a flux may differ from the catalogue's without a remark."""
 
-
 COMPANY = 7.5
 """Magnitudes by which others of a sum may be fainter for them to matter: beyond, images err by more."""
 

@@ -66,7 +66,8 @@ class VaryingStars:
         if not stamp.lies_in(light.region):
             return None
         part = stamp.slices(light.region[::2])
-        weights = np.where(self._usable[part], self._template(star, stamp), 0.0)
+        template = self._template(star, stamp)
+        weights = np.where(self._usable[part], template, 0.0)
         if not weights.max() > 0:
             return None
         weights /= weights.max()
@@ -77,7 +78,7 @@ class VaryingStars:
         expected = light.grid.follow((light.scene[(slice(None), *part)] * weights).sum(axis=(1, 2))[None],
                                      self.down, self.right)[0]
         residual = flat @ images - np.where(self._near, expected, np.nan)
-        others = expected - light.flux[star] * (weights * self._template(star, stamp)).sum()
+        others = expected - light.flux[star] * (weights * template).sum()
         variance = self.gain ** 2 * (flat ** 2 @ errors ** 2) + (others * self._doubt) ** 2
         return stamp, weights, residual, variance, varying.varies(residual, variance, self.pixels.good)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import glob
 import json
 import logging
 import time
@@ -33,8 +32,8 @@ def shared_path(folder, run) -> Path:
 def clear_left_behind(path):
     """Remove what a run left half-written when it was killed while it wrote its summary."""
     with contextlib.suppress(OSError):
-        for temporary in path.parent.glob(f'.{glob.escape(path.name)}.*.tmp'):
-            temporary.unlink(missing_ok=True)
+        for half in atomic.left_behind(path):
+            half.unlink(missing_ok=True)
 
 
 def status_name(status) -> str:

@@ -6,6 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -200,18 +201,15 @@ def test_memory_does_not_grow_with_the_strip(tmp_path):
     lines = ''.join(row(number, 200 + number / 1e4, 5.0) + '\n' for number in range(2000)).encode()
     path = strip(tmp_path / 'tic', 'tic_dec04_00N__06_00N.csv.gz') / 'tic_dec04_00N__06_00N.csv.gz'
     path.write_bytes(gzip.compress(lines * 60 + (row(1, 10, 5) + '\n').encode()))
-
-    def peak(count):
-        import pyarrow
-        before = pyarrow.default_memory_pool().max_memory()
-        tracemalloc.start()
-        try:
-            found, rows = tic_strips.read_strip(path, lambda ra, dec, tmag: ra < 20)
-            assert rows == 120_001 and found.columns['ID'].tolist() == [1]
-            return tracemalloc.get_traced_memory()[1] + pyarrow.default_memory_pool().max_memory() - before
-        finally:
-            tracemalloc.stop()
-    assert peak(60) < 12 * tic_strips.BLOCK
+    before = pyarrow.default_memory_pool().max_memory()
+    tracemalloc.start()
+    try:
+        found, rows = tic_strips.read_strip(path, lambda ra, dec, tmag: ra < 20)
+        peak = tracemalloc.get_traced_memory()[1] + pyarrow.default_memory_pool().max_memory() - before
+    finally:
+        tracemalloc.stop()
+    assert rows == 120_001 and found.columns['ID'].tolist() == [1]
+    assert peak < 12 * tic_strips.BLOCK
 
 
 @settings(max_examples=100, deadline=None)

@@ -177,9 +177,7 @@ class Lossy:
 
     def events(self, timeout):
         if not self.done:
-            second = self.batch[1]
-            half = self.output / f'.{second.starid}.tmp'
-            half.touch()
+            (self.output / f'.{self.batch[1].starid}.tmp').touch()
             yield Died(self.batch[0], others=tuple(self.batch[1:]))
         else:
             for task in self.batch:

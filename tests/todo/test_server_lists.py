@@ -15,7 +15,6 @@ from photometry.files import todo_tables
 from photometry.programs import make_todo, tessphot
 from photometry.todo.manager import TaskManager
 
-ESTABLISHED = todo_files.ESTABLISHED.replace('PRIMARY KEY ASC', 'PRIMARY KEY')
 SECRET = 'correct horse'
 
 
@@ -44,8 +43,7 @@ def of_guarded(server, guarded, schema, monkeypatch):
 @pytest.fixture
 def foreign(schema):
     """A list as other pipelines make it."""
-    query(schema, ESTABLISHED)
-    return schema
+    return todo_files.established(schema)
 
 
 def measured_all(todo):
@@ -106,15 +104,6 @@ def test_rights_that_lack_are_said(of_guarded, server, monkeypatch):
 
 
 # Lists made elsewhere
-
-
-def test_list_of_the_established_schema_is_adopted(foreign):
-    with TaskManager(foreign) as manager:
-        task, = manager.claim()
-        assert (task.starid, task.tile, task.cube, task.attempt) == (11, None, None, 0)
-        manager.fail(task, 'no_flux', 'Dark.')
-    assert todo_files.statuses(foreign) == {11: STATUS.ERROR, 12: STATUS.OK}
-    assert query(foreign, 'SELECT reason FROM diagnostics') == [('no_flux',)]
 
 
 def test_many_adopt_a_list_at_once(foreign):

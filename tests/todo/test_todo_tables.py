@@ -34,7 +34,8 @@ def test_keys_and_partial_index(todo):
     assert 'todolist_waiting_tile' in plan[0][3]
 
 
-def test_file_of_the_established_schema_is_adopted(foreign):
+def test_list_of_the_established_schema_is_adopted(place):
+    foreign = todo_files.established(place)
     with TaskManager(foreign) as manager:
         task, = manager.claim()
         assert (task.starid, task.tile, task.cube, task.attempt) == (11, None, None, 0)

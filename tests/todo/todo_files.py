@@ -39,12 +39,15 @@ def fill(path, number=10, *, rows=None, skips=None, overwrite=False):
     return path
 
 
-def established(path):
-    """A todo file as other pipelines make it."""
-    connection = sqlite3.connect(path)
+def established(place):
+    """A todo list as other pipelines make it, in a file or on a server."""
+    if '://' in str(place):
+        query(place, ESTABLISHED.replace('PRIMARY KEY ASC', 'PRIMARY KEY'))
+        return place
+    connection = sqlite3.connect(place)
     connection.executescript(ESTABLISHED)
     connection.close()
-    return path
+    return place
 
 
 def query(place, sql, *values):
