@@ -10,8 +10,8 @@ export OPENBLAS_NUM_THREADS := 1
 .PHONY: demo test faults lint install benchmarks clean help
 
 help:
-	@echo "make demo        run the whole pipeline on real and simulated pixels (under 3 minutes)"
-	@echo "make test        check style and run all tests (under 10 minutes)"
+	@echo "make demo        run the whole pipeline on real and simulated pixels (1 to 4 minutes)"
+	@echo "make test        check style and run all tests (6 to 20 minutes)"
 	@echo "make faults      the fault tests at full size (an hour); JSON in benchmark-output/"
 	@echo "make benchmarks  measure precision and speed (long); JSON in benchmark-output/"
 	@echo "make lint        check style only"
