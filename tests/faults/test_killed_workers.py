@@ -12,7 +12,7 @@ import pytest
 
 
 def kill_now_and_then(trial, chance, seconds, kinds, wait_to_wake=1.0):
-    """Send signals to workers at work at random moments; how many of each kind.
+    """Send signals to workers at work at random moments, the kinds in turn; how many of each.
 
     A star that was already charged is spared: three deaths by chance would end it as they should.
     """
@@ -25,7 +25,7 @@ def kill_now_and_then(trial, chance, seconds, kinds, wait_to_wake=1.0):
                    if attempt == 0 and pid not in stopped]
         if not victims or not trial.running:
             continue
-        victim, kind = chance.choice(victims), chance.choice(kinds)
+        victim, kind = chance.choice(victims), kinds[sum(sent.values()) % len(kinds)]
         try:
             os.kill(victim, kind)
         except ProcessLookupError:
