@@ -100,6 +100,13 @@ class ApertureSettings:
 
 
 @dataclass(frozen=True)
+class TimesSettings:
+    """Section [times]."""
+
+    kernels: str
+
+
+@dataclass(frozen=True)
 class LightcurveSettings:
     """Section [lightcurve]."""
 
@@ -128,6 +135,7 @@ class Settings:
     queue: QueueSettings
     photometry: PhotometrySettings
     aperture: ApertureSettings
+    times: TimesSettings
     lightcurve: LightcurveSettings
     limits: LimitsSettings
 
@@ -166,6 +174,7 @@ _SECTIONS = {
     'queue': QueueSettings,
     'photometry': PhotometrySettings,
     'aperture': ApertureSettings,
+    'times': TimesSettings,
     'lightcurve': LightcurveSettings,
     'limits': LimitsSettings,
 }

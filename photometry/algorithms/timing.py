@@ -14,6 +14,15 @@ BTJD = 2457000.0
 LIGHT_DAYS_PER_AU = 149597870.7 / 299792.458 / 86400
 """Light travel time of one au (IAU 2012; BIPM)."""
 
+LATE = -1.979 / 86400
+"""What mends the mid-times of early releases, days."""
+
+CAMERA_STAGGER = {1: 0.0, 2: 1.5, 3: 0.5, 4: 1.0}
+"""How much later than camera 1 a camera is read, s."""
+
+CCD_STAGGER = 0.020
+"""How much later than the CCD before it a CCD is read, s."""
+
 _LATE_VERSIONS = {
     (20, 27): ('spoc-4.0.14-20200108', 'spoc-4.0.15-20200114', 'spoc-4.0.17-20200130'),
     (21, 29): ('spoc-4.0.17-20200130', 'spoc-4.0.20-20200220', 'spoc-4.0.21-20200227'),
@@ -88,7 +97,7 @@ def _explain(time, node):
     gaps = ''.join(f', except from {_date(node[k])} to {_date(node[k + 1])}' for k in gap)
     return (f'The ephemeris of TESS does not tell where it was on {_date(time)} (BTJD {time:.3f}); '
             f'it covers {_date(node[0])} to {_date(node[-1])}{gaps}: a newer version of tessphot '
-            'may know more.')
+            'may know more, or SPICE kernels (times.kernels in the settings).')
 
 
 def _date(time):
@@ -154,8 +163,7 @@ def release_offset(sector, data_rel, procver='') -> float:
     11 ms of the focal plane's electronics: mid-times are 1.979 s late in all
     releases up to 26, and in some files of releases 27 and 29 that only the
     version of the processing tells apart (TESS data release notes 25, 27 and
-    29). The stagger of the cameras (0.5 s) and CCDs (20 ms) of those releases
-    is not included.
+    29). Full-frame images need `readout_stagger`, too.
 
     Parameters
     ----------
@@ -169,8 +177,45 @@ def release_offset(sector, data_rel, procver='') -> float:
     float
         Days; zero or -1.979 s.
     """
-    late = sector <= 19 and data_rel <= 26 or procver.strip() in _LATE_VERSIONS.get((sector, data_rel), ())
-    return -1.979 / 86400 if late else 0.0
+    return LATE if _is_early(sector, data_rel, procver) else 0.0
+
+
+def edge_offset(sector, data_rel, procver='') -> float:
+    """What to add to the start, and subtract from the end, of such an exposure beyond `release_offset`, days.
+
+    An exposure begins 31 ms later and ends 11 ms later than a whole number of frames, 10 ms off the
+    21 ms of its middle.
+    """
+    return 0.010 / 86400 if _is_early(sector, data_rel, procver) else 0.0
+
+
+def readout_stagger(sector, data_rel, procver, camera, ccd) -> float:
+    """What to add to all times of early full-frame images for the place of their CCD in the readout.
+
+    Cameras are read half a second after each other in the order 1, 3, 4, 2, the CCDs of a camera
+    20 ms after each other. Headers of full-frame images leave that out in all releases up
+    to 26 and in what was first released as 27; target pixel files never do (TESS data release notes
+    25, 26, 27 and 29).
+
+    Parameters
+    ----------
+    sector, data_rel : int
+    procver : str
+    camera, ccd : int
+
+    Returns
+    -------
+    float
+        Days.
+    """
+    if not _is_early(sector, data_rel, procver) or data_rel == 29:
+        return 0.0
+    return (CAMERA_STAGGER[camera] + CCD_STAGGER * (ccd - 1)) / 86400
+
+
+def _is_early(sector, data_rel, procver):
+    """Whether the clock of a release ran late."""
+    return sector <= 19 and data_rel <= 26 or procver.strip() in _LATE_VERSIONS.get((sector, data_rel), ())
 
 
 def star_times(time, timecorr, ra, dec, jd_tdb, position):

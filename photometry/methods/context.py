@@ -16,7 +16,7 @@ from photometry.algorithms import timing
 from photometry.algorithms import wing as wing_model
 from photometry.core import plugins, tiles
 from photometry.core.errors import InputMissingError, NotInCatalogError, UsageError
-from photometry.files import ephemeris, paths, prf
+from photometry.files import ephemeris, paths, prf, spice
 from photometry.files import wcs as wcs_file
 from photometry.files.schema import InputFile
 from photometry.methods import tile as tile_module
@@ -198,15 +198,22 @@ class WorkerContext:
 
     @cached_property
     def ephemeris(self):
-        """`photometry.files.ephemeris.Ephemeris` of the spacecraft."""
+        """`photometry.files.ephemeris.Ephemeris` that comes along."""
         return ephemeris.load_ephemeris()
+
+    def ephemeris_over(self, time):
+        """`photometry.files.ephemeris.Ephemeris` for some times (BTJD), of the kernels that are set."""
+        kernels = self.settings.times.kernels
+        if not kernels:
+            return self.ephemeris
+        return spice.sampled(kernels, *(timing.BTJD + limit(time) for limit in (np.nanmin, np.nanmax)))
 
     def spacecraft(self, source):
         """Place of the spacecraft in the frames of a source, (times, 3), au; kept for all its stars."""
         if id(source) not in self._spacecraft:
-            pixels, table = source.pixels, self.ephemeris
-            self._spacecraft[id(source)] = timing.spacecraft_position(
-                pixels.time - pixels.timecorr, table.jd_tdb, table.position)
+            time = source.pixels.time - source.pixels.timecorr
+            table = self.ephemeris_over(time)
+            self._spacecraft[id(source)] = timing.spacecraft_position(time, table.jd_tdb, table.position)
         return self._spacecraft[id(source)]
 
     @cached_property

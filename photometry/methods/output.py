@@ -123,5 +123,6 @@ def _provenance(photometry):
     return {'STATUS': (photometry.status.name, 'of the photometry'),
             'REMARKS': ' '.join(photometry.errors) or None,
             'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'),
+            'EPHEM': (Path(photometry.settings.times.kernels).name or 'tessphot', 'path of the spacecraft'),
             'SETTINGS': text, 'SETHASH': digest,
             'MANIFEST': schema.manifest_json(photometry.source.inputs)}

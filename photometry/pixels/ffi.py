@@ -11,8 +11,8 @@ from photometry.files import cube
 class CubeSource:
     """A cube file as a `~photometry.pixels.base.PixelSource`.
 
-    Its times are those of the cube less the lateness of the first data releases
-    (`photometry.algorithms.timing.release_offset`).
+    Its times are those of the cube less the lateness of the first data releases and with the stagger of the
+    readouts that their headers leave out (`photometry.algorithms.timing`).
 
     Parameters
     ----------
@@ -35,9 +35,13 @@ class CubeSource:
         for name in ('timecorr', 'cadenceno', 'quality', 'good', 'wcs_text', 'movement_kernel', 'warpmode',
                      'star_wing'):
             setattr(self, name, getattr(self._file, name))
-        late = timing.release_offset(self.info.sector, self.info.data_rel, self.info.procver)
-        self.time, self.time_start, self.time_stop = (
-            values + late for values in (self._file.time, self._file.time_start, self._file.time_stop))
+        release = self.info.sector, self.info.data_rel, self.info.procver
+        late = timing.release_offset(*release)
+        late += timing.readout_stagger(*release, self.info.camera, self.info.ccd)
+        edge = timing.edge_offset(*release)
+        self.time = self._file.time + late
+        self.time_start = self._file.time_start + late + edge
+        self.time_stop = self._file.time_stop + late - edge
 
     @cached_property
     def _layout(self):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = ('photometry', 'aperture', 'lightcurve')
+SECTIONS = ('photometry', 'aperture', 'times', 'lightcurve')
 """Settings on which light curves depend."""
 
 _NOT_THERE = {Reason.NOT_IN_CATALOG, Reason.OFF_SILICON}

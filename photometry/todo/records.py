@@ -38,21 +38,24 @@ def last_sections(connection, program) -> str | None:
 def refuse_other_settings(connection, path, program, sections, cure='use those, or --overwrite'):
     """Raise when the last run of a program had other settings.
 
+    Sections that did not exist then are not compared.
+
     Raises
     ------
     IncompatibleError
         Naming the first setting that differs, and the cure.
     """
-    then, now = last_sections(connection, program), settings_digest(sections)[0]
-    if then is not None and then != now:
-        raise IncompatibleError(f'{path} holds results of other settings '
-                                f'({_difference(json.loads(then), json.loads(now))}); {cure}.')
+    stored = last_sections(connection, program)
+    difference = stored and _difference(json.loads(stored), json.loads(settings_digest(sections)[0]))
+    if difference:
+        raise IncompatibleError(f'{path} holds results of other settings ({difference}); {cure}.')
 
 
 def _difference(then, now):
-    for section in sorted(set(then) | set(now)):
-        before, after = then.get(section, {}), now.get(section, {})
+    """The first key that differs, with both values; None where all agree."""
+    for section, before in sorted(then.items()):
+        after = now.get(section, {})
         for key in sorted(set(before) | set(after)):
             if before.get(key) != after.get(key):
                 return f'{section}.{key} was {before.get(key)!r}, now {after.get(key)!r}'
-    return 'another set of sections'
+    return None

@@ -124,3 +124,33 @@ def test_early_releases_are_late():
     assert timing.release_offset(1, 42) == 0 and timing.release_offset(30, 45, 'spoc-5.0') == 0
     assert timing.release_offset(20, 27, 'spoc-4.0.17-20200130') == late
     assert timing.release_offset(20, 27, 'spoc-4.0.28-20200407') == 0
+
+
+def test_exposures_of_early_releases_begin_later_and_end_earlier():
+    """Start, middle and end move by -1.969, -1.979 and -1.989 s."""
+    late, edge = timing.release_offset(5, 7), timing.edge_offset(5, 7)
+    assert np.multiply([late + edge, late, late - edge], 86400) == pytest.approx([-1.969, -1.979, -1.989])
+    assert timing.edge_offset(5, 60) == 0
+
+
+@pytest.mark.parametrize('camera, ccd, seconds', [(1, 1, 0), (3, 1, 0.5), (4, 1, 1.0), (2, 1, 1.5),
+                                                  (1, 4, 0.06), (2, 3, 1.54)])
+def test_early_images_leave_out_when_their_ccd_is_read(camera, ccd, seconds):
+    for release in ((1, 0, ''), (19, 26, 'spoc-4.0.12-20191213'), (20, 27, 'spoc-4.0.17-20200130')):
+        assert timing.readout_stagger(*release, camera, ccd) * 86400 == pytest.approx(seconds, abs=1e-9)
+    for release in ((1, 42, 'spoc-5.0.24'), (20, 27, 'spoc-4.0.28-20200407'),
+                    (21, 29, 'spoc-4.0.17-20200130'), (40, 60, '')):
+        assert timing.readout_stagger(*release, camera, ccd) == 0
+
+
+def test_times_of_the_official_light_curve(table):
+    """All 20,076 cadences of TIC 25155310: ours is the official time less the lateness of release 0."""
+    with np.load(OFFICIAL, allow_pickle=False) as file:
+        official, timecorr = file['time'], file['timecorr']
+        ra, dec = float(file['ra']), float(file['dec'])
+    spacecraft = official - timecorr + timing.release_offset(1, 0)
+    place = timing.spacecraft_position(spacecraft, table.jd_tdb, table.position)
+    time, _ = timing.times_at(spacecraft, ra, dec, place)
+    known = np.isfinite(official)
+    assert len(time) == 20076 and np.array_equal(np.isfinite(time), known)
+    assert abs(time - (official - 1.979 / 86400))[known].max() <= 5 * MILLISECOND

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simulated
+import spice_kernels
 from astropy.table import Table
 
-from photometry import STATUS, BasePhotometry
+from photometry import STATUS, BasePhotometry, settings
+from photometry.algorithms import timing
 from photometry.core.errors import NoGoodCadencesError, NotInCatalogError, OffSiliconError
 from photometry.core.quality import ApertureFlag
 from photometry.core.stamp import Stamp
+from photometry.files import ephemeris
 from photometry.methods.aperture import AperturePhotometry
 
 DOCUMENTED = {
@@ -156,6 +159,18 @@ def test_the_light_curve_waits_for_fluxes_with_the_times_of_the_star(star, secto
     assert np.allclose(table['time'] - table['timecorr'], spacecraft, atol=1e-9)
     assert abs(table['timecorr'] - sector.source.timecorr).max() < 0.01
     assert np.allclose(table['pos_corr'], sector.shift[:, ::-1], atol=1e-9)
+
+
+def test_times_follow_the_kernels_that_are_set(sector, tmp_path):
+    spacecraft = sector.source.time - sector.source.timecorr
+    jd = timing.BTJD + np.arange(spacecraft[0] - 1, spacecraft[-1] + 1, 1 / 24)
+    spice_kernels.write(tmp_path / 'tess.bsp', jd, *spice_kernels.circle(jd))
+    chosen = dataclasses.replace(settings.load(), times=settings.TimesSettings(str(tmp_path / 'tess.bsp')))
+    star = BasePhotometry.from_task(simulated.task(1000), simulated.worker(sector, tmp_path, settings=chosen))
+    place = spice_kernels.circle(spacecraft + timing.BTJD)[0] / ephemeris.AU_KM
+    expected = timing.light_travel(place, star.target['ra'], star.target['decl'])
+    assert abs(star.lightcurve['timecorr'] - expected).max() * 86400 < 1e-3
+    assert abs(star.lightcurve['time'] - expected - spacecraft).max() * 86400 < 1e-3
 
 
 def test_a_method_has_to_be_written(star):

@@ -28,12 +28,15 @@ def write(path, info):
     return tables
 
 
-@pytest.mark.parametrize('data_rel, late', [(8, 1.979), (42, 0.0)])
-def test_times_of_late_releases_are_mended(tmp_path, data_rel, late):
-    path = tmp_path / 'sector006_camera1_ccd2.hdf5'
-    tables = write(path, dataclasses.replace(INFO, data_rel=data_rel))
+@pytest.mark.parametrize('data_rel, camera, late', [
+    (8, 1, (1.949, 1.959, 1.969)), (8, 4, (0.949, 0.959, 0.969)), (42, 4, (0, 0, 0))])
+def test_times_of_late_releases_are_mended(tmp_path, data_rel, camera, late):
+    """The clock was 1.979 s late; CCD 2 is read 20 ms after CCD 1, camera 4 1 s after camera 1."""
+    path = tmp_path / f'sector006_camera{camera}_ccd2.hdf5'
+    tables = write(path, dataclasses.replace(INFO, camera=camera, data_rel=data_rel))
     source = CubeSource(path)
     source.close()
-    for name in ('time', 'time_start', 'time_stop'):
-        np.testing.assert_allclose((getattr(tables, name) - getattr(source, name)) * 86400, late, atol=1e-4)
+    for name, seconds in zip(('time_start', 'time', 'time_stop'), late, strict=True):
+        found = (getattr(tables, name) - getattr(source, name)) * 86400
+        np.testing.assert_allclose(found, seconds, atol=1e-4)
     np.testing.assert_array_equal(source.timecorr, tables.timecorr)
