@@ -209,6 +209,8 @@ class _Loop:
         claim = self.claims.pop(result.task.priority, result.task)
         self.manager.finish(_of(result, claim))
         self.outcome.handled[:] = [*self.outcome.handled[-99:], result]
+        if result.status == STATUS.ABORT:
+            return  # it says nothing of the disk
         if result.reason != Reason.IO:
             self.io_failures = []
             self.tidy()

@@ -11,6 +11,7 @@ import pytest
 import todo_files
 from todo_files import query
 
+from photometry.core.errors import Reason
 from photometry.core.status import STATUS
 from photometry.core.task import Result, Task
 from photometry.todo.dispatch import Died, Finished, Returned, Started, dispatch
@@ -141,6 +142,40 @@ def test_failing_disk_stops_the_run_and_charges_nobody(tmp_path, todo):
     assert set(todo_files.statuses(todo).values()) == {None}
     run(todo, fake_work.FakeWorker(str(tmp_path)))
     assert set(todo_files.statuses(todo).values()) == {STATUS.OK}
+
+
+class Script:
+    """Workers that end their stars as it is written down, in the order in which they were given."""
+
+    number, free, dies_with_scheduler = 1, 3, False
+
+    def __init__(self, endings):
+        self._endings, self._tasks = list(endings), []
+
+    busy = property(lambda self: bool(self._endings))
+
+    def submit(self, tasks):
+        self.free -= 1
+        self._tasks += tasks
+
+    def events(self, poll):
+        status, reason = self._endings.pop(0)
+        task = self._tasks.pop(0)
+        return [Started(task), Finished(Result(task, status, reason=reason))]
+
+    def drain(self):
+        """What was given is ended all the same."""
+
+
+@pytest.mark.parametrize('endings', ['io io io', 'io io abort io', 'io io io abort io'])
+def test_a_star_that_gives_up_says_nothing_of_the_disk(todo, monkeypatch, endings):
+    """Neither does the run go on, nor is a star charged that fails after it."""
+    monkeypatch.setattr('photometry.todo.dispatch._IO_FAILURES', 3)
+    kinds = {'io': (STATUS.ERROR, Reason.IO), 'abort': (STATUS.ABORT, None)}
+    with TaskManager(todo) as manager:
+        outcome = dispatch(manager, Script(kinds[word] for word in endings.split()), poll=0)
+    assert outcome.stopped == 'io'
+    assert query(todo, 'SELECT DISTINCT status, attempts FROM todolist') == [(None, 0)]
 
 
 def test_half_files_are_removed_when_the_disk_lets_us(tmp_path, todo):
