@@ -137,7 +137,7 @@ def dispatch(manager, workers, *, stop=None, batch=256, change=None, clear=None,
             loop.heed(stop)
         manager.tick()
         loop.recall()
-    manager.flush()
+    manager.forgive(list(loop.blameless.values()))  # those that had been claimed again when the disk failed
     loop.tidy()
     manager.leave(list(loop.untidy.values()))
     return loop.outcome
@@ -152,6 +152,7 @@ class _Loop:
         self.outcome = Outcome()
         self.claims = {}
         self.io_failures = []
+        self.blameless = {}
         self.untidy = {}
 
     def heed(self, stop):
@@ -213,6 +214,7 @@ class _Loop:
             return  # it says nothing of the disk
         if result.reason != Reason.IO:
             self.io_failures = []
+            self.blameless.pop(claim.priority, None)
             self.tidy()
             return
         self.io_failures.append(claim)
@@ -227,6 +229,7 @@ class _Loop:
 
     def give_up(self, result):
         """Stop when nothing can be read or written any more, and charge nobody for it."""
+        self.blameless.update((task.priority, task) for task in self.io_failures)
         self.manager.forgive(self.io_failures)
         if not self.outcome.stopped:
             self.drain('io', f'{_IO_FAILURES} times in a row: {"; ".join(result.errors)}')

@@ -316,8 +316,10 @@ class TaskManager(TodoReader):
                 self._keep(task, None, task.attempt, None)
 
     def forgive(self, tasks):
-        """Let tasks wait again as if they had not been tried."""
+        """Let tasks that have ended wait again as if they had not been tried."""
         self.flush()
+        if not tasks:
+            return
         ended = [task.priority for task in tasks if task.priority not in self._claimed]
         self._perform(lambda connection: connection.execute(
             sa.update(todolist).where(todolist.c.priority.in_(ended), todolist.c.worker.is_(None)).values(

@@ -178,6 +178,17 @@ def test_a_star_that_gives_up_says_nothing_of_the_disk(todo, monkeypatch, ending
     assert query(todo, 'SELECT DISTINCT status, attempts FROM todolist') == [(None, 0)]
 
 
+def test_a_star_that_ends_well_after_all_stays_done(todo):
+    """It failed with the disk, was claimed again before the run stopped, and the disk came back."""
+    disk, well = (STATUS.ERROR, Reason.IO), (STATUS.OK, None)
+    workers = Script([*[disk] * 10, *[well] * 2])
+    workers.free = 12
+    with TaskManager(todo) as manager:
+        outcome = dispatch(manager, workers, batch=1, poll=0)
+    ended = query(todo, 'SELECT status, attempts, count(*) FROM todolist GROUP BY 1, 2 ORDER BY 1')
+    assert outcome.stopped == 'io' and ended == [(None, 0, 8), (int(STATUS.OK), 2, 2)]
+
+
 def test_half_files_are_removed_when_the_disk_lets_us(tmp_path, todo):
     answers, asked = [False, False, True], []
 
