@@ -31,9 +31,6 @@ LEAST_PIXELS = 25
 LEAST_LIGHT = 0.002
 """Part of the star's light that they must hold."""
 
-FAINT = 16.0
-"""Magnitude of stars without one."""
-
 SEEN = 0.2
 SATURATING = 7.0
 """Part of the light that the pixels must hold for a light curve without a remark, of stars
@@ -112,10 +109,9 @@ class HaloPhotometry(BasePhotometry):
             raise NoFluxError(f'TIC {self.starid}: only {usable.sum()} pixels of the stamp can be used.')
         index = self.tile.stars_on(self.stamp)
         row, column = (axis[index] for axis in self.source.mean_positions)
-        tmag = self.source.tmag[index]
-        expected = units.magnitude_to_flux(np.where(np.isfinite(tmag), tmag, FAINT))
         known = halo_scene.fit_scene(self.sumimage, self._variance, usable, self._star,
-                                     (row, column, expected), int(np.searchsorted(index, self.catalog_index)))
+                                     (row, column, self.tile.expected_of(index)),
+                                     int(np.searchsorted(index, self.catalog_index)))
         self._merged = self.source.starid[index[known.merged]]
         self._usable = self._known & ~full_pixels.truly_spoilt(
             peak, known.model, known.slopes + known.own_slopes, self._shift[pixels.good], self._variance)

@@ -153,8 +153,40 @@ class TileContext:
 
     def _catalogued(self):
         """Positions and expected fluxes of the catalogue's stars."""
-        row, column = (axis[self.index] for axis in self.source.mean_positions)
-        return row, column, units.magnitude_to_flux(_known(self.tmag))
+        return *self._places, self._expected
+
+    @property
+    def _places(self):
+        """(row, column) of the catalogue's stars."""
+        return tuple(axis[self.index] for axis in self.source.mean_positions)
+
+    @cached_property
+    def _expected(self):
+        """Fluxes of the catalogue's stars by magnitude; of those without one, what the mean image shows.
+
+        A prior around a guess would keep a star that is much brighter from its light, and another would be
+        found missing in its place.
+        """
+        expected, unknown = units.magnitude_to_flux(_known(self.tmag)), ~np.isfinite(self.tmag)
+        if unknown.any():
+            faint = expected[unknown]
+            for bound in (self._core_light, self._light_beside_others):
+                expected[unknown] = np.maximum(bound(expected)[unknown], faint)
+        return expected
+
+    def _core_light(self, expected):
+        """Most flux that each star can have by the pixels of its core, e-/s."""
+        image, made = np.nan_to_num(self.pixels.sumimage(self.region)), np.zeros(expected.shape)
+        cores = zip(*self.source.prf.render_at(*self._places, 1), strict=True)
+        for star, (kernel, row, column) in enumerate(cores):
+            spot = Stamp(row, row + kernel.shape[0], column, column + kernel.shape[1])
+            if spot.lies_in(self.region):
+                made[star] = (kernel * image[spot.slices(self.region[::2])]).sum() / (kernel ** 2).sum()
+        return made
+
+    def _light_beside_others(self, expected):
+        """Flux of each star in a scene of all, at the places of the catalogue, e-/s."""
+        return self._fit_mean(*self._places, expected, refine=False).flux
 
     def _fit_mean(self, row, column, expected, refine=True):
         image = self.pixels.sumimage(self.region)
@@ -291,25 +323,34 @@ class TileContext:
     def flux_of(self, index):
         """Fluxes of catalogue rows, e-/s: fitted in this cell, else by magnitude."""
         flux = units.magnitude_to_flux(_known(self.source.tmag[index]), self.zero_point)
-        place = np.searchsorted(self.index, index)
-        found = place < self.index.size
-        found[found] = self.index[place[found]] == np.asarray(index)[found]
-        flux[found] = self.mean.flux[place[found]]
+        found, place = self._among(index)
+        flux[found] = self.mean.flux[place]
         return flux
+
+    def expected_of(self, index):
+        """Fluxes of catalogue rows by magnitude, e-/s; of those without one in this cell, by the image."""
+        expected = units.magnitude_to_flux(_known(self.source.tmag[index]))
+        found, place = self._among(index)
+        expected[found] = self._expected[place]
+        return expected
 
     def mean_positions(self, index):
         """(row, column) of catalogue rows in the mean image: fitted in this cell, else the shift included."""
-        index = np.asarray(index)
-        place = np.searchsorted(self.index, index)
-        found = place < self.index.size
-        found[found] = self.index[place[found]] == index[found]
+        found, place = self._among(index)
         made = []
         for axis, fitted, shift in zip(self.source.mean_positions, (self.mean.row, self.mean.column),
                                        self.shift, strict=True):
             moved = axis[index] + shift
-            moved[found] = fitted[place[found]]
+            moved[found] = fitted[place]
             made.append(moved)
         return tuple(made)
+
+    def _among(self, index):
+        """Which of some catalogue rows are stars of this cell, and their numbers among these."""
+        place = np.searchsorted(self.index, index)
+        found = place < self.index.size
+        found[found] = self.index[place[found]] == np.asarray(index)[found]
+        return found, place[found]
 
 
 def _known(tmag):
