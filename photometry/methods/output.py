@@ -123,5 +123,6 @@ def _provenance(photometry):
     return {'STATUS': (photometry.status.name, 'of the photometry'),
             'REMARKS': ' '.join(photometry.errors) or None,
             'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'),
+            'DATASRC': (photometry.datasource, 'kind of the pixels'),
             'SETTINGS': text, 'SETHASH': digest,
             'MANIFEST': schema.manifest_json(photometry.source.inputs)}

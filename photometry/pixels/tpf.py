@@ -42,8 +42,8 @@ class TargetPixelSource:
     def __init__(self, path):
         self._file = tpf.read_tpf(path)
         header = self._file.header
-        self.path, self.starid, self.limits, self.aperture = path, header.starid, header.stamp, header.aperture
-        self.wcs_text = header.wcs_text
+        self.path, self.starid, self.limits = path, header.starid, header.stamp
+        self.aperture, self.wcs_text = header.aperture, header.wcs_text
         self.cadenceno, self.timecorr = self._file.cadenceno, self._file.timecorr
         self.quality = self._file.quality | np.where(self._empty, np.int32(CadenceFlag.MANUAL_EXCLUDE), 0)
         self.good = quality.good(self.quality)

@@ -12,13 +12,13 @@ import numpy as np
 
 from photometry import cli
 from photometry.algorithms import masks, skipping
+from photometry.catalogs import same_sky
 from photometry.core.coordinates import FFI_SHAPE
 from photometry.core.errors import InputBadError, InputMissingError, TessphotError
 from photometry.files import catalog as catalog_file
 from photometry.files import cube as cube_file
 from photometry.files import paths, schema, todo_lists
 from photometry.files import wcs as wcs_file
-from photometry.stages import catalog_match
 from photometry.todo import building, filling
 
 logger = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def _one_cube(item, number, stars_from, saturated, report):
             raise InputBadError(f'{item.path} has no WCS, so its stars cannot be placed; prepare it again '
                                 'from frames with one.')
         wcs = wcs_file.wcs_from_text(cube.wcs_text, item.path)
-        catalog_match.require_same_sky(catalog_path, catalog, wcs, cube.limits, item.path)
+        same_sky.require_same_sky(catalog_path, catalog, wcs, cube.limits, item.path)
         facts = building.CubeFacts(number, cube.limits, info.cadence, not info.is_cutout, cube.sumimage())
     row, column = wcs_file.sky_to_pixel(wcs, catalog.stars['ra'], catalog.stars['decl'])
     building.saturated_on(saturated, facts, masks.saturated(facts.sumimage))
