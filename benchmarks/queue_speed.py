@@ -69,7 +69,7 @@ def listing(folder, number):
     stars['starid'], stars['tmag'] = random.permutation(number) + 1, random.uniform(5, 15, number)
     stars['ra'], stars['decl'] = random.uniform(80, 90, number), random.uniform(-40, -30, number)
     row, column = random.uniform(0, 2047, number), random.uniform(44, 2091, number)
-    cube = building.CubeFacts(0, SCIENCE, 1800, True, np.full(SCIENCE.shape, 10.0))
+    cube = building.PixelFacts(0, SCIENCE, 1800, True, np.full(SCIENCE.shape, 10.0))
     began = time.process_time()
     found, _ = building.stars_on(cube, stars, row, column, (5, 2, 3), (85.0, -35.0))
     found = building.in_order(building.choose_cubes(found))

@@ -17,7 +17,7 @@ _MAX_LINE = 1000
 _CHOICES = {
     'prepare.motion': ('auto', 'wcs', 'stars'),
     'photometry.prf': ('prf', 'epsf'),
-    'aperture.mask': ('snr', 'k2p2'),
+    'aperture.mask': ('snr', 'k2p2', 'official'),
     'lightcurve.layout': ('tessphot', 'tasoc'),
 }
 

@@ -42,6 +42,9 @@ class MemorySource:
     warpmode: str = 'translation'
     star_wing: tuple | None = None
     psf: object = None
+    starid: int | None = None
+    aperture: np.ndarray | None = None
+    extra_layers: tuple = ()
 
     def __post_init__(self):
         half = self.info.cadence / 2 / 86400

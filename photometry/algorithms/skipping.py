@@ -16,7 +16,7 @@ FAINTER = 2.0
 
 
 def who_skips_whom(starid, tmag, row, column, saturated=None, origin=(0, 0), *, able=None,
-                   separation=SEPARATION):
+                   separation=SEPARATION, first=None):
     """For every star, the brighter one that delivers it.
 
     Stars are taken in the order of (tmag, starid). One that is not delivered
@@ -40,23 +40,38 @@ def who_skips_whom(starid, tmag, row, column, saturated=None, origin=(0, 0), *, 
         Stars measured by aperture; only among these is anybody delivered.
     separation : float
         Pixels.
+    first : ndarray of bool (n,), optional
+        Stars that nobody delivers: they deliver those nearer than ``separation``, brighter ones too.
 
     Returns
     -------
     ndarray of int (n,)
         Index of the star that delivers, -1 for those measured on their own.
     """
-    rank = np.empty(len(starid), dtype=int)
-    rank[np.lexsort((starid, tmag))] = np.arange(len(starid))
+    first = np.zeros(len(starid), dtype=bool) if first is None else first
+    bright, rank = _ranks(starid, tmag), _ranks(starid, tmag, ~first)
     usable = np.isfinite(row) & np.isfinite(column)
     if able is not None:
         usable &= able
     where = np.flatnonzero(usable)
-    pairs = [_close(row[where], column[where], separation)]
+    pairs = [_oriented(where[_close(row[where], column[where], separation)], rank)]
     if saturated is not None and np.any(saturated):
-        pairs.append(_on_saturated(tmag[where], rank[where], row[where], column[where], saturated, origin))
-    pairs = where[np.concatenate(pairs)]
-    return _greedy(pairs, rank, len(starid))
+        pairs.append(where[_on_saturated(tmag[where], bright[where], row[where], column[where], saturated,
+                                         origin)])
+    pairs = np.concatenate(pairs)
+    return _greedy(pairs[~first[pairs[:, 1]]], rank, len(starid))
+
+
+def _ranks(*keys):
+    """Places of stars in the order of some keys, the last of which comes first."""
+    rank = np.empty(len(keys[0]), dtype=int)
+    rank[np.lexsort(keys)] = np.arange(len(rank))
+    return rank
+
+
+def _oriented(pairs, rank):
+    """The same pairs, the star of lower rank first."""
+    return np.where((rank[pairs[:, 0]] > rank[pairs[:, 1]])[:, None], pairs[:, ::-1], pairs)
 
 
 def _close(row, column, separation):
@@ -86,10 +101,8 @@ def _on_saturated(tmag, rank, row, column, saturated, origin):
 
 
 def _greedy(pairs, rank, number):
-    """Let the brighter star of each pair deliver the other unless it is delivered itself."""
+    """Let the first star of each pair deliver the second unless it is delivered itself."""
     skipped_by = np.full(number, -1)
-    swap = rank[pairs[:, 0]] > rank[pairs[:, 1]]
-    pairs[swap] = pairs[swap][:, ::-1]
     for brighter, fainter in pairs[np.lexsort((rank[pairs[:, 1]], rank[pairs[:, 0]]))]:
         if skipped_by[brighter] < 0 and skipped_by[fainter] < 0:
             skipped_by[fainter] = brighter

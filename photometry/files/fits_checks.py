@@ -92,9 +92,9 @@ def read_hdus(path, count, *, data=True, max_bytes=MAX_BYTES, shapes=None) -> li
     path : path-like
     count : int
         How many units; the file may have fewer.
-    data : bool
-        Whether to read the data too; without them only headers are read, and of
-        a gzipped file those up to the first unit that has data.
+    data : bool or collection of int
+        Whether to read the data too, or of which units; without any only headers are read,
+        and of a gzipped file those up to the first unit that has data.
     max_bytes : int
         Largest data part of one unit.
     shapes : callable, optional
@@ -105,15 +105,18 @@ def read_hdus(path, count, *, data=True, max_bytes=MAX_BYTES, shapes=None) -> li
     ------
     InputMissingError, InputBadError
     """
+    wanted = range(count) if data is True else data or ()
     with explained_input(path), _opened(path) as (stream, size):
         units = []
         for index in range(count):
-            unit = _read_unit(stream, size, path, index, data, max_bytes, shapes)
+            unit = _read_unit(stream, size, path, index, index in wanted, max_bytes, shapes)
             if unit is None:
                 break
             units.append(unit)
-            if size is None and not data and _data_size(unit.header):
+            if size is None and not wanted and _data_size(unit.header):
                 break
+            if unit.data is None:
+                _skip(stream, unit.header)
         if not units:
             raise ValueError('the file is empty')
         return units
@@ -138,7 +141,6 @@ def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
         return None
     header = _parse_header(raw)
     length = _data_size(header)
-    padded = -(-length // BLOCK) * BLOCK
     if length > max_bytes:
         raise ValueError(f'HDU {index} claims {length} bytes of data, more than a file of its kind has')
     if size is not None and stream.tell() + length > size:
@@ -147,14 +149,24 @@ def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
     if shapes is not None:
         shapes(index, header)
     if not want_data:
-        if size is not None:
-            stream.seek(padded, os.SEEK_CUR)
         return RawHDU(header, None)
-    content = stream.read(padded)
+    content = stream.read(_padded(length))
     if len(content) < length:
         raise ValueError(f'it is truncated in the data of HDU {index}')
     _verify_sums(header, raw, content, path, index)
     return RawHDU(header, content[:length] if len(content) != length else content)
+
+
+def _padded(length):
+    return -(-length // BLOCK) * BLOCK
+
+
+def _skip(stream, header):
+    """Pass over the data behind a header; those of a gzipped file are unpacked for that."""
+    end = stream.tell() + _data_size(header)
+    if stream.seek(end) != end:
+        raise ValueError('it is truncated')
+    stream.seek(_padded(_data_size(header)) - _data_size(header), os.SEEK_CUR)
 
 
 def _read_header(stream, index):

@@ -13,6 +13,8 @@ _FFI = re.compile(r'tess(?P<stamp>\d+)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<
 _TESSCUT = re.compile(r'tess-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])_.*_astrocut\.fits(\.gz)?$')
 _CUBE = re.compile(r'sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])'
                    r'(_c(?P<column>\d+)r(?P<row>\d+)_(?P<width>\d+)x(?P<height>\d+))?\.hdf5$')
+_TARGET = re.compile(r'(tess\d+-s(?P<sector>\d{4})-(?P<starid>\d{16})-|'
+                     r'hlsp_.*_(?P<number>\d{11,16})-s(?P<in_sector>\d{2,4})_)?.*[_-]tp\.fits(\.gz)?$')
 _CATALOG = re.compile(r'catalog_sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])\.sqlite$')
 
 
@@ -31,6 +33,15 @@ class Found:
     def ccd_key(self) -> tuple[int, int, int]:
         """(sector, camera, ccd)."""
         return self.sector, self.camera, self.ccd
+
+
+@dataclass(frozen=True, order=True)
+class FoundTarget:
+    """A target pixel file together with what its name says about it."""
+
+    path: Path
+    sector: int | None = None
+    starid: int | None = None
 
 
 def _find(directory, pattern, glob, sector=None, camera=None, ccd=None) -> list[Found]:
@@ -66,6 +77,30 @@ def find_ffis(directory, sector=None, camera=None, ccd=None):
 def find_tesscuts(directory, sector=None, camera=None, ccd=None):
     """TESSCut files anywhere below a directory, as a sorted list of `Found`."""
     return _find(directory, _TESSCUT, 'tess-s*_astrocut.fits*', sector, camera, ccd)
+
+
+def find_targets(directory, sector=None, starid=None) -> list[FoundTarget]:
+    """Target pixel files anywhere below a directory, less those whose name says another sector or star.
+
+    Of files that differ only in their directory or in ``.gz`` the first. Their names do not
+    tell the CCD. Sorted by name.
+    """
+    chosen = {}
+    for path in sorted(Path(directory).rglob('*tp.fits*'), key=lambda path: (len(path.name), path)):
+        item = target_of(path)
+        if (item and (item.sector is None or _selected(item.sector, sector))
+                and (item.starid is None or _selected(item.starid, starid))):
+            chosen.setdefault(path.name.removesuffix('.gz'), item)
+    return [item for _, item in sorted(chosen.items())]
+
+
+def target_of(path) -> FoundTarget | None:
+    """What the name of a target pixel file tells; None when it is no name of one."""
+    match = _TARGET.match(Path(path).name)
+    if not match:
+        return None
+    said = [match[one] or match[other] for one, other in (('sector', 'in_sector'), ('starid', 'number'))]
+    return FoundTarget(Path(path), *(number and int(number) for number in said))
 
 
 def find_cubes(directory, sector=None, camera=None, ccd=None):

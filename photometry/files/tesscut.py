@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from photometry.core.coordinates import SCIENCE, to_zero_based
+from photometry.core.coordinates import SCIENCE
 from photometry.core.stamp import Stamp
-from photometry.files import ffi, fits_checks
+from photometry.files import ffi, fits_checks, pixel_table
 from photometry.files.ffi import FrameHeader
-from photometry.files.fits_checks import number, whole
+from photometry.files.fits_checks import number
 
-MAX_BYTES = 4 << 30
-"""Largest table that is read; 99 x 99 pixels of a 200-s sector have 2.4 GB."""
-
-_FORMATS = {'L': 'i1', 'B': 'u1', 'I': '>i2', 'J': '>i4', 'K': '>i8', 'E': '>f4', 'D': '>f8', 'A': 'S'}
-_MAX_SIDE = 2136
 _TIME_LIMITS = (-5000., 50000.)
 
 
@@ -62,7 +56,7 @@ def read_tesscut(path) -> TessCut:
     InputMissingError, InputBadError
     """
     path = Path(path)
-    units = fits_checks.read_hdus(path, 3, max_bytes=MAX_BYTES, shapes=_check_shape)
+    units = fits_checks.read_hdus(path, 3, max_bytes=pixel_table.MAX_BYTES, shapes=pixel_table.check_shape)
     with fits_checks.explained_input(path):
         if len(units) < 2:
             raise ValueError('it has no table of pixels')
@@ -95,92 +89,38 @@ def read_tesscut_header(path) -> CutHeader:
     InputMissingError, InputBadError
     """
     path = Path(path)
-    units = fits_checks.read_hdus(path, 2, data=False, max_bytes=MAX_BYTES, shapes=_check_shape)
+    units = fits_checks.read_hdus(path, 2, data=False, max_bytes=pixel_table.MAX_BYTES,
+                                 shapes=pixel_table.check_shape)
     with fits_checks.explained_input(path):
         if len(units) < 2:
             raise ValueError('it has no table of pixels')
         primary, header = units[0].header, units[1].header
-        row_type = _row_type(header)
-        if 'FLUX' not in row_type.names or len(row_type['FLUX'].shape) != 2:
-            raise ValueError('the table has no images FLUX')
-        whole_stamp = _stamp(header, row_type['FLUX'].shape)
+        rows = pixel_table.row_type(header)
+        pixel_table.require_columns(rows, ())
+        whole_stamp = pixel_table.pixels_of(header, rows['FLUX'].shape)
         stamp = whole_stamp.clipped(SCIENCE)
         if not stamp.height * stamp.width:
             raise ValueError('none of its pixels is a science pixel')
         start, stop = (number(primary if name in primary else header, name, None, *_TIME_LIMITS)
                        for name in ('TSTART', 'TSTOP'))
         return CutHeader(path, ffi.identify(path, primary, header), stamp,
-                         _moved(_table_wcs(header), whole_stamp), start, stop, path.stat().st_size,
+                         pixel_table.wcs_on_ffi(units, whole_stamp), start, stop, path.stat().st_size,
                          fits_checks.datasums(units))
-
-
-def _check_shape(index, header):
-    """Refuse a table that cannot hold pixels, before it is read."""
-    if index != 1:
-        return
-    if header.get('XTENSION', '').strip() != 'BINTABLE' or header['NAXIS'] != 2 or header.get('PCOUNT'):
-        raise ValueError('its first extension is not a table of pixels')
-    if not 0 < header['NAXIS2'] <= 200_000:
-        raise ValueError(f'the table has {header["NAXIS2"]} rows')
-    whole(header, 'TFIELDS', None, 1, 999)
 
 
 def _parse(path, units):
     header = units[1].header
-    table = np.frombuffer(units[1].data, _row_type(header))
-    missing = {'TIME', 'FLUX', 'FLUX_ERR'} - set(table.dtype.names)
-    if missing:
-        raise ValueError(f'the table has no column {sorted(missing)[0]}')
-    if table['FLUX'].ndim != 3 or table['FLUX_ERR'].shape != table['FLUX'].shape:
-        raise ValueError('FLUX and FLUX_ERR are not images')
-    whole_stamp = _stamp(header, table['FLUX'].shape[1:])
+    table = np.frombuffer(units[1].data, pixel_table.row_type(header))
+    pixel_table.require_columns(table.dtype, ('TIME',), ('FLUX', 'FLUX_ERR'))
+    whole_stamp = pixel_table.pixels_of(header, table['FLUX'].shape[1:])
     stamp = whole_stamp.clipped(SCIENCE)
     if not stamp.height * stamp.width:
         raise ValueError('none of its pixels is a science pixel')
     rows, columns = stamp.slices((whole_stamp.row_min, whole_stamp.col_min))
     times = _times(table, header)
-    frames = _frames(path, units, table, times, stamp)
+    frames = _frames(path, units, table, times, stamp, pixel_table.wcs_on_ffi(units, whole_stamp))
     flux, flux_err = (table[name][times.rows][:, rows, columns] for name in ('FLUX', 'FLUX_ERR'))
     return TessCut(path, frames, stamp, frames[0].wcs_text, flux, flux_err, times.quantised, times.dropped)
-
-
-def _row_type(header):
-    """The numpy type of a table row."""
-    fields = []
-    for index in range(1, header['TFIELDS'] + 1):
-        match = re.fullmatch(r'(\d*)([LBIJKEDA])', str(header[f'TFORM{index}']).strip())
-        if not match:
-            raise ValueError(f'TFORM{index} is {header[f"TFORM{index}"]!r}')
-        count, kind = int(match[1] or 1), _FORMATS[match[2]]
-        name = str(header.get(f'TTYPE{index}', f'column{index}')).strip()
-        if kind == 'S':
-            fields.append((name, f'S{count}'))
-        else:
-            fields.append((name, kind, _dimensions(header.get(f'TDIM{index}'), count)))
-    made = np.dtype(fields)
-    if made.itemsize != header['NAXIS1']:
-        raise ValueError('the columns do not fill the rows of the table')
-    return made
-
-
-def _dimensions(text, count):
-    if text is None:
-        return () if count == 1 else (count,)
-    shape = tuple(int(part) for part in str(text).strip(' ()').split(','))[::-1]
-    if int(np.prod(shape)) != count or any(not 0 < side <= _MAX_SIDE for side in shape):
-        raise ValueError(f'TDIM is {text}')
-    return shape
-
-
-def _stamp(header, shape):
-    """Pixels of the cutout: TESSCut's physical WCS counts them from one on the whole FFI."""
-    column = next(index for index in range(1, header['TFIELDS'] + 1)
-                  if str(header.get(f'TTYPE{index}')).strip() == 'FLUX')
-    column = column if f'1CRV{column}P' in header else 4
-    origin = [to_zero_based(whole(header, f'{axis}CRV{column}P', None, -_MAX_SIDE, _MAX_SIDE)
-                            + 1 - whole(header, f'{axis}CRP{column}P', 1, 1, _MAX_SIDE))
-              for axis in (2, 1)]
-    return Stamp(origin[0], origin[0] + shape[0], origin[1], origin[1] + shape[1])
 
 
 @dataclass(frozen=True)
@@ -232,15 +172,15 @@ def restored(time, numbers):
     return time.mean() + slope * steps
 
 
-def _frames(path, units, table, times, stamp):
+def _frames(path, units, table, times, stamp, wcs_text):
     primary, header = units[0].header, units[1].header
     sector, camera, ccd = ffi.identify(path, primary, header)
     quality = table['QUALITY'] if 'QUALITY' in table.dtype.names else np.zeros(len(table), int)
     half = times.cadence / 86400 / 2
     common = FrameHeader(
         name='', sector=sector, camera=camera, ccd=ccd, time_start=0, time=0, time_stop=0, timecorr=0,
-        cadenceno=0, quality=0, cadence=times.cadence, wcs_text=_wcs(units, table, stamp), limits=stamp,
-        exposure=_exposure(header, times.cadence), size=path.stat().st_size,
+        cadenceno=0, quality=0, cadence=times.cadence, wcs_text=wcs_text, limits=stamp,
+        exposure=pixel_table.exposure(header, times.cadence), size=path.stat().st_size,
         datasum=fits_checks.datasums(units), **ffi.instrument_facts(primary, header))
     return [dataclasses.replace(
         common, name=f'{path.name}#{row}', time_start=float(time - half), time=float(time),
@@ -248,47 +188,3 @@ def _frames(path, units, table, times, stamp):
         quality=int(quality[row]) & 0x7FFFFFFF)
         for row, time, timecorr, cadenceno in
         zip(times.rows, times.time, times.timecorr, times.cadenceno, strict=True)]
-
-
-def _exposure(header, cadence):
-    """Live time of a frame in s: from the reads, since EXPOSURE may be a total."""
-    reads = whole(header, 'NREADOUT', 0, 0, 10 ** 6)
-    if reads:
-        return reads * number(header, 'INT_TIME', 1.98, 0, 100)
-    return cadence * number(header, 'DEADC', 0.792, 0, 1)
-
-
-def _wcs(units, table, stamp):
-    """The WCS of the cutout, its reference pixel moved to the whole FFI."""
-    offset = _stamp(units[1].header, table['FLUX'].shape[1:])
-    for text in (ffi.wcs_cards(units[2].header) if len(units) > 2 else '', _table_wcs(units[1].header)):
-        if text:
-            return _moved(text, offset)
-    return ''
-
-
-def _moved(text, offset):
-    """The cards of a WCS with their reference pixel counted on the whole FFI."""
-    from astropy.io.fits import Header
-    if not text:
-        return ''
-    made = Header.fromstring(text)
-    made['CRPIX1'] += offset.col_min
-    made['CRPIX2'] += offset.row_min
-    return made.tostring(padding=False)
-
-
-def _table_wcs(header):
-    """WCS text from the keywords of the FLUX column."""
-    from astropy.io.fits import Header
-    number_of = next(index for index in range(1, header['TFIELDS'] + 1)
-                     if str(header.get(f'TTYPE{index}')).strip() == 'FLUX')
-    made = Header()
-    names = {'{}CTYP{}': 'CTYPE{}', '{}CRPX{}': 'CRPIX{}', '{}CRVL{}': 'CRVAL{}', '{}CUNI{}': 'CUNIT{}',
-             '{}CDLT{}': 'CDELT{}', '{}1PC{}': 'PC{}_1', '{}2PC{}': 'PC{}_2'}
-    for pattern, name in names.items():
-        for axis in (1, 2):
-            key = pattern.format(axis, number_of)
-            if key in header:
-                made[name.format(axis)] = header[key]
-    return made.tostring(padding=False) if ffi.usable_wcs(made) else ''

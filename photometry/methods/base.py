@@ -37,8 +37,10 @@ class BasePhotometry:
         TIC number.
     input_folder, output_folder : path-like
     datasource : str
-        Registered source of pixels.
+        Registered source of pixels: ``ffi``, ``tpf``, or ``tpf:<TIC>`` for a star in the target pixel
+        file of another one.
     sector, camera, ccd : int
+        Of a star with several target pixel files, which of them; camera and CCD are needed with ``ffi``.
     cadence : int, optional
         Seconds; not needed for ``ffi``.
     plot : bool
@@ -128,6 +130,8 @@ class BasePhotometry:
                                       f'of {good.size}; see photometry.good_fraction in the settings.')
 
     def _first_stamp(self):
+        if self.source.pixels.starid is not None:
+            return self.source.pixels.limits  # a target pixel file holds few pixels, chosen for its star
         height, width = self.default_stamp()
         return Stamp.around(self.target_pos_row, self.target_pos_column,
                             height, width).clipped(self.source.pixels.limits)
@@ -151,7 +155,7 @@ class BasePhotometry:
             self._own_context.clear_cache()
 
     def default_stamp(self):
-        """Rows and columns of the first stamp, more for bright stars."""
+        """Rows and columns of the first stamp, more for bright stars; of a target pixel file all are used."""
         return masks.stamp_size(self.target['tmag'])
 
     def resize_stamp(self, down=None, up=None, left=None, right=None, width=None, height=None):

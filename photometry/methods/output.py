@@ -124,5 +124,6 @@ def _provenance(photometry):
             'REMARKS': ' '.join(photometry.errors) or None,
             'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'),
             'EPHEM': (Path(photometry.settings.times.kernels).name or 'tessphot', 'path of the spacecraft'),
+            'DATASRC': (photometry.datasource, 'kind of the pixels'),
             'SETTINGS': text, 'SETHASH': digest,
             'MANIFEST': schema.manifest_json(photometry.source.inputs)}

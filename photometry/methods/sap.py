@@ -10,7 +10,7 @@ import numpy as np
 from photometry.algorithms import apertures, halo_drift, k2p2, masks, metrics
 from photometry.core.coordinates import ccd_output
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
-from photometry.core.quality import PixelFlag
+from photometry.core.quality import ApertureFlag, PixelFlag
 from photometry.methods import tile_apertures
 from photometry.methods.starlight import StampLight
 
@@ -152,7 +152,7 @@ def _make(photometry):
 
 def _ready(photometry):
     """The same where it was made with those of other stars of the tile; else None."""
-    if photometry.settings.aperture.mask != 'snr':
+    if maker_of(photometry) != 'snr':
         return None
     choose, jitter = partial(masks.snr_masks, **_choice(photometry)), jitter_of(photometry)
     ready = tile_apertures.of_star(photometry, partial(choose, jitter=jitter), LEAST_LIGHT)
@@ -169,7 +169,7 @@ def _attempt(photometry, usable):
     if not own_trail and full.any():
         # Charge of a brighter star runs there, which no model of the light follows.
         variance[masks.bleeding(full)] = np.inf
-    mask, remark = MAKERS[settings.mask](photometry, light, expected, variance)
+    mask, remark = MAKERS[maker_of(photometry)](photometry, light, expected, variance)
     if not mask.any() or light.template[mask].sum() < LEAST_LIGHT:
         raise NoFluxError(f'TIC {photometry.starid}: no pixel that can be used holds enough light '
                           'of the star.')
@@ -218,8 +218,24 @@ def _k2p2(photometry, light, expected, variance):
     return mask, remark
 
 
-MAKERS = {'snr': _snr, 'k2p2': _k2p2}
+def _official(photometry, light, expected, variance):
+    """Pixels of the mission's optimal aperture."""
+    pixels = photometry.source.pixels
+    bits = pixels.aperture[photometry.stamp.slices(pixels.limits[::2])]
+    return ((bits & ApertureFlag.PHOTOMETRY) > 0) & np.isfinite(variance), None
+
+
+MAKERS = {'snr': _snr, 'k2p2': _k2p2, 'official': _official}
 """Mask makers by the word in the settings."""
+
+
+def maker_of(photometry):
+    """The word of the mask maker of a star: only the target of a target pixel file has an official mask."""
+    wanted, pixels = photometry.settings.aperture.mask, photometry.source.pixels
+    if wanted == 'official' and (pixels.starid != photometry.starid
+                                 or not (pixels.aperture & ApertureFlag.PHOTOMETRY).any()):
+        return 'snr'
+    return wanted
 
 
 def unmoved(photometry):
@@ -263,11 +279,14 @@ def fill_sums(photometry, mask, weights=None):
     sums = apertures.sums(photometry.cutout.light(mask), mask, weights, photometry.stamp)
     plain, weighted = apertures.errors(photometry.images_err_cube, mask, weights)
     background = apertures.sum_pixels(photometry.backgrounds_cube, mask)
+    doubt = photometry.cutout.backgrounds_err_cube
     flags = apertures.any_flag(photometry.pixelflags_cube, mask)
     # Columns are filled in place: they may be those of a table that a user holds already.
     for name, values in (('sap_flux', sums.plain), ('sap_flux_err', gain * plain),
                          ('flux_background', background),
-                         ('flux_background_err', apertures.step_noise(background)),
+                         # what the pixels of a cadence have in common adds up as it is
+                         ('flux_background_err', apertures.step_noise(background) if doubt is None
+                          else apertures.sum_pixels(doubt, mask)),
                          ('pixel_quality', flags & ~np.int32(PixelFlag.NOT_USED_FOR_BACKGROUND))):
         photometry.columns[name][:] = values
     centroid = photometry.columns['pos_centroid']
@@ -359,7 +378,7 @@ def record(photometry, aperture, flux):
     output = int(ccd_output(photometry.target_pos_column))
     shift = photometry.tile.shift
     photometry.additional_headers |= {
-        'AP_MASK': (settings.mask, 'mask maker'), 'AP_NPIX': (size, 'pixels in the mask'),
+        'AP_MASK': (maker_of(photometry), 'mask maker'), 'AP_NPIX': (size, 'pixels in the mask'),
         'AP_WEIGH': (settings.weighting, 'FLUX weighs pixels by signal over variance'),
         'AP_SKY': (settings.local_sky, 'FLUX corrected for the sky around the star'),
         'AP_JITT': (aperture.jitter, '[px] pointing noise assumed for the mask'),

@@ -43,6 +43,13 @@ class PixelSource(Protocol):
         Fraction, exponent and radius in px of the stars' wing; empty without one, None when unknown.
     psf : photometry.files.cube_psf.LearnedPRF or None
         The PRF learned from the stars, its wing included.
+    starid : int or None
+        Star whose target pixel file it is; None for other sources.
+    aperture : ndarray (rows, columns) or None
+        `~photometry.core.quality.ApertureFlag` bits that the mission gives the pixels of that file.
+    extra_layers : tuple of str
+        Layers beside `LAYERS`: ``backgrounds_err``, the standard error of the background, which
+        the pixels of a cadence have in common.
     """
 
     name: str
@@ -62,6 +69,9 @@ class PixelSource(Protocol):
     warpmode: str
     star_wing: tuple | None
     psf: object | None
+    starid: int | None
+    aperture: np.ndarray | None
+    extra_layers: tuple
 
     def read(self, layer: str, stamp: Stamp) -> np.ndarray:
         """Pixels of a layer, (rows, columns, times)."""

@@ -42,6 +42,12 @@ class Cutout:
         return self.source.read('backgrounds', self.stamp)
 
     @cached_property
+    def backgrounds_err_cube(self) -> np.ndarray | None:
+        """Its standard errors, common to the pixels of a cadence, e-/s; None where the source states none."""
+        known = 'backgrounds_err' in self.source.extra_layers
+        return self.source.read('backgrounds_err', self.stamp) if known else None
+
+    @cached_property
     def pixelflags_cube(self) -> np.ndarray:
         """`~photometry.core.quality.PixelFlag` bits."""
         return self.source.read('pixel_flags', self.stamp)

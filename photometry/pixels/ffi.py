@@ -26,6 +26,8 @@ class CubeSource:
     """
 
     name = 'ffi'
+    starid = aperture = None
+    extra_layers = ()
 
     def __init__(self, path):
         self._file = cube.CubeFile(path, evaluate=self._background)

@@ -61,7 +61,7 @@ def _add_choice(made):
     choice = group.add_mutually_exclusive_group()
     choice.add_argument('--all', action='store_true', help='every star that waits, the brightest first')
     choice.add_argument('--starid', type=star_number, metavar='TIC', help='this star; with --camera, --ccd '
-                        'and --datasource also without a todo list')
+                        'and --datasource ffi, or --datasource tpf, also without a todo list')
     choice.add_argument('--priority', type=cli.positive, metavar='N', help='this row of the todo list')
     choice.add_argument('--random', nargs='?', type=seed, const=-1, metavar='SEED',
                         help='one of those that wait; prints seed and priority')
@@ -73,8 +73,9 @@ def _add_filters(made):
     cli.add_ccd_filters(made)
     made.add_argument('--cadence', type=cli.positive, action='append', metavar='S',
                       help='only this cadence in s (may be repeated)')
-    made.add_argument('--datasource', choices=('ffi', 'tpf'), action='append',
-                      help='only this source of pixels (may be repeated)')
+    made.add_argument('--datasource', type=data_source, action='append', metavar='ffi|tpf|tpf:TIC',
+                      help='only this source of pixels (may be repeated): cubes, target pixel files, or '
+                      'other stars in the target pixel file of a star')
     made.add_argument('--tmag-min', type=cli_magnitude, metavar='MAG', help='only stars as faint as this')
     made.add_argument('--tmag-max', type=cli_magnitude, metavar='MAG', help='only stars as bright as this')
 
@@ -110,6 +111,14 @@ def star_number(text) -> int:
     if not number:
         raise argparse.ArgumentTypeError('no star has the number 0')
     return number
+
+
+def data_source(text) -> str:
+    """Argument type: a source of pixels."""
+    kind, colon, number = text.partition(':')
+    if kind not in ('ffi', 'tpf') or colon and not (kind == 'tpf' and number.isascii() and number.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is no source of pixels: ffi, tpf or tpf:TIC')
+    return text
 
 
 def data_version(text) -> int:

@@ -12,13 +12,14 @@ import numpy as np
 
 from photometry import cli
 from photometry.algorithms import masks, skipping
+from photometry.catalogs import same_sky
 from photometry.core.coordinates import FFI_SHAPE
 from photometry.core.errors import InputBadError, InputMissingError, TessphotError
 from photometry.files import catalog as catalog_file
 from photometry.files import cube as cube_file
 from photometry.files import paths, schema, todo_lists
 from photometry.files import wcs as wcs_file
-from photometry.stages import catalog_match
+from photometry.stages import target_files, todo_targets
 from photometry.todo import building, filling
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Report:
 
 def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=None, ccd=None,
               dry_run=False, overwrite=False) -> Report:
-    """List the stars of all cubes below a directory.
+    """List the stars of all cubes and target pixel files below a directory.
 
     Parameters
     ----------
@@ -70,24 +71,17 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
     Raises
     ------
     InputMissingError
-        When there is no cube, or no star to list.
+        When there is neither a cube nor a target pixel file, or no star to list.
     """
-    input_folder = Path(input_folder)
-    cubes = paths.find_cubes(input_folder, sector, camera, ccd)
-    if not cubes:
-        raise InputMissingError(f'No cube (sector*.hdf5) that passes the filters lies below {input_folder}; '
-                                'run run_prepare_photometry.py first.')
-    report = Report()
-    names = [path.path.relative_to(input_folder).as_posix() for path in cubes]
+    input_folder, report = Path(input_folder), Report()
+    ccds, names = _find_ccds(input_folder, report, sector, camera, ccd)
     parts = []
-    for _, group in itertools.groupby(enumerate(cubes), key=lambda item: item[1].ccd_key):
+    for one in ccds:
         try:
-            made = _one_ccd(input_folder, list(group), choice, report)
+            parts += _one_ccd(input_folder, one, choice, report)
         except TessphotError as error:
             report.problems.append(str(error))
-        else:
-            parts += [] if made is None else [made]
-    # without any cube to use, the first problem is what the program ends with
+    # without anything to use, the first problem is what the program ends with
     for sentence in report.problems[0 if parts else 1:]:
         logger.error('%s', sentence)
     if not parts:
@@ -108,29 +102,60 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
     return report
 
 
-def _one_ccd(input_folder, cubes, choice, report):
-    """All catalogue stars on the usable cubes of one CCD, with who is wanted and who is skipped, or None."""
-    key = cubes[0][1].ccd_key
-    stars_from = _catalog(input_folder, key)
-    saturated, parts = np.zeros(FFI_SHAPE, dtype=bool), []
-    for number, item in cubes:
+@dataclass(frozen=True)
+class _Ccd:
+    """Files of one CCD, each with its number in the list of all."""
+
+    key: tuple
+    cubes: list
+    """Pairs of a number and a `paths.Found`."""
+    targets: list
+    """Pairs of a number and the path of a target pixel file."""
+
+
+def _find_ccds(folder, report, *filters):
+    """The CCDs that pass the filters, and the names of all their files, cubes first."""
+    cubes = paths.find_cubes(folder, *filters)
+    targets = target_files.by_ccd(folder, *filters, blame=lambda error: report.problems.append(str(error)))
+    if not cubes and not targets:
+        raise InputMissingError(report.problems[0] if report.problems else (
+            f'No cube (sector*.hdf5) and no target pixel file (*_tp.fits) that passes the filters lies below '
+            f'{folder}; run run_prepare_photometry.py first.'))
+    files = [item.path for item in cubes] + [path for some in targets.values() for path in some]
+    number = {path: index for index, path in enumerate(files)}
+    ccds = [_Ccd(key, [(number[item.path], item) for item in cubes if item.ccd_key == key],
+                 [(number[path], path) for path in targets.get(key, ())])
+            for key in sorted({item.ccd_key for item in cubes} | set(targets))]
+    return ccds, [path.relative_to(folder).as_posix() for path in files]
+
+
+def _one_ccd(input_folder, ccd, choice, report):
+    """All catalogue stars on the usable files of one CCD, with who is wanted and who is skipped.
+
+    A list of one array, or of none where no file can be used.
+    """
+    stars_from = _catalog(input_folder, ccd.key)
+    saturated = [np.zeros(FFI_SHAPE, dtype=bool) for _ in range(2)]  # in cubes, in target pixel files
+    parts = []
+    for number, item in ccd.cubes:
         try:
-            parts.append(_one_cube(item, number, stars_from, saturated, report))
+            parts.append(_one_cube(item, number, stars_from, saturated[0], report))
         except TessphotError as error:
             report.problems.append(str(error))
+    parts += todo_targets.stars_of(ccd.targets, stars_from, saturated[1], report)
     if not parts:
-        return None
+        return []
     found = building.choose_cubes(np.concatenate(parts))
-    _apply_lists(found, key, choice, report)
+    _apply_lists(found, ccd.key, choice, report)
     if choice.skip:
         able = np.isin(found['method'], [_word(choice, ''), _word(choice, 'aperture')])
-        able &= ~_excluded(found, key, choice)
-        for cadence in np.unique(found['cadence']):
-            same = found['cadence'] == cadence
+        able &= ~_covered(found, choice.exclusions, ccd.key)
+        for cadence, of_target in itertools.product(np.unique(found['cadence']), (0, 1)):
+            same = (found['cadence'] == cadence) & ((found['target'] != 0) == of_target)
             part = found[same]
-            building.mark_skipped(part, saturated, able[same], choice.separation)
+            building.mark_skipped(part, saturated[of_target], able[same], choice.separation)
             found[same] = part
-    return found
+    return [found]
 
 
 def _catalog(input_folder, key):
@@ -152,8 +177,8 @@ def _one_cube(item, number, stars_from, saturated, report):
             raise InputBadError(f'{item.path} has no WCS, so its stars cannot be placed; prepare it again '
                                 'from frames with one.')
         wcs = wcs_file.wcs_from_text(cube.wcs_text, item.path)
-        catalog_match.require_same_sky(catalog_path, catalog, wcs, cube.limits, item.path)
-        facts = building.CubeFacts(number, cube.limits, info.cadence, not info.is_cutout, cube.sumimage())
+        same_sky.require_same_sky(catalog_path, catalog, wcs, cube.limits, item.path)
+        facts = building.PixelFacts(number, cube.limits, info.cadence, not info.is_cutout, cube.sumimage())
     row, column = wcs_file.sky_to_pixel(wcs, catalog.stars['ra'], catalog.stars['decl'])
     building.saturated_on(saturated, facts, masks.saturated(facts.sumimage))
     centre = catalog.info.camera_centre_ra, catalog.info.camera_centre_dec
@@ -167,20 +192,24 @@ def _apply_lists(found, key, choice, report):
     """Enter methods, and who is wanted by magnitude, target list and exclusions."""
     words = {word: number for number, word in enumerate(_words(choice))}
     found['method'] = words[choice.method]
-    special = {rule.starid: words[rule.word] for rule in choice.methods if rule.covers(key[0])}
-    for index in np.flatnonzero(np.isin(found['starid'], list(special))):
-        found['method'][index] = special[found['starid'][index]]
+    for rule in choice.methods:
+        found['method'][_covered(found, (rule,), key)] = words[rule.word]
     if choice.targets is None:
-        found['wanted'] = found['tmag'] <= choice.faint_limit
+        found['wanted'] = (found['tmag'] <= choice.faint_limit) | (found['target'] == found['starid'])
     else:
         found['wanted'] = np.isin(found['starid'], choice.targets)
-    excluded = _excluded(found, key, choice)
+    excluded = _covered(found, choice.exclusions, key)
     report.counts['excluded'] += int(np.count_nonzero(excluded & found['wanted']))
     found['wanted'] &= ~excluded
 
 
-def _excluded(found, key, choice):
-    return np.isin(found['starid'], [rule.starid for rule in choice.exclusions if rule.covers(key[0])])
+def _covered(found, rules, key):
+    """Which rows some rules of people are about."""
+    covered = np.zeros(len(found), dtype=bool)
+    for kind, rows in (('ffi', found['target'] == 0), ('tpf', found['target'] != 0)):
+        stars = [rule.starid for rule in rules if rule.covers(key[0], kind)]
+        covered |= rows & np.isin(found['starid'], stars)
+    return covered
 
 
 def _words(choice):
@@ -195,6 +224,9 @@ def _count(report, found, choice):
     wanted = found[found['wanted']]
     report.counts['on silicon'] = len(found)
     report.counts['selected'] = len(wanted)
+    secondary = (wanted['target'] != 0) & (wanted['target'] != wanted['starid'])
+    if found['target'].any():
+        report.counts['secondary targets'] = int(np.count_nonzero(secondary))
     report.counts['delivered by a brighter star'] = int(np.count_nonzero(
         np.isin(wanted['skipped_by'], wanted['starid']) & (wanted['skipped_by'] != 0)))
     if choice.targets is not None:
@@ -221,21 +253,31 @@ def _why_none(input_folder, report, choice):
 def _as_rows(found, names, choice):
     """Rows as dictionaries, and who delivers whom among them by key."""
     words = _words(choice)
-    columns = [found[name].tolist() for name in ('starid', 'sector', 'camera', 'ccd', 'cadence', 'tmag',
-                                                 'tile', 'cbv_area', 'cube', 'method', 'skipped_by')]
+    columns = [found[name].tolist() for name in (
+        'starid', 'sector', 'camera', 'ccd', 'cadence', 'tmag', 'tile', 'cbv_area', 'cube', 'method',
+        'skipped_by', 'target')]
+    source_of = {_plain_key(row): building.datasource(int(row['starid']), int(row['target']))
+                 for row in found[found['target'] != 0]}
     rows, skips = [], {}
-    for starid, sector, camera, ccd, cadence, tmag, tile, area, cube, method, by in zip(*columns,
-                                                                                      strict=True):
-        rows.append({'starid': starid, 'sector': sector, 'datasource': 'ffi', 'camera': camera, 'ccd': ccd,
+    for starid, sector, camera, ccd, cadence, tmag, tile, area, cube, method, by, target in zip(
+            *columns, strict=True):
+        source = building.datasource(starid, target)
+        rows.append({'starid': starid, 'sector': sector, 'datasource': source, 'camera': camera, 'ccd': ccd,
                      'cadence': cadence, 'method': words[method] or None,
                      'tmag': None if tmag != tmag else tmag, 'cbv_area': area, 'tile': tile,
                      'cube': names[cube]})
         if by:
-            skips[starid, 'ffi', sector, camera, ccd, cadence] = by, 'ffi', sector, camera, ccd, cadence
+            place = sector, camera, ccd, cadence
+            brighter = source_of.get((by, *place), 'ffi') if target else 'ffi'
+            skips[starid, source, *place] = by, brighter, *place
     return rows, skips
 
 
-def delivered_by(input_folder, key, starid, choice) -> int | None:
+def _plain_key(row):
+    return tuple(int(row[name]) for name in ('starid', 'sector', 'camera', 'ccd', 'cadence'))
+
+
+def delivered_by(input_folder, key, starid, choice, target=None) -> int | None:
     """The brighter star that delivers a star of a CCD, as a list would decide; None for most.
 
     Parameters
@@ -245,13 +287,14 @@ def delivered_by(input_folder, key, starid, choice) -> int | None:
         (sector, camera, ccd).
     starid : int
     choice : Choice
+    target : path-like, optional
+        The target pixel file in which it is measured, instead of the cubes of the CCD.
     """
-    cubes = list(enumerate(paths.find_cubes(input_folder, *key)))
-    found = _one_ccd(Path(input_folder), cubes, choice, Report())
-    if found is None:
-        return None
-    own = found[found['starid'] == starid]
-    return int(own['skipped_by'][0]) or None if len(own) else None
+    folder = Path(input_folder)
+    files = ([], [(0, folder / target)]) if target else (list(enumerate(paths.find_cubes(folder, *key))), [])
+    found = _one_ccd(folder, _Ccd(key, *files), choice, Report())
+    own = [part['skipped_by'][part['starid'] == starid] for part in found]
+    return int(own[0][0]) or None if own and len(own[0]) else None
 
 
 def choice_from(settings, *, faint_limit=None, targets=None, exclusions=None, methods=None) -> Choice:

@@ -255,9 +255,10 @@ def _bar(manager):
 
 
 def goes_without_queue(job) -> bool:
-    """Whether a star of a named CCD is to be measured although no free queue lists it."""
+    """Whether a star whose pixels are named is to be measured although no free queue lists it."""
     wanted = job.selection
-    if wanted.starid is None or not (wanted.camera and wanted.ccd and wanted.datasource):
+    located = wanted.camera and wanted.ccd or all(map(_of_target, wanted.datasource))
+    if wanted.starid is None or not (located and wanted.datasource):
         return False
     place = places.place(job.todo)
     if place.is_file and owner.is_held(place.path):
@@ -269,8 +270,12 @@ def goes_without_queue(job) -> bool:
         return True
 
 
+def _of_target(datasource):
+    return datasource.partition(':')[0] == 'tpf'
+
+
 def run_without_queue(job, *, say=logger.info, open_worker=None) -> ExitCode:
-    """Measure one star of a CCD that is named; no STATUS is recorded."""
+    """Measure one star of a CCD or target pixel file that is named; no STATUS is recorded."""
     check_output(job.options.output_folder)
     task = _with_brighter(_task_without_queue(job), job.options)
     with (open_worker or workforce.OpenWorker(job.options))() as work:
@@ -286,8 +291,10 @@ def run_without_queue(job, *, say=logger.info, open_worker=None) -> ExitCode:
 
 def _task_without_queue(job) -> Task:
     wanted, folder = job.selection, job.options.input_folder
-    if wanted.datasource != ('ffi',):
-        raise UsageError('Without a queue, only --datasource ffi can be measured.')
+    if len(wanted.datasource) > 1:
+        raise UsageError('Without a queue, name a single --datasource.')
+    if _of_target(wanted.datasource[0]):
+        return _target_without_queue(job)
     found = paths.find_cubes(folder, wanted.sector, wanted.camera, wanted.ccd)
     if not found:
         raise InputMissingError(f'No cube below {folder} matches {wanted.describe()}.')
@@ -304,13 +311,36 @@ def _task_without_queue(job) -> Task:
     return Task(wanted.starid, *keys.pop(), cadences[0], 'ffi', cube=cube, method=job.method)
 
 
+def _target_without_queue(job) -> Task:
+    """The task of a star in a target pixel file."""
+    from photometry.files import tpf
+    from photometry.methods import finding
+    wanted, folder = job.selection, Path(job.options.input_folder)
+    one = {name: _only(wanted, name) for name in ('sector', 'camera', 'ccd', 'cadence')}
+    task = Task(wanted.starid, **one, datasource=wanted.datasource[0], method=job.method)
+    path = finding.target_path(folder, task)
+    header = tpf.read_tpf_header(folder / path)
+    return Task(wanted.starid, *header.ccd_key, header.cadence, task.datasource, cube=path, method=job.method)
+
+
+def _only(selection, name):
+    """The one value of a filter, or None."""
+    values = getattr(selection, name)
+    if len(values) > 1:
+        raise UsageError(f'Without a queue, name a single --{name}.')
+    return values[0] if values else None
+
+
 def _with_brighter(task, options):
     """The task, knowing the brighter star that would deliver it in a list."""
     from photometry.stages import make_todo
+    if task.datasource == 'tpf':
+        return task  # the target itself is always measured
     choice = make_todo.choice_from(options.settings.todo)
     try:
         brighter = make_todo.delivered_by(options.input_folder, (task.sector, task.camera, task.ccd),
-                                          task.starid, choice)
+                                          task.starid, choice,
+                                          task.cube if _of_target(task.datasource) else None)
     except (InputMissingError, InputBadError) as error:
         logger.debug('%s', error)  # the photometry says it better
         return task

@@ -12,14 +12,15 @@ from photometry.core.stamp import Stamp
 
 ROW = np.dtype([('starid', 'i8'), ('sector', 'i4'), ('camera', 'i4'), ('ccd', 'i4'), ('cadence', 'i4'),
                 ('tmag', 'f8'), ('row', 'f8'), ('column', 'f8'), ('tile', 'i4'), ('cbv_area', 'i4'),
-                ('cube', 'i4'), ('whole', '?'), ('depth', 'f8'), ('skipped_by', 'i8'), ('method', 'i4'),
-                ('wanted', '?')])
-"""A star of one CCD and cadence; ``cube`` and ``method`` count in lists, ``skipped_by`` is a starid or 0."""
+                ('cube', 'i4'), ('target', 'i8'), ('whole', '?'), ('depth', 'f8'), ('skipped_by', 'i8'),
+                ('method', 'i4'), ('wanted', '?')])
+"""A star of one CCD and cadence; ``cube`` and ``method`` count in lists, ``skipped_by`` is a starid or 0,
+``target`` the star whose target pixel file ``cube`` is, or 0."""
 
 
 @dataclass(frozen=True)
-class CubeFacts:
-    """What the todo list needs of a cube."""
+class PixelFacts:
+    """What the todo list needs of a cube or a target pixel file."""
 
     number: int
     limits: Stamp
@@ -27,14 +28,17 @@ class CubeFacts:
     whole: bool
     """Whether it is the full CCD, no cutout."""
     sumimage: np.ndarray
+    """(rows, columns), NaN where nothing was collected."""
+    target: int = 0
+    """Star of a target pixel file; 0 for cubes."""
 
 
 def stars_on(cube, stars, row, column, identity, camera_centre):
-    """Rows for the catalogue stars that lie on pixels with data of a cube.
+    """Rows for the catalogue stars that lie on pixels with data of a cube or a target pixel file.
 
     Parameters
     ----------
-    cube : CubeFacts
+    cube : PixelFacts
     stars : structured ndarray (n,)
         With starid, ra, decl, tmag.
     row, column : ndarray (n,)
@@ -62,11 +66,23 @@ def stars_on(cube, stars, row, column, identity, camera_centre):
     found['row'], found['column'] = row[index], column[index]
     found['sector'], found['camera'], found['ccd'] = identity
     found['cadence'], found['cube'], found['whole'] = cube.cadence, cube.number, cube.whole
+    found['target'] = cube.target
     found['tile'] = tiles.tile_number(row[index], column[index], cube.limits)
-    found['depth'] = np.min([row[index] - limits.row_min, limits.row_max - 1 - row[index],
-                             column[index] - limits.col_min, limits.col_max - 1 - column[index]], axis=0)
+    found['depth'] = _depth(row[index], column[index], limits, cube)
     found['cbv_area'] = _areas(stars['ra'][index], stars['decl'][index], identity, camera_centre)
     return found, int(np.count_nonzero(~data))
+
+
+def _depth(row, column, limits, cube):
+    """Distance of stars from the edge of the limits, or of what was collected of a target pixel file, px."""
+    depth = np.min([row - limits.row_min, limits.row_max - 1 - row,
+                    column - limits.col_min, limits.col_max - 1 - column], axis=0)
+    if cube.target and np.isnan(cube.sumimage).any():
+        gap_row, gap_column = np.nonzero(np.isnan(cube.sumimage))
+        away = np.maximum(np.abs(row[:, None] - gap_row - cube.limits.row_min),
+                          np.abs(column[:, None] - gap_column - cube.limits.col_min))
+        depth = np.minimum(depth, away.min(axis=1) - 1)
+    return depth
 
 
 def _areas(ra, decl, identity, camera_centre):
@@ -83,17 +99,25 @@ def _pixel(row, column, limits):
 
 
 def choose_cubes(found):
-    """Keep each star once a cadence: in the full CCD, else where it lies farthest from an edge."""
-    order = np.lexsort((found['cube'], -found['depth'], ~found['whole'], found['cadence'], found['starid']))
+    """Keep each star once a cadence and kind of pixels, where it is measured best.
+
+    That is of cubes the full CCD, of target pixel files the star's own, else where it lies
+    farthest from an edge.
+    """
+    best = found['whole'] | (found['target'] == found['starid'])
+    order = np.lexsort((found['cube'], -found['depth'], ~best, found['target'] != 0, found['cadence'],
+                        found['starid']))
     found = found[order]
+    key = found['starid'], found['cadence'], found['target'] != 0
     first = np.ones(len(found), dtype=bool)
-    first[1:] = ((found['starid'][1:] != found['starid'][:-1])
-                 | (found['cadence'][1:] != found['cadence'][:-1]))
+    first[1:] = np.any([values[1:] != values[:-1] for values in key], axis=0)
     return found[first]
 
 
 def mark_skipped(found, saturated, able, separation=skipping.SEPARATION):
-    """Fill ``skipped_by`` for the stars of one CCD and cadence.
+    """Fill ``skipped_by`` for the stars of one CCD, cadence and kind of pixels.
+
+    The targets of target pixel files are always measured.
 
     Parameters
     ----------
@@ -107,7 +131,8 @@ def mark_skipped(found, saturated, able, separation=skipping.SEPARATION):
         Pixels.
     """
     by = skipping.who_skips_whom(found['starid'], found['tmag'], found['row'], found['column'], saturated,
-                                 able=able, separation=separation)
+                                 able=able, separation=separation,
+                                 first=found['target'] == found['starid'])
     found['skipped_by'] = np.where(by >= 0, found['starid'][by], 0)
 
 
@@ -117,7 +142,14 @@ def saturated_on(ffi, cube, full):
     return ffi
 
 
+def datasource(starid, target) -> str:
+    """The word of the todo list for the pixels of a row."""
+    if not target:
+        return 'ffi'
+    return 'tpf' if target == starid else f'tpf:{target}'
+
+
 def in_order(found):
     """Sorted by (tmag, starid), unknown magnitudes last; the rest of the key settles ties."""
-    return found[np.lexsort((found['cadence'], found['ccd'], found['camera'], found['sector'],
-                             found['starid'], found['tmag']))]
+    return found[np.lexsort([found[name] for name in (
+        'target', 'cadence', 'ccd', 'camera', 'sector', 'starid', 'tmag')])]

@@ -152,8 +152,11 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     if overwrite:
         rows, measured = _without(rows, measured, {_ccd(row) for row in new})
     before = len(rows)
+    targets = _in_targets(rows)
     for row in new:
         key = _key(row)
+        if not _gives_way(targets.get(_place(row)), row, rows, measured):
+            continue
         if key in rows and rows[key]['status'] not in _PENDING:
             continue
         stood = rows.get(key, _FRESH)
@@ -165,6 +168,26 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     skipped = _number(rows, skips)
     _replace(connection, rows, measured, skips)
     return {'listed': len(rows), 'added': len(rows) - before, 'kept': before, 'skipped': skipped}
+
+
+def _in_targets(rows):
+    """Keys of the rows whose pixels come from target pixel files, by what tells their light curves apart."""
+    return {_place(row): key for key, row in rows.items() if row['datasource'].startswith('tpf')}
+
+
+def _gives_way(stood, row, rows, measured):
+    """Whether a new row may enter; it takes the place of another one of its star in target pixel files.
+
+    Both would write the same light curve: the star's own file comes before those of others, and
+    what was measured in one of those stays before another one.
+    """
+    if stood is None or stood == _key(row) or not row['datasource'].startswith('tpf'):
+        return True
+    if row['datasource'] != 'tpf' and rows[stood]['status'] not in _PENDING:
+        return False
+    del rows[stood]
+    measured.pop(stood, None)
+    return True
 
 
 def _without(rows, measured, ccds):
@@ -200,6 +223,7 @@ def _replace(connection, rows, measured, skips):
 
 
 _key = operator.itemgetter(*KEY)
+_place = operator.itemgetter('starid', 'sector', 'camera', 'ccd', 'cadence')
 _ccd = operator.itemgetter('sector', 'camera', 'ccd')
 _EMPTY = dict.fromkeys(todolist.c.keys())
 _FRESH = {'attempts': 0, 'expired': 0}

@@ -19,6 +19,7 @@ _LIMITS = {'starid': (-10 ** 11, 10 ** 11), 'sector': (1, 9999), 'camera': (1, 4
            'cadence': (1, 10 ** 5), 'priority': (-2 ** 63, 2 ** 63 - 1), 'attempts': (0, 2 ** 31)}
 _DATASOURCE = re.compile(r'ffi|tpf(:\d{1,11})?')
 _METHOD = re.compile(r'[A-Za-z_]\w{0,40}', re.ASCII)
+_PIXEL_FILES = '.hdf5', '.fits', '.fits.gz'
 _MEASURED = {column.name for column in diagnostics.columns} - {'priority', 'extra', 'errors', 'skip_targets'}
 
 
@@ -59,7 +60,8 @@ def _check_text(name, value, pattern):
 
 def _check_cube(value):
     path = PurePosixPath(value) if isinstance(value, str) else None
-    if path is None or path.is_absolute() or '..' in path.parts or '\0' in value or path.suffix != '.hdf5':
+    if (path is None or path.is_absolute() or '..' in path.parts or '\0' in value
+            or not value.endswith(_PIXEL_FILES)):
         raise InputBadError(f'The row has the cube {str(value)[:60]!r}, which does not lie below INPUT.')
 
 

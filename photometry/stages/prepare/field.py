@@ -10,12 +10,12 @@ import numpy as np
 
 from photometry.algorithms import background_survey, backgrounds, badpixels
 from photometry.algorithms.prf import PRF
+from photometry.catalogs import same_sky
 from photometry.core import quality
 from photometry.core.coordinates import SCIENCE
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.files import catalog, paths, wcs
 from photometry.files.prf import load_prf
-from photometry.stages import catalog_match
 from photometry.stages.prepare import placing
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def look(source, stars_of, settings, job, workers=1, catalog_path='the catalogue
     if not texts[ref_frame]:
         # photometry places its stars by the WCS of the reference frame
         texts = _with_text(texts, ref_frame, wcs.wcs_to_text(made))
-    catalog_match.require_same_sky(catalog_path, stars_of, made, source.limits, source.names[ref_frame])
+    same_sky.require_same_sky(catalog_path, stars_of, made, source.limits, source.names[ref_frame])
     stars = _stars(stars_of.stars, made, source.limits)
     image = _reference_image(source, good, job.label)
     prf = PRF(load_prf(*job.key))
