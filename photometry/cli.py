@@ -57,6 +57,18 @@ def add_ccd_filters(made, *, sector=True):
                       help='only this CCD (may be repeated)')
 
 
+def add_targets(made, meaning):
+    """Option --targets, with what it means for a program."""
+    made.add_argument('--targets', metavar='FILE', help='text or CSV with TIC numbers, or with columns ra '
+                      f'and dec (deg): {meaning}')
+
+
+def read_targets(arguments):
+    """The list that --targets names, a `photometry.files.targets.Targets`, or None."""
+    from photometry.files import targets
+    return None if arguments.targets is None else targets.read_targets(arguments.targets)
+
+
 def add_part(made):
     """Option --part, for jobs that share the CCDs."""
     made.add_argument('--part', type=_part, metavar='I/N', help='of N jobs that share the CCDs, this is '

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sqlite3
+import zlib
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +38,8 @@ _SQL_TYPES = {'i': 'INTEGER', 'u': 'INTEGER', 'f': 'REAL', 'U': 'TEXT'}
 _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]{0,62}')
 _MAX_BYTES = 16 << 30
 _MAX_TEXT = 256
+_BEFORE_POSITIONS = 'before_positions'
+"""Note of a catalogue about its file before positions were entered."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,47 @@ def write_catalog(path, info, stars, overwrite=False, provenance=None):
         columns = [(name, _SQL_TYPES[stars.dtype[name].kind]) for name in stars.dtype.names]
         _insert(database, 'catalog', columns, zip(*map(_values, (stars[n] for n, _ in columns)), strict=True))
         _insert(database, 'tessphot', [('key', 'TEXT PRIMARY KEY'), ('value', 'TEXT')], sorted(notes.items()))
+
+
+def add_positions(path, stars) -> int:
+    """Enter places without a magnitude into a catalogue, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+    stars : structured array
+        Fields of `COLUMNS`; extra columns of the catalogue stay empty. What it has already, by number,
+        is left as it is.
+
+    Returns
+    -------
+    int
+        How many are new.
+    """
+    held = read_catalog(path)
+    new = stars[held.index(stars['starid']) < 0]
+    if not new.size:
+        return 0
+    more = np.zeros(new.size, held.stars.dtype)
+    for name in STAR_DTYPE.names:
+        more[name] = new[name]
+    before = json.dumps(asdict(manifest_entry(path)))
+    write_catalog(path, held.info, np.concatenate([held.stars, more]), True,
+                  {**held.provenance, _BEFORE_POSITIONS: before})
+    return new.size
+
+
+def manifest_entry(path, name='') -> schema.InputFile:
+    """A catalogue as an input of a cube: as it was before positions were entered.
+
+    Those have no magnitude and so no part in a cube, which need not be made again for them.
+    """
+    before = read_provenance(path).get(_BEFORE_POSITIONS)
+    if before is not None:
+        found = json.loads(before)
+        return schema.InputFile(name, int(found['size']), str(found['datasum']))
+    content = Path(path).read_bytes()
+    return schema.InputFile(name, len(content), f'crc32:{zlib.crc32(content):08x}')
 
 
 def _info_columns():

@@ -1,9 +1,7 @@
-"""The lists that people write for the queue: exclusions, methods and targets."""
+"""The lists that people write for the queue: exclusions and methods."""
 
 from __future__ import annotations
 
-import csv
-import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +15,6 @@ EXCLUSIONS = DATA / 'todo-exclusions.ecsv'
 METHODS = DATA / 'todo-methods.ecsv'
 
 _MAX_BYTES = 1 << 28
-_STARID = re.compile(r'-?[0-9]{1,12}')
-_STARID_NAMES = ('starid', 'tic', 'ticid', 'tic_id', 'id')
 
 
 @dataclass(frozen=True)
@@ -65,56 +61,6 @@ def _read_rules(path, word):
 def _text(cell):
     """A cell as text; empty cells come masked from ECSV."""
     return '' if cell is np.ma.masked else str(cell)
-
-
-def read_targets(path) -> np.ndarray:
-    """TIC numbers of a text or CSV file, sorted, each once.
-
-    One number a line, or a CSV with a header that has a column starid, TIC,
-    TICID or ID. Lines that begin with ``#`` do not count.
-
-    Raises
-    ------
-    InputMissingError, InputBadError
-    """
-    _check_readable(path)
-    try:
-        text = Path(path).read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise InputBadError(f'The list of targets {path} is not a text file.') from error
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1)
-             if line.strip() and not line.lstrip().startswith('#')]
-    if not lines:
-        raise InputBadError(f'The list of targets {path} holds no TIC number.')
-    cells = [_cells(path, number, line) for number, line in lines]
-    column, first = _starid_column(cells[0])
-    found = [_starid(path, number, cell, column)
-             for (number, _), cell in zip(lines[first:], cells[first:], strict=True)]
-    return np.unique(np.array(found, dtype='int64'))
-
-
-def _cells(path, number, line):
-    try:
-        return next(csv.reader([line.replace(';', ',')]))
-    except csv.Error as error:
-        raise InputBadError(f'Line {number} of {path} cannot be read ({error}).') from error
-
-
-def _starid_column(header):
-    """(column with the number, number of header lines)."""
-    names = [cell.strip().lower() for cell in header]
-    for name in _STARID_NAMES:
-        if name in names:
-            return names.index(name), 1
-    return 0, 0
-
-
-def _starid(path, number, cells, column):
-    text = cells[column].strip() if column < len(cells) else ''
-    text = text.upper().removeprefix('TIC').strip()
-    if not _STARID.fullmatch(text) or not 1 <= abs(int(text)) <= 10 ** 11:
-        raise InputBadError(f'Line {number} of {path} holds no TIC number: {text[:40]!r}.')
-    return int(text)
 
 
 def _check_readable(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from photometry import cli
+from photometry.core import starids
 from photometry.core.coordinates import to_one_based
 from photometry.files import lightcurve as lightcurve_file
 from photometry.files import paths, schema
@@ -77,7 +78,8 @@ def _primary(photometry, version):
     software = cli.version()
     contamination = details.get('contamination')
     return {
-        'CREATOR': f'tessphot {software} LightCurve', 'OBJECT': object_name(target),
+        'CREATOR': f'tessphot {software} LightCurve',
+        'OBJECT': starids.name(target['starid'], target.get('gaia')),
         'TICID': target['starid'],
         'SECTOR': info.sector, 'CAMERA': info.camera, 'CCD': info.ccd,
         'RA_OBJ': target['ra_J2000'], 'DEC_OBJ': target['decl_J2000'],
@@ -91,14 +93,6 @@ def _primary(photometry, version):
         'AUTOMETH': getattr(photometry, 'automatic', False),
         'CRMITEN': bool(info.crmiten), 'CRBLKSZ': info.crblksz, 'CRSPOC': bool(info.crspoc),
     }
-
-
-def object_name(target):
-    """Name of a star; one without a TIC number has a negative local number."""
-    if target['starid'] > 0:
-        return f"TIC {target['starid']}"
-    gaia = target.get('gaia')
-    return f'Gaia DR3 {gaia}' if gaia else f"Local {-target['starid']}"
 
 
 def _table(photometry):

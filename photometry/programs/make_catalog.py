@@ -10,7 +10,8 @@ from photometry.programs import launch
 EXAMPLES = """\
   run_make_catalog.py 5 DATA --catalog stars.csv          all CCDs with images in DATA
   run_make_catalog.py 5 --camera 2 --ccd 2 --catalog tic.parquet --faint-limit 15
-  run_make_catalog.py 60 DATA --source table --catalog gaia.fits --buffer 0.1 --overwrite"""
+  run_make_catalog.py 60 DATA --source table --catalog gaia.fits --buffer 0.1 --overwrite
+  run_make_catalog.py 5 DATA --targets places.csv         places without a star enter what stands"""
 
 
 def main(words=None):
@@ -28,6 +29,7 @@ def main(words=None):
     made.add_argument('--buffer', type=_within(0, 20), metavar='DEG',
                       help='width of the rim around the images')
     made.add_argument('--faint-limit', type=_within(-5, 30), metavar='MAG', help='Tmag of the faintest star')
+    cli.add_targets(made, 'positions without a star enter the catalogues')
     made.add_argument('--overwrite', action='store_true', help='replace catalogues that stand')
     cli.add_part(made)
     return launch.with_others(lambda: cli.run(_make, made.parse_args(words)))
@@ -49,16 +51,24 @@ def _make(arguments):
     from photometry.core import plugins
     from photometry.files import paths
     from photometry.stages import make_catalog
+    from photometry.stages import targets as targets_stage
     given = {'source': arguments.source, 'buffer': arguments.buffer, 'faint_limit': arguments.faint_limit}
     chosen = dataclasses.replace(settings.load(arguments.settings).catalog,
                                  **{key: value for key, value in given.items() if value is not None})
     folder = paths.input_directory(arguments.input, os.environ)
+    targets = cli.read_targets(arguments)
+    ccds = {'camera': arguments.camera, 'ccd': arguments.ccd}
+    if targets is not None and not (arguments.catalog or arguments.source or arguments.overwrite):
+        standing = paths.find_catalogs(folder, arguments.sector, **ccds)
+        for item in standing:
+            targets_stage.enter_positions(item.path, targets)
+        if standing:
+            return
     name, catalog = _source(chosen.source, arguments.catalog, folder)
     chosen = dataclasses.replace(chosen, source=name)
     source = plugins.load(plugins.CATALOGS, name)(catalog)
-    make_catalog.make_catalog(folder, arguments.sector, source, chosen, camera=arguments.camera,
-                              ccd=arguments.ccd, overwrite=arguments.overwrite,
-                              rank=cli.share(arguments, os.environ))
+    make_catalog.make_catalog(folder, arguments.sector, source, chosen, **ccds, targets=targets,
+                              overwrite=arguments.overwrite, rank=cli.share(arguments, os.environ))
 
 
 def _source(name, catalog, folder):

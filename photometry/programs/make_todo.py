@@ -21,8 +21,7 @@ def main(words=None):
                       '(default: TESSPHOT_INPUT)')
     cli.add_ccd_filters(made)
     made.add_argument('--faint-limit', type=magnitude, metavar='MAG', help='Tmag of the faintest star')
-    made.add_argument('--targets', metavar='FILE', help='text or CSV with TIC numbers: only these enter, '
-                      'whatever their magnitude')
+    cli.add_targets(made, 'only these enter, whatever their magnitude')
     made.add_argument('--exclusions', metavar='FILE', help='ECSV with starid, sector, datasource, reason')
     made.add_argument('--methods', metavar='FILE', help='ECSV with starid, sector, datasource, method')
     made.add_argument('--todo', metavar='FILE', help='the list (default: TESSPHOT_TODO or INPUT/todo.sqlite)')
@@ -49,7 +48,7 @@ def _make(arguments):
     folder = paths.input_directory(arguments.input, os.environ)
     todo = places.named(arguments.todo, os.environ, folder)
     choice = make_todo.choice_from(settings.todo, faint_limit=arguments.faint_limit,
-                                   targets=arguments.targets, exclusions=arguments.exclusions,
+                                   targets=cli.read_targets(arguments), exclusions=arguments.exclusions,
                                    methods=arguments.methods)
     report = make_todo.make_todo(
         folder, todo, choice, sections=settings.sections('todo'), sector=arguments.sector,

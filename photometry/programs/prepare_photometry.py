@@ -29,6 +29,7 @@ def main(arguments=None) -> int:
     cli.add_ccd_filters(parser)
     parser.add_argument('--cadence', type=cli.positive, action='append', metavar='S',
                         help='only frames of this cadence in seconds (may be repeated)')
+    cli.add_targets(parser, 'only CCDs whose catalogue holds one of them')
     parser.add_argument('--workers', type=cli.positive, default=1, metavar='N', help='processes (default: 1)')
     parser.add_argument('--overwrite', action='store_true', help='make cubes anew')
     cli.add_part(parser)
@@ -43,6 +44,6 @@ def _main(arguments):
     folder = paths.input_directory(arguments.input, os.environ)
     report = prepare_photometry(
         folder, settings.load(arguments.settings), sector=arguments.sector, camera=arguments.camera,
-        ccd=arguments.ccd, cadence=arguments.cadence, workers=arguments.workers,
-        overwrite=arguments.overwrite, rank=cli.share(arguments, os.environ))
+        ccd=arguments.ccd, cadence=arguments.cadence, targets=cli.read_targets(arguments),
+        workers=arguments.workers, overwrite=arguments.overwrite, rank=cli.share(arguments, os.environ))
     return report.exit_code

@@ -6,7 +6,7 @@ import os
 import sys
 
 from photometry import cli, signals
-from photometry.core import ranks
+from photometry.core import ranks, starids
 from photometry.core.threads import ONE_THREAD
 
 logger = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ def _add_filters(made):
     made.add_argument('--datasource', type=data_source, action='append', metavar='ffi|tpf|tpf:TIC',
                       help='only this source of pixels (may be repeated): cubes, target pixel files, or '
                       'other stars in the target pixel file of a star')
+    cli.add_targets(made, 'only these stars')
     made.add_argument('--tmag-min', type=cli_magnitude, metavar='MAG', help='only stars as faint as this')
     made.add_argument('--tmag-max', type=cli_magnitude, metavar='MAG', help='only stars as bright as this')
 
@@ -107,7 +108,7 @@ def seed(text) -> int:
 
 def star_number(text) -> int:
     """Argument type: a TIC number, or the negative local number of a star without one."""
-    number = _bounded(text, -10 ** 11, 10 ** 11, 'the number of a star')
+    number = _bounded(text, starids.LEAST, starids.MOST_TIC, 'the number of a star')
     if not number:
         raise argparse.ArgumentTypeError('no star has the number 0')
     return number
@@ -181,6 +182,7 @@ def _job(arguments, folder, todo):
     from photometry.files import paths
     from photometry.methods.context import JobOptions
     from photometry.stages import run_tessphot
+    from photometry.stages import targets as targets_stage
     from photometry.todo.selection import Selection
     settings = settings_module.load(arguments.settings)
     for method in filter(None, (arguments.method, settings.todo.method)):
@@ -189,10 +191,12 @@ def _job(arguments, folder, todo):
         str(folder), str(paths.output_directory(arguments.output, os.environ, folder)), settings,
         plot=arguments.plot, overwrite=arguments.overwrite, source_date_epoch=_epoch(os.environ),
         **({} if arguments.version is None else {'version': arguments.version}))
+    targets = cli.read_targets(arguments)
     selection = Selection(
         arguments.starid, arguments.priority, *(tuple(getattr(arguments, name) or ()) for name in
                                                 ('sector', 'camera', 'ccd', 'cadence', 'datasource')),
-        arguments.tmag_min, arguments.tmag_max)
+        arguments.tmag_min, arguments.tmag_max,
+        None if targets is None else targets_stage.star_numbers(folder, targets), arguments.targets)
     asked = arguments.random is not None
     drawn_with = arguments.random if asked and arguments.random >= 0 else None
     return run_tessphot.Job(

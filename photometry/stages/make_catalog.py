@@ -14,12 +14,13 @@ from photometry.files import catalog as catalog_file
 from photometry.files import paths
 from photometry.files.identity import Identity
 from photometry.stages import catalog_fields
+from photometry.stages import targets as targets_stage
 
 logger = logging.getLogger(__name__)
 
 
-def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=None, overwrite=False,
-                 rank=ranks.ALONE):
+def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=None, targets=None,
+                 overwrite=False, rank=ranks.ALONE):
     """Make the catalogues of the CCDs of a sector.
 
     A catalogue that stands and was made from the same inputs with the same
@@ -34,6 +35,8 @@ def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=Non
     settings : photometry.settings.CatalogSettings
     camera, ccd : int or sequence of int, optional
         Filters.
+    targets : photometry.files.targets.Targets, optional
+        Positions without a star enter the catalogues, too.
     overwrite : bool
     rank : photometry.core.ranks.Rank
         Which share of the CCDs this process takes.
@@ -53,6 +56,8 @@ def make_catalog(input_folder, sector, source, settings, *, camera=None, ccd=Non
     for field in catalog_fields.find_fields(input_folder, sector, camera, ccd, rank):
         try:
             made.append(_make_one(Path(input_folder), field, source, settings, overwrite))
+            if targets is not None:
+                targets_stage.enter_positions(made[-1], targets)
         except TessphotError as error:
             problems.append(error)
     for error in problems[1:]:

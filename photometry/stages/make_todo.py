@@ -19,7 +19,9 @@ from photometry.files import catalog as catalog_file
 from photometry.files import cube as cube_file
 from photometry.files import paths, schema, todo_lists
 from photometry.files import wcs as wcs_file
+from photometry.files.targets import Targets
 from photometry.stages import target_files, todo_targets
+from photometry.stages import targets as targets_stage
 from photometry.todo import building, filling
 
 logger = logging.getLogger(__name__)
@@ -30,8 +32,8 @@ class Choice:
     """What a person asks of the list."""
 
     faint_limit: float = 15.0
-    targets: np.ndarray | None = None
-    """TIC numbers that alone enter, whatever their magnitude."""
+    targets: Targets | None = None
+    """Stars and positions that alone enter, whatever their magnitude."""
     method: str = ''
     """Method of stars without one of their own; empty: automatic."""
     skip: bool = True
@@ -47,8 +49,10 @@ class Report:
     counts: Counter = field(default_factory=Counter)
     problems: list = field(default_factory=list)
     """Sentences about cubes and catalogues that could not be used."""
-    unknown: np.ndarray = field(default_factory=lambda: np.empty(0, dtype='int64'))
-    """Targets that no catalogue and no cube holds."""
+    met: set = field(default_factory=set)
+    """Places in the list of targets of those that lie on pixels with data."""
+    unknown: list = field(default_factory=list)
+    """Targets that no catalogue and no cube holds, in words."""
 
 
 def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=None, ccd=None,
@@ -146,7 +150,7 @@ def _one_ccd(input_folder, ccd, choice, report):
     if not parts:
         return []
     found = building.choose_cubes(np.concatenate(parts))
-    _apply_lists(found, ccd.key, choice, report)
+    _apply_lists(found, ccd.key, choice, report, stars_from[1].stars)
     if choice.skip:
         able = np.isin(found['method'], [_word(choice, ''), _word(choice, 'aperture')])
         able &= ~_covered(found, choice.exclusions, ccd.key)
@@ -188,7 +192,7 @@ def _one_cube(item, number, stars_from, saturated, report):
     return found
 
 
-def _apply_lists(found, key, choice, report):
+def _apply_lists(found, key, choice, report, stars):
     """Enter methods, and who is wanted by magnitude, target list and exclusions."""
     words = {word: number for number, word in enumerate(_words(choice))}
     found['method'] = words[choice.method]
@@ -197,7 +201,9 @@ def _apply_lists(found, key, choice, report):
     if choice.targets is None:
         found['wanted'] = (found['tmag'] <= choice.faint_limit) | (found['target'] == found['starid'])
     else:
-        found['wanted'] = np.isin(found['starid'], choice.targets)
+        numbers = targets_stage.numbers_among(choice.targets, stars)
+        found['wanted'] = np.isin(found['starid'], numbers[numbers != 0])
+        report.met.update(np.flatnonzero((numbers != 0) & np.isin(numbers, found['starid'])).tolist())
     excluded = _covered(found, choice.exclusions, key)
     report.counts['excluded'] += int(np.count_nonzero(excluded & found['wanted']))
     found['wanted'] &= ~excluded
@@ -230,19 +236,21 @@ def _count(report, found, choice):
     report.counts['delivered by a brighter star'] = int(np.count_nonzero(
         np.isin(wanted['skipped_by'], wanted['starid']) & (wanted['skipped_by'] != 0)))
     if choice.targets is not None:
-        report.unknown = np.setdiff1d(choice.targets, found['starid'])
+        report.unknown = [choice.targets.words(place) for place in range(len(choice.targets.starid))
+                          if place not in report.met]
 
 
 def _unknown_targets(unknown):
-    listed = ', '.join(map(str, unknown[:10])) + (', ...' if len(unknown) > 10 else '')
+    listed = ', '.join(unknown[:10]) + (', ...' if len(unknown) > 10 else '')
     which = '1 target is' if len(unknown) == 1 else f'{len(unknown)} targets are'
-    return f'{which} in no catalogue or on no pixel with data: TIC {listed}'
+    return f'{which} in no catalogue or on no pixel with data: {listed}'
 
 
 def _why_none(input_folder, report, choice):
     """Why a list would be empty, with the cure."""
     if choice.targets is not None and len(report.unknown):
-        return f'{_unknown_targets(report.unknown)}; check the numbers or prepare the CCDs that show them.'
+        return (f'{_unknown_targets(report.unknown)}; check the list, prepare the CCDs that show them, or '
+                'enter positions without a star with run_make_catalog.py --targets.')
     if not len(report.unknown) and report.counts['on silicon']:
         return (f'None of the {report.counts["on silicon"]} stars on the cubes below {input_folder} is '
                 f'brighter than Tmag {choice.faint_limit:g} and not excluded; raise --faint-limit.')
@@ -304,13 +312,13 @@ def choice_from(settings, *, faint_limit=None, targets=None, exclusions=None, me
     ----------
     settings : photometry.settings.TodoSettings
     faint_limit : float, optional
-    targets, exclusions, methods : path-like, optional
-        Lists; the last two are added to those of the package.
+    targets : photometry.files.targets.Targets, optional
+    exclusions, methods : path-like, optional
+        Lists that are added to those of the package.
     """
     extra = todo_lists.read_exclusions(exclusions) if exclusions else []
     more = todo_lists.read_methods(methods) if methods else []
     return Choice(
         faint_limit=settings.faint_limit if faint_limit is None else faint_limit,
-        targets=None if targets is None else todo_lists.read_targets(targets),
-        method=settings.method, skip=settings.skip, separation=settings.skip_separation,
+        targets=targets, method=settings.method, skip=settings.skip, separation=settings.skip_separation,
         exclusions=(*todo_lists.read_exclusions(), *extra), methods=(*todo_lists.read_methods(), *more))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from photometry.core import ranks
-from photometry.core.errors import DrainedError, ExitCode, TessphotError
+from photometry.core.errors import DrainedError, ExitCode, InputMissingError, TessphotError
+from photometry.stages import targets as targets_stage
 from photometry.stages.prepare import selection
 from photometry.stages.prepare.drain import Drain
 from photometry.stages.prepare.job import Options, cube_path, make_cube
@@ -34,8 +35,8 @@ class Report:
         return self.failures[0].exit_code if self.failures else ExitCode.DONE
 
 
-def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, cadence=None, workers=1,
-                       overwrite=False, rank=ranks.ALONE) -> Report:
+def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, cadence=None, targets=None,
+                       workers=1, overwrite=False, rank=ranks.ALONE) -> Report:
     """Make a cube of the FFIs of every CCD and of every TESSCut file below a directory.
 
     The cubes lie in the directory itself. One that cannot be made does not stop
@@ -47,6 +48,8 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     settings : photometry.settings.Settings
     sector, camera, ccd, cadence : sequences of int, optional
         Only these.
+    targets : photometry.files.targets.Targets, optional
+        Only CCDs whose catalogue holds one of them.
     workers : int
         Processes that work on frames.
     overwrite : bool
@@ -63,7 +66,7 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     """
     folder = Path(folder)
     options = Options(folder, settings, workers, overwrite)
-    jobs = _share(selection.find_jobs(folder, sector, camera, ccd), rank)
+    jobs = _share(_with_targets(selection.find_jobs(folder, sector, camera, ccd), folder, targets), rank)
     report, passed_over = Report(), []
     with Drain() as drain:
         for job in jobs:
@@ -83,6 +86,19 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
         report.fail(passed_over[0])
     logger.info('%d of %d cubes are complete.', len(report.cubes), len(report.cubes) + len(report.failures))
     return report
+
+
+def _with_targets(jobs, folder, targets):
+    """The jobs of the CCDs whose catalogues hold targets."""
+    if targets is None:
+        return jobs
+    holding = targets_stage.in_catalogs(folder, targets)
+    chosen = [job for job in jobs if job.key in holding]
+    if not chosen:
+        raise InputMissingError(f'No catalogue of a CCD that is to be prepared holds a target of '
+                                f'{targets.path}; check the list, or make the catalogues with '
+                                'run_make_catalog.py --targets.')
+    return chosen
 
 
 def _share(jobs, rank):

@@ -23,6 +23,10 @@ class Selection:
     """``ffi`` or ``tpf``; the latter includes the secondary targets ``tpf:<TIC>``."""
     tmag_min: float | None = None
     tmag_max: float | None = None
+    starids: frozenset[int] | None = None
+    """Stars of a list of targets."""
+    targets: str | None = None
+    """Its name."""
 
     @property
     def names_a_star(self) -> bool:
@@ -35,6 +39,10 @@ class Selection:
                  (('starid', self.starid), ('priority', self.priority)) if value is not None]
         found += [todolist.c[name].in_(getattr(self, name)) for name in
                   ('sector', 'camera', 'ccd', 'cadence') if getattr(self, name)]
+        if self.starids is not None:
+            # integers written into the statement: no database takes a million bound values
+            listed = sa.bindparam('starids', sorted(self.starids), expanding=True, literal_execute=True)
+            found.append(todolist.c.starid.in_(listed))
         if self.datasource:
             found.append(sa.or_(*map(_from_source, self.datasource)))
         if self.tmag_min is not None:
@@ -47,6 +55,8 @@ class Selection:
         """The filters in words, as the options of the command line."""
         words = []
         for name, value in vars(self).items():
+            if name == 'starids':
+                continue
             values = value if isinstance(value, tuple) else () if value is None else (value,)
             words += [f'--{name.replace("_", "-")} {one}' for one in values]
         return ' '.join(words) or 'no filter'

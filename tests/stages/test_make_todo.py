@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import todo_rows
 from astropy.wcs import WCS
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from photometry.core.coordinates import SCIENCE, angular_distance, cbv_area
 from photometry.core.errors import ExitCode, InputBadError, InputMissingError
 from photometry.core.stamp import Stamp
 from photometry.files import catalog, paths, todo_lists, wcs
+from photometry.files.targets import Targets, read_targets
 from photometry.programs import make_todo as program
 from photometry.stages import make_todo
 from photometry.stages.make_todo import Choice
@@ -21,6 +20,12 @@ from photometry.todo.manager import TaskManager
 
 CENTRE = (100.0, -40.0)
 WHOLE = SCIENCE
+
+
+def targets_of(*starids):
+    """A list of targets with these numbers."""
+    unknown = np.full(len(starids), np.nan)
+    return Targets('list', np.array(starids), unknown, unknown)
 
 
 def tangent_plane():
@@ -172,7 +177,7 @@ def test_skips_are_stored_and_only_aperture_skips(sky):
 def test_the_brighter_star_must_be_listed_to_deliver(sky):
     sky.stars([(1, 10.0, 100, 100), (2, 12.0, 100.3, 100)])
     sky.cube()
-    for choice in (Choice(targets=np.array([2])),
+    for choice in (Choice(targets=targets_of(2)),
                    Choice(exclusions=(todo_lists.StarRule(1, 5, '', 'rubbish'),))):
         sky.make(choice)
         assert [task.starid for task in sky.tasks()] == [2]
@@ -203,35 +208,8 @@ def test_targets_enter_whatever_their_magnitude(sky, tmp_path):
     sky.cube()
     listed = tmp_path / 'targets.csv'
     listed.write_text('# mine\nName,TIC\nA,TIC 2\nB,3\nC,99\nD,2\n')
-    report = sky.make(Choice(targets=todo_lists.read_targets(listed)))
-    assert [task.starid for task in sky.tasks()] == [2] and report.unknown.tolist() == [3, 99]
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.one_of(st.text(max_size=60), st.integers().map(str), st.binary(max_size=60)))
-@example('9' * 5000)
-@example('"' + 'x' * 200_000)
-def test_any_file_is_a_list_or_a_named_error(tmp_path, content):
-    listed = tmp_path / 'wild.txt'
-    listed.write_bytes(content if isinstance(content, bytes) else content.encode('utf-8', 'surrogatepass'))
-    try:
-        found = todo_lists.read_targets(listed)
-    except InputBadError as error:
-        assert str(listed) in str(error)
-    else:
-        assert found.size and (np.abs(found) <= 10 ** 11).all() and found.all()
-
-
-@pytest.mark.parametrize(('text', 'match'), [
-    ('1\n2\n1e3\n', "Line 3 .* '1E3'"), ('-1x\n', 'Line 1'), ('9223372036854775808\n', 'Line 1'),
-    ('../../etc/passwd\n', 'Line 1'), ('# nothing\n', 'no TIC number'), ('TIC\n\n\x00\n', 'Line 3')])
-def test_lists_of_targets_that_are_none(tmp_path, text, match):
-    listed = tmp_path / 'targets.txt'
-    listed.write_text(text)
-    with pytest.raises(InputBadError, match=match):
-        todo_lists.read_targets(listed)
-    with pytest.raises(InputMissingError):
-        todo_lists.read_targets(tmp_path / 'none')
+    report = sky.make(Choice(targets=read_targets(listed)))
+    assert [task.starid for task in sky.tasks()] == [2] and report.unknown == ['TIC 3', 'TIC 99']
 
 
 def test_lists_that_are_no_tables(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,9 @@ from photometry import cli
 from photometry.algorithms import background_smoothing, backgrounds
 from photometry.core import quality
 from photometry.core.errors import InputBadError
-from photometry.files import cube, cube_schema, frame_journal, paths
+from photometry.files import catalog, cube, cube_schema, frame_journal, paths
 from photometry.files.cube_writer import CubeTables, CubeWriter, work_path
 from photometry.files.identity import Identity
-from photometry.files.schema import InputFile
 from photometry.stages.prepare import field, frames, movement, preflight, psf
 from photometry.stages.prepare.pool import FramePool
 from photometry.stages.prepare.sources import Subset
@@ -105,9 +103,7 @@ def _journal_path(path):
 
 
 def _identity(source, catalog_path, options):
-    content = catalog_path.read_bytes()
-    stars = InputFile(catalog_path.relative_to(options.folder).as_posix(), len(content),
-                      f'crc32:{zlib.crc32(content):08x}')
+    stars = catalog.manifest_entry(catalog_path, catalog_path.relative_to(options.folder).as_posix())
     return Identity(cli.version(), options.settings.sections('prepare'), (*source.inputs(), stars))
 
 
