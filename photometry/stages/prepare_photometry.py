@@ -8,7 +8,8 @@ from pathlib import Path
 
 from photometry.core import ranks
 from photometry.core.errors import DrainedError, ExitCode, TessphotError
-from photometry.stages.prepare import selection
+from photometry.stages import target_files
+from photometry.stages.prepare import selection, target_quality
 from photometry.stages.prepare.drain import Drain
 from photometry.stages.prepare.job import Options, cube_path, make_cube
 
@@ -38,6 +39,7 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
                        overwrite=False, rank=ranks.ALONE) -> Report:
     """Make a cube of the FFIs of every CCD and of every TESSCut file below a directory.
 
+    Quality flags that target pixel files of the same CCD tell are carried over to its frames.
     The cubes lie in the directory itself. One that cannot be made does not stop
     the others.
 
@@ -65,10 +67,11 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     options = Options(folder, settings, workers, overwrite)
     jobs = _share(selection.find_jobs(folder, sector, camera, ccd), rank)
     report, passed_over = Report(), []
+    targets = target_files.by_ccd(folder, sector, camera, ccd)
     with Drain() as drain:
         for job in jobs:
             try:
-                made = _prepare(job, options, cadence, drain, report.cubes)
+                made = _prepare(job, options, cadence, drain, report.cubes, targets.get(job.key, ()))
             except DrainedError:
                 raise
             except selection.OtherCadenceError as error:
@@ -93,7 +96,7 @@ def _share(jobs, rank):
     return [job for job in jobs if job.key in mine]
 
 
-def _prepare(job, options, cadence, drain, made):
+def _prepare(job, options, cadence, drain, made, targets):
     if job.is_cutout:
         source = selection.select_tesscut(options.folder, job.files[0], cadence)
     else:
@@ -102,4 +105,5 @@ def _prepare(job, options, cadence, drain, made):
     if path in made:
         logger.info('%s is passed over: its pixels are those of %s.', job.label, path)
         return None
+    source = target_quality.flagged(source, targets, options.folder)
     return make_cube(job, source, options, drain)
