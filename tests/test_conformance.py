@@ -26,24 +26,36 @@ PLAN = SectorPlan(seed=3, frames=40, stamp=stamp_of_size(64, 64), number=14, bri
                   background='quiet')
 
 
-def cube_folder(folder):
+def cube_folder(folder, plan):
     """INPUT with the cube of a simulated cutout."""
     chosen = settings.load()
-    simulate.simulate(folder, PLAN)
-    make_catalog.make_catalog(folder, PLAN.sector, TableCatalog(folder / 'stars.ecsv'), chosen.catalog)
+    simulate.simulate(folder, plan)
+    make_catalog.make_catalog(folder, plan.sector, TableCatalog(folder / 'stars.ecsv'), chosen.catalog)
     assert not prepare_photometry.prepare_photometry(folder, chosen).failures
     return paths.find_cubes(folder)[0].path
 
 
-MAKERS = {'ffi': cube_folder}
-"""How to make a file for each source; a new source adds its maker here."""
+def target_folder(folder, plan):
+    """INPUT with a target pixel file of every star but one; the path of that of the first one inside."""
+    simulate.simulate(folder, plan, tpf=plan.number - 1)
+    make_catalog.make_catalog(folder, plan.sector, TableCatalog(folder / 'stars.ecsv'),
+                              settings.load().catalog)
+    star = stars_inside(read_truth(folder / 'truth.hdf5'))[0]
+    return paths.find_targets(folder, starid=int(star['starid']))[0].path
+
+
+MAKERS = {'ffi': (cube_folder, PLAN),
+          # where hardly any pixel lies outside of the cores no wing can be seen
+          'tpf': (target_folder, dataclasses.replace(PLAN, cadence=120, wing=0.001))}
+"""How to make a file for each source, and of which plan; a new source adds its maker here."""
 
 
 @pytest.fixture(scope='module', params=plugins.names(plugins.SOURCES))
 def made(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    path = MAKERS[request.param](folder)
-    return SimpleNamespace(kind=request.param, folder=folder, path=path,
+    make, plan = MAKERS[request.param]
+    path = make(folder, plan)
+    return SimpleNamespace(kind=request.param, folder=folder, path=path, plan=plan,
                            truth=read_truth(folder / 'truth.hdf5'))
 
 
@@ -70,7 +82,8 @@ def stars_inside(truth, margin=10):
 
 
 def task(star, made, **changes):
-    return dataclasses.replace(Task(int(star['starid']), PLAN.sector, PLAN.camera, PLAN.ccd, PLAN.cadence,
+    plan = made.plan
+    return dataclasses.replace(Task(int(star['starid']), plan.sector, plan.camera, plan.ccd, plan.cadence,
                                     made.kind), **changes)
 
 
@@ -93,6 +106,7 @@ def test_sources_have_everything(source, made):
 def test_sources_cut_every_layer_alike(source):
     limits = source.limits
     stamp = Stamp(limits.row_min + 3, limits.row_min + 14, limits.col_min + 7, limits.col_min + 30)
+    stamp = stamp.clipped(limits)
     for layer in LAYERS:
         whole, part = source.read(layer, limits), source.read(layer, stamp)
         assert part.shape == (*stamp.shape, source.time.size), layer
@@ -186,6 +200,7 @@ def test_the_choice_changes_nothing_of_the_method_it_keeps(made, tmp_path):
 
 
 def test_unknown_stars_are_failures_with_a_reason(method, made, tmp_path):
+    pixels = made.kind if made.kind == 'ffi' else f'tpf:{stars_inside(made.truth)[0]["starid"]}'
     with worker(made, tmp_path) as context:
-        result = tessphot.process(task({'starid': 3}, made, method=method), context)
+        result = tessphot.process(task({'starid': 3}, made, method=method, datasource=pixels), context)
     assert result.status is STATUS.ERROR and result.reason == 'not_in_catalog'

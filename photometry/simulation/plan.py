@@ -122,5 +122,5 @@ class SectorPlan:
 
 STREAMS = {name: number for number, name in enumerate(
     ('schedule', 'stars', 'motion', 'background', 'variables', 'wing', 'noise', 'pointing', 'cosmic',
-     'scatter', 'catalog', 'transits', 'companions', 'added'))}
+     'scatter', 'catalog', 'transits', 'companions', 'added', 'targets'))}
 """Order matters: it is part of what a seed means."""

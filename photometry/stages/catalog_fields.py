@@ -13,6 +13,7 @@ from photometry.core.coordinates import CAMERA_CENTRE_COLUMN, CAMERA_CENTRE_ROW,
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.files import ffi, paths, schema, sector_wcs, tesscut
 from photometry.files import wcs as wcs_file
+from photometry.stages import target_files
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +74,14 @@ def find_fields(directory, sector, camera=None, ccd=None, rank=ranks.ALONE):
         When none of the images of a CCD can be used.
     """
     found = {}
-    for kind in (paths.find_ffis, paths.find_tesscuts):
+    for number, kind in enumerate((paths.find_ffis, paths.find_tesscuts)):
         for item in kind(directory, sector, camera, ccd):
-            found.setdefault(item.ccd_key, ([], []))[kind is paths.find_tesscuts].append(item.path)
+            found.setdefault(item.ccd_key, ([], [], []))[number].append(item.path)
+    for key, files in target_files.by_ccd(directory, sector, camera, ccd).items():
+        found.setdefault(key, ([], [], []))[2].extend(files)
     if found:
-        for key, (ffis, cuts) in rank.share(sorted(found.items())):
-            yield field_of(key, ffis, cuts)
+        for key, files in rank.share(sorted(found.items())):
+            yield field_of(key, *files)
         return
     wanted = [tuple(np.atleast_1d(choice).tolist()) if choice else (1, 2, 3, 4) for choice in (camera, ccd)]
     for key in rank.share(list(itertools.product((sector,), *wanted))):
@@ -92,12 +95,13 @@ def pointed_field(key):
                  sector_wcs.camera_centre(*key[:2]))
 
 
-def field_of(key, ffis, cuts):
-    """The field of a CCD from its FFIs and its TESSCut files."""
-    views = list(itertools.chain(_ffi_views(ffis), _cut_views(cuts)))
+def field_of(key, ffis, cuts, targets=()):
+    """The field of a CCD from its FFIs, its TESSCut files and its target pixel files."""
+    views = list(itertools.chain(_ffi_views(ffis), _cut_views(cuts), _target_views(targets)))
     if not views:
-        raise InputBadError(f'None of the {len(ffis) + len(cuts)} images of sector {key[0]}, '
-                            f'camera {key[1]}, CCD {key[2]} can be used, the first being {(ffis + cuts)[0]}.')
+        files = [*ffis, *cuts, *targets]
+        raise InputBadError(f'None of the {len(files)} images of sector {key[0]}, '
+                            f'camera {key[1]}, CCD {key[2]} can be used, the first being {files[0]}.')
     views = [view if view.wcs_text else view.with_pointing(key) for view in views]
     return Field(*key, tuple(wcs_file.footprint(view.wcs, view.stamp) for view in views),
                  min(view.start for view in views) + BTJD, max(view.end for view in views) + BTJD,
@@ -165,6 +169,12 @@ def _cut_views(cuts):
             continue
         yield _View(path.name, cut.wcs_text, cut.stamp, cut.time_start, cut.time_stop,
                     (schema.InputFile(path.name, cut.size, cut.datasum),))
+
+
+def _target_views(targets):
+    for header in target_files.headers(targets):
+        yield _View(header.path.name, header.wcs_text, header.stamp, header.time_start, header.time_stop,
+                    (header.as_input(header.path.name),))
 
 
 def _camera_centre(key, view):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from photometry.core import ranks
 from photometry.core.errors import DrainedError, ExitCode, InputMissingError, TessphotError
+from photometry.stages import target_files
 from photometry.stages import targets as targets_stage
-from photometry.stages.prepare import selection
+from photometry.stages.prepare import selection, target_quality
 from photometry.stages.prepare.drain import Drain
 from photometry.stages.prepare.job import Options, cube_path, make_cube
 
@@ -39,6 +40,7 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
                        workers=1, overwrite=False, rank=ranks.ALONE) -> Report:
     """Make a cube of the FFIs of every CCD and of every TESSCut file below a directory.
 
+    Quality flags that target pixel files of the same CCD tell are carried over to its frames.
     The cubes lie in the directory itself. One that cannot be made does not stop
     the others.
 
@@ -68,10 +70,11 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
     options = Options(folder, settings, workers, overwrite)
     jobs = _share(_with_targets(selection.find_jobs(folder, sector, camera, ccd), folder, targets), rank)
     report, passed_over = Report(), []
+    pixel_files = target_files.by_ccd(folder, sector, camera, ccd)
     with Drain() as drain:
         for job in jobs:
             try:
-                made = _prepare(job, options, cadence, drain, report.cubes)
+                made = _prepare(job, options, cadence, drain, report.cubes, pixel_files.get(job.key, ()))
             except DrainedError:
                 raise
             except selection.OtherCadenceError as error:
@@ -109,7 +112,7 @@ def _share(jobs, rank):
     return [job for job in jobs if job.key in mine]
 
 
-def _prepare(job, options, cadence, drain, made):
+def _prepare(job, options, cadence, drain, made, pixel_files):
     if job.is_cutout:
         source = selection.select_tesscut(options.folder, job.files[0], cadence)
     else:
@@ -118,4 +121,5 @@ def _prepare(job, options, cadence, drain, made):
     if path in made:
         logger.info('%s is passed over: its pixels are those of %s.', job.label, path)
         return None
+    source = target_quality.flagged(source, pixel_files, options.folder)
     return make_cube(job, source, options, drain)

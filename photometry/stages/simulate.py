@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.lib import recfunctions
 from photometry import cli
 from photometry.core.coordinates import SCIENCE
 from photometry.core.errors import OutputError, UsageError
-from photometry.files import atomic, paths, simulated_ffi, simulated_tesscut, truth
+from photometry.files import atomic, paths, simulated_ffi, simulated_tesscut, simulated_tpf, truth
 from photometry.simulation.pointing import Sky
 from photometry.simulation.sector import Simulation
+from photometry.simulation.targets import BACKGROUND_ERROR, choose_targets, expose
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ J2000 = 2451545.0
 FFI_BYTES = 35_550_000
 
 
-def simulate(folder, plan, *, tesscut=False):
+def simulate(folder, plan, *, tesscut=False, tpf=0):
     """Write a simulated sector.
 
     Parameters
@@ -36,6 +38,8 @@ def simulate(folder, plan, *, tesscut=False):
     tesscut : bool
         One cutout file instead of full-frame images even for the whole CCD; parts
         of a CCD are always written as a cutout.
+    tpf : int
+        Target pixel files of so many stars, the brightest ones, instead of images.
 
     Returns
     -------
@@ -50,11 +54,15 @@ def simulate(folder, plan, *, tesscut=False):
     known = simulation.truth
     folder = atomic.make_directory(Path(folder))
     tesscut = tesscut or plan.stamp != SCIENCE
+    targets = choose_targets(simulation, tpf) if tpf else []
     _check_alone(folder, known, tesscut)
     chosen = np.flatnonzero(~simulation.schedule.missing)
     facts = [frame_facts(simulation, frame) for frame in chosen]
-    _check_space(folder, len(chosen) * (plan.stamp.height * plan.stamp.width * 20 if tesscut else FFI_BYTES))
+    pixels = sum(target.aperture.size for target in targets) or plan.stamp.height * plan.stamp.width
+    _check_space(folder, len(chosen) * (pixels * 20 if tesscut or targets else FFI_BYTES))
     write = _write_tesscut if tesscut else _write_ffis
+    if targets:
+        write = partial(_write_targets, targets)
     # The truth comes first: whatever lies beside it belongs to it, even after a kill.
     truth.write_truth(folder / truth.NAME, known)
     truth.write_stars(folder / truth.STARS_NAME, catalogue(simulation))
@@ -99,6 +107,34 @@ def _write_tesscut(folder, simulation, chosen, facts):
 
     return [simulated_tesscut.write_tesscut(folder, stamp, (ra, decl), facts, frames(),
                                             simulation.sky.cutout_cards(stamp))]
+
+
+def _write_targets(targets, folder, simulation, chosen, facts):
+    """Target pixel files with a row for every cadence number from the first to the last."""
+    lit = chosen[~simulation.schedule.zero[chosen]]
+    series = expose(simulation, targets, lit, partial(cli.progress, total=len(lit), label='frames'))
+    number = simulation.schedule.cadenceno
+    cadenceno = np.arange(number[0], number[-1] + 1)
+    stars = catalogue(simulation)
+    return [simulated_tpf.write_target(folder, (facts[0], facts[-1]), _content(
+        simulation, target, made, cadenceno, number[lit], stars[stars['starid'] == simulation.stars[
+            target.star]['starid']][0])) for target, made in zip(targets, series, strict=True)]
+
+
+def _content(simulation, target, series, cadenceno, lit, star):
+    """What the file of a target holds: its series, spread over all cadence numbers."""
+    place = lit - cadenceno[0]
+
+    def spread(values, fill=np.nan):
+        made = np.full((len(cadenceno), *values.shape[1:]), fill, dtype=values.dtype)
+        made[place] = values
+        return made
+    schedule = simulation.schedule
+    quality = schedule.quality[np.isin(schedule.cadenceno, lit)]
+    return simulated_tpf.TargetPixels(
+        star, target.stamp, target.aperture, simulation.sky.cutout_cards(target.stamp), cadenceno,
+        spread(series.time), spread(series.timecorr), spread(quality, 0), spread(series.pos_corr),
+        spread(series.flux), spread(series.flux_err), spread(series.background), BACKGROUND_ERROR)
 
 
 def frame_facts(simulation, frame):
