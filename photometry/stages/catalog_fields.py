@@ -96,8 +96,13 @@ def pointed_field(key):
 
 
 def field_of(key, ffis, cuts, targets=()):
-    """The field of a CCD from its FFIs, its TESSCut files and its target pixel files."""
-    views = list(itertools.chain(_ffi_views(ffis), _cut_views(cuts), _target_views(targets)))
+    """The field of a CCD from its FFIs, its TESSCut files and its target pixel files.
+
+    Target pixel files on the FFIs add nothing.
+    """
+    views = list(_ffi_views(ffis))
+    covered = any(view.stamp == SCIENCE for view in views)
+    views += itertools.chain(_cut_views(cuts), () if covered else _target_views(targets))
     if not views:
         files = [*ffis, *cuts, *targets]
         raise InputBadError(f'None of the {len(files)} images of sector {key[0]}, '

@@ -221,3 +221,67 @@ def test_a_file_of_another_star_is_not_taken_for_it(made, tmp_path):
     with WorkerContext(JobOptions(str(made.folder), str(tmp_path))) as context:
         with pytest.raises(InputBadError, match=f'of TIC {row.starid}, not of TIC 5'):
             context.source(Task(5, *KEY, row.cadence, 'tpf', cube=row.cube))
+
+
+def measured_alone(folder, starid, output, **words):
+    """Result of the aperture photometry of a simulated file's star."""
+    with WorkerContext(JobOptions(str(folder), str(output))) as context:
+        return stage.process(Task(starid, *KEY, 120, 'tpf', method='aperture', **words), context)
+
+
+@pytest.fixture
+def spoilt(made, tmp_path):
+    """INPUT with a copy of one file, its catalogue, and a way to write another version of that file."""
+    row = next(row for row in made.rows if row.datasource == 'tpf' and row.cadence == 120)
+    for path in made.folder.glob('catalog_*'):
+        shutil.copy(path, tmp_path)
+    path = shutil.copy(made.folder / row.cube, tmp_path)
+
+    def change(column, value):
+        from astropy.io import fits
+        with fits.open(path) as hdus:
+            hdus[1].data[column] = value(hdus[1].data[column])
+            hdus.writeto(path, overwrite=True, checksum=True)
+    return SimpleNamespace(folder=tmp_path, starid=row.starid, change=change, path=path)
+
+
+def test_a_file_without_good_cadences(spoilt, tmp_path):
+    spoilt.change('QUALITY', lambda quality: quality | 128)
+    result = measured_alone(spoilt.folder, spoilt.starid, tmp_path)
+    assert (result.status, result.reason) == (STATUS.ERROR, 'no_good_cadences')
+    assert 'has only 0 good cadences' in result.errors[0]
+
+
+@pytest.mark.parametrize('nothing', [0.0, np.nan])
+def test_without_motion_a_reader_is_told(spoilt, tmp_path, nothing):
+    for name in ('POS_CORR1', 'POS_CORR2'):
+        spoilt.change(name, lambda values: values * 0 + nothing)
+    result = measured_alone(spoilt.folder, spoilt.starid, tmp_path)
+    assert result.status is STATUS.WARNING
+    assert 'No motion of the stars was measured' in ' '.join(result.errors)
+
+
+def test_a_damaged_file_fails_its_stars_and_no_others(made, tmp_path):
+    shutil.copytree(made.folder, tmp_path / 'in', ignore=shutil.ignore_patterns('lightcurves'))
+    row = next(row for row in made.rows if row.datasource.startswith('tpf:'))
+    path = tmp_path / 'in' / row.cube
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    assert tessphot.main([str(tmp_path / 'in'), '--all', '-q', '--overwrite']) == 3
+    for found in rows(tmp_path / 'in'):
+        if found.cube == row.cube:
+            assert (found.status, found.reason) == (STATUS.ERROR, 'input_bad') and 'DATASUM' in found.errors
+        else:
+            assert found.status in (STATUS.OK, STATUS.WARNING)
+
+
+def test_the_catalogue_of_another_sky_fails_the_star(spoilt, tmp_path):
+    path, = spoilt.folder.glob('catalog_*')
+    todo_rows.change(path, 'UPDATE catalog SET ra = ra + 40')
+    todo_rows.change(path, "UPDATE settings SET footprint = '((1,1),(2,1),(2,2))'")
+    result = measured_alone(spoilt.folder, spoilt.starid, tmp_path)
+    assert result.reason == 'input_bad' and 'another part of the sky' in result.errors[0]
+    path.unlink()
+    result = measured_alone(spoilt.folder, spoilt.starid, tmp_path)
+    assert result.reason == 'input_bad' and 'No catalogue' in result.errors[0]
