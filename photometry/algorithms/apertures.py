@@ -80,6 +80,21 @@ def errors(cube, mask, weights):
     return np.sqrt(design @ square)
 
 
+def common_error(cube, weights):
+    """What errors that all pixels of a cadence have in common add to the error of a sum, (times,).
+
+    Parameters
+    ----------
+    cube : ndarray (rows, columns, times)
+        Such errors, a part of those that the pixels are said to have one by one.
+    weights : ndarray (rows, columns)
+        A mask, or weights that are zero outside of one.
+    """
+    mask = weights != 0
+    values, weight = cube[mask].astype('float64'), weights[mask].astype('float64')
+    return np.sqrt(np.maximum(np.square(weight @ values) - np.square(weight) @ np.square(values), 0.0))
+
+
 def step_noise(values):
     """Noise of a series whose true values change slowly, from its steps.
 

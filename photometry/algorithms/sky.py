@@ -9,6 +9,9 @@ import numpy as np
 from photometry.core.coordinates import from_vectors, unit_vectors
 
 _MAS = np.deg2rad(1 / 3.6e6)
+FEW = 8
+"""Outlines up to which directions are not sorted before they are looked at."""
+
 _STEPS, _ROUND = 64, 0.01
 """Places along an edge whose declinations are looked at, and how far it may bulge between them, deg."""
 
@@ -71,8 +74,13 @@ class Region:
         """
         place = unit_vectors(np.atleast_1d(ra), np.atleast_1d(dec))
         inside = np.zeros(len(place), dtype=bool)
+        # of many small outlines each has to do with a narrow zone of declination only
+        order = np.argsort(place[:, 2]) if len(self.polygons) > FEW else np.arange(len(place))
+        place = place[order]
         for polygon in self.polygons:
-            inside |= _near(unit_vectors(*np.asarray(polygon, dtype='float64').T), place, self.buffer)
+            corners = unit_vectors(*np.asarray(polygon, dtype='float64').T)
+            zone = _zone(corners, place[:, 2], self.buffer) if len(self.polygons) > FEW else slice(None)
+            inside[order[zone]] |= _near(corners, place[zone], self.buffer)
         return inside
 
     def declinations(self):
@@ -90,6 +98,16 @@ def _edges(corners):
     part = np.linspace(0, 1, _STEPS, endpoint=False)[:, None, None]
     places = ((1 - part) * corners + part * np.roll(corners, -1, axis=0)).reshape(-1, 3)
     return places / np.linalg.norm(places, axis=1, keepdims=True)
+
+
+def _zone(corners, height, buffer):
+    """Where ascending heights (n,) lie so that directions may be near an outline: a slice."""
+    centre = corners.mean(axis=0)
+    centre /= np.linalg.norm(centre)
+    radius = _angle(corners, centre).max() + np.deg2rad(buffer) + 1e-6
+    middle, pole = np.arcsin(np.clip(centre[2], -1, 1)), np.pi / 2
+    low, high = (np.sin(np.clip(middle + step, -pole, pole)) for step in (-radius, radius))
+    return slice(np.searchsorted(height, low - 1e-12), np.searchsorted(height, high + 1e-12, side='right'))
 
 
 def _near(corners, place, buffer):

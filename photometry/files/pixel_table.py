@@ -111,10 +111,9 @@ def wcs_on_ffi(units, stamp) -> str:
     stamp : Stamp
         Pixels of the images.
     """
-    for text in (ffi.wcs_cards(units[2].header) if len(units) > 2 else '', _table_wcs(units[1].header)):
-        if text:
-            return _moved(text, stamp)
-    return ''
+    text = ffi.wcs_cards(units[2].header) if len(units) > 2 else ''
+    text = text or _table_wcs(units[1].header)
+    return _moved(text, stamp) if text else ''
 
 
 def _moved(text, offset):

@@ -76,13 +76,15 @@ def sky_to_pixel(wcs, ra, dec):
     return row, column
 
 
-def footprint(wcs, stamp):
+def footprint(wcs, stamp, points=_EDGE_POINTS):
     """Outline on the sky of a rectangle of pixels.
 
     Parameters
     ----------
     wcs : astropy.wcs.WCS
     stamp : photometry.core.stamp.Stamp
+    points : int
+        Along an edge, both corners included; 2 are enough for some tens of pixels.
 
     Returns
     -------
@@ -90,10 +92,10 @@ def footprint(wcs, stamp):
         (ra, dec) in deg of points along the outer edges of the pixels, each
         once, in order around the rectangle.
     """
-    rows = np.linspace(stamp.row_min, stamp.row_max, _EDGE_POINTS) - 0.5
-    columns = np.linspace(stamp.col_min, stamp.col_max, _EDGE_POINTS) - 0.5
-    around_rows = np.r_[np.full(_EDGE_POINTS - 1, rows[0]), rows[:-1],
-                        np.full(_EDGE_POINTS - 1, rows[-1]), rows[:0:-1]]
-    around_columns = np.r_[columns[:-1], np.full(_EDGE_POINTS - 1, columns[-1]),
-                           columns[:0:-1], np.full(_EDGE_POINTS - 1, columns[0])]
+    rows = np.linspace(stamp.row_min, stamp.row_max, points) - 0.5
+    columns = np.linspace(stamp.col_min, stamp.col_max, points) - 0.5
+    around_rows = np.r_[np.full(points - 1, rows[0]), rows[:-1],
+                        np.full(points - 1, rows[-1]), rows[:0:-1]]
+    around_columns = np.r_[columns[:-1], np.full(points - 1, columns[-1]),
+                           columns[:0:-1], np.full(points - 1, columns[0])]
     return np.column_stack(pixel_to_sky(wcs, around_rows, around_columns))

@@ -50,7 +50,9 @@ class AperturePhotometry(BasePhotometry):
         if leak is not None:
             total, error = total - leak[0], np.hypot(error, leak[1])
         sky = self._sky()
-        if sky is not None:
+        if sky is None:
+            error = np.hypot(error, sap.background_error(self, weights))
+        else:
             area = weights.sum()
             # The star itself shines on those pixels: a change of its flux is no change of the sky.
             leak = area * self._leak(sky)

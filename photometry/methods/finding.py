@@ -19,6 +19,10 @@ class AmbiguousSourceError(UsageError, ValueError):
     """Files of several sectors or cadences hold a star, and nothing says which is meant."""
 
 
+class DatasourceError(UsageError, ValueError):
+    """No such source of pixels."""
+
+
 def cube_paths(folder, task) -> list[str]:
     """Cubes of the CCD of a task, relative to the input directory.
 
@@ -45,14 +49,14 @@ def target_of(task) -> int | None:
 
     Raises
     ------
-    UsageError
-        When the datasource names no star behind its colon.
+    DatasourceError
+        When a colon of the datasource is not that between ``tpf`` and the number of a star.
     """
     kind, colon, number = task.datasource.partition(':')
+    if colon and not (kind == 'tpf' and number.isascii() and number.isdigit()):
+        raise DatasourceError(f'{task.datasource!r} is no source of pixels; write tpf:<TIC number>.')
     if kind != 'tpf':
         return None
-    if colon and not (number.isascii() and number.isdigit()):
-        raise UsageError(f'The datasource {task.datasource!r} names no star; write tpf:<TIC number>.')
     return int(number) if colon else task.starid
 
 

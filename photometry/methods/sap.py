@@ -279,10 +279,10 @@ def fill_sums(photometry, mask, weights=None):
     sums = apertures.sums(photometry.cutout.light(mask), mask, weights, photometry.stamp)
     plain, weighted = apertures.errors(photometry.images_err_cube, mask, weights)
     background = apertures.sum_pixels(photometry.backgrounds_cube, mask)
-    doubt = photometry.cutout.backgrounds_err_cube
+    doubt, common = photometry.cutout.backgrounds_err_cube, background_error(photometry, mask)
     flags = apertures.any_flag(photometry.pixelflags_cube, mask)
     # Columns are filled in place: they may be those of a table that a user holds already.
-    for name, values in (('sap_flux', sums.plain), ('sap_flux_err', gain * plain),
+    for name, values in (('sap_flux', sums.plain), ('sap_flux_err', np.hypot(gain * plain, common)),
                          ('flux_background', background),
                          # what the pixels of a cadence have in common adds up as it is
                          ('flux_background_err', apertures.step_noise(background) if doubt is None
@@ -292,6 +292,22 @@ def fill_sums(photometry, mask, weights=None):
     centroid = photometry.columns['pos_centroid']
     centroid[:, 0], centroid[:, 1] = sums.column, sums.row
     return sums.weighted, gain * weighted
+
+
+def background_error(photometry, weights):
+    """What the background of its pixels, where its error is known, adds to the error of a sum, e-/s.
+
+    Parameters
+    ----------
+    photometry : photometry.methods.base.BasePhotometry
+    weights : ndarray (rows, columns)
+
+    Returns
+    -------
+    ndarray (times,), or zero where the source of pixels does not know that error
+    """
+    doubt = photometry.cutout.backgrounds_err_cube
+    return 0.0 if doubt is None else apertures.common_error(doubt, weights)
 
 
 def noise_gain(photometry):

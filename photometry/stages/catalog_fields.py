@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 BTJD = 2457000.0
 
+SMALL = 64
+"""Rows and columns up to which corners alone make the outline: there may be a thousand such fields."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -96,14 +99,19 @@ def pointed_field(key):
 
 
 def field_of(key, ffis, cuts, targets=()):
-    """The field of a CCD from its FFIs, its TESSCut files and its target pixel files."""
-    views = list(itertools.chain(_ffi_views(ffis), _cut_views(cuts), _target_views(targets)))
+    """The field of a CCD from its FFIs, its TESSCut files and its target pixel files.
+
+    Target pixel files on the FFIs add nothing.
+    """
+    views = list(_ffi_views(ffis))
+    covered = any(view.stamp == SCIENCE for view in views)
+    views += itertools.chain(_cut_views(cuts), () if covered else _target_views(targets))
     if not views:
         files = [*ffis, *cuts, *targets]
         raise InputBadError(f'None of the {len(files)} images of sector {key[0]}, '
                             f'camera {key[1]}, CCD {key[2]} can be used, the first being {files[0]}.')
     views = [view if view.wcs_text else view.with_pointing(key) for view in views]
-    return Field(*key, tuple(wcs_file.footprint(view.wcs, view.stamp) for view in views),
+    return Field(*key, tuple(view.outline for view in views),
                  min(view.start for view in views) + BTJD, max(view.end for view in views) + BTJD,
                  _camera_centre(key, views[0]),
                  tuple(sorted(entry for view in views for entry in view.inputs)))
@@ -125,6 +133,12 @@ class _View:
     def wcs(self):
         """The WCS of the frames, else the mean one of the sector."""
         return self.pointing or wcs_file.wcs_from_text(self.wcs_text, self.name)
+
+    @property
+    def outline(self):
+        """(ra, dec) of its edges, (points, 2), deg."""
+        small = max(self.stamp.shape) <= SMALL
+        return wcs_file.footprint(self.wcs, self.stamp, *((2,) if small else ()))
 
     def with_pointing(self, key):
         """The same with the mean WCS of the sector."""

@@ -52,9 +52,9 @@ def simulate(folder, plan, *, tesscut=False, tpf=0):
     """
     simulation = Simulation(plan, Sky(plan.sector, plan.camera, plan.ccd))
     known = simulation.truth
+    targets = choose_targets(simulation, tpf) if tpf else []
     folder = atomic.make_directory(Path(folder))
     tesscut = tesscut or plan.stamp != SCIENCE
-    targets = choose_targets(simulation, tpf) if tpf else []
     _check_alone(folder, known, tesscut)
     chosen = np.flatnonzero(~simulation.schedule.missing)
     facts = [frame_facts(simulation, frame) for frame in chosen]

@@ -126,3 +126,15 @@ def test_vectors_there_and_back(ra, dec):
     back = from_vectors(unit_vectors(ra, dec))
     assert angular_distance(ra, dec, *back) < 1e-9
     assert 0 <= back[0] <= 360
+
+
+def test_many_outlines_hold_what_each_of_them_holds():
+    rng = np.random.default_rng(5)
+    ra, dec = rng.uniform(0, 360, 40), np.degrees(np.arcsin(rng.uniform(-1, 1, 40)))
+    dec[:2] = 89.99, -89.99
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    polygons = tuple(np.clip(corners + place, (-1, -90), (361, 90)) for place in zip(ra, dec, strict=True))
+    star = rng.uniform(0, 360, 20_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 20_000)))
+    expected = np.any([Region((polygon,), 1.5).contains(*star) for polygon in polygons], axis=0)
+    found = Region(polygons, 1.5).contains(*star)
+    assert np.array_equal(found, expected) and 100 < found.sum() < 10_000

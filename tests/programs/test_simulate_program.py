@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from photometry.files import paths, tesscut, truth, wcs
+from photometry.files import paths, tesscut, tpf, truth, wcs
 from photometry.programs import simulate
 
 ARGUMENTS = ['--size', '48x56', '--frames', '24', '--density', 'isolated', '--faint-limit', '10',
@@ -75,6 +75,35 @@ def test_another_simulation_is_not_mixed_in(folder, caplog):
     assert (folder / 'truth.hdf5').read_bytes() == before
 
 
+def test_target_pixel_files(tmp_path):
+    words = ['--size', '20', '--stars', '4', '--faint-limit', '10', '--frames', '40', '--tpf', '1', '--seed',
+             '4', '--density', 'isolated', '--quiet']
+    for cadence in (20, 120):
+        folder = tmp_path / str(cadence)
+        assert simulate.main([str(folder), *words, '--cadence', str(cadence)]) == 0
+        known, (found,) = truth.read_truth(folder / 'truth.hdf5'), paths.find_targets(folder)
+        pixels = tpf.read_tpf(found.path)
+        assert pixels.header.cadence == cadence and pixels.header.facts['crmiten'] is (cadence == 120)
+        assert ('fast' in found.path.name) is (cadence == 20) and found.sector == 5
+        there = ~(known.frames['missing'] | known.frames['zero'])
+        np.testing.assert_array_equal(pixels.cadenceno, known.frames['cadenceno'][there])
+        assert len(pixels.table) == np.ptp(known.frames['cadenceno']) + 1 > there.sum()
+        star = int(np.flatnonzero(known.stars['starid'] == found.starid)[0])
+        assert known.stars['tmag'][star] == known.stars['tmag'][known.stars['listed']].min()
+        row, column = (axis[0][there] for axis in known.positions(star))
+        motion = np.stack([row - known.stars['row'][star], column - known.stars['column'][star]], axis=1)
+        np.testing.assert_allclose(pixels.pos_corr, motion, atol=3e-3)
+        made = wcs.wcs_from_text(pixels.header.wcs_text)
+        place = wcs.sky_to_pixel(made, known.stars['ra'][star], known.stars['decl'][star])
+        np.testing.assert_allclose(np.ravel(place), [known.stars[axis][star] for axis in ('row', 'column')],
+                                   atol=0.01)
+        sky = pixels.layer('backgrounds', pixels.header.stamp)
+        expected = known.background.evaluate(np.flatnonzero(there)[3], pixels.header.stamp)
+        np.testing.assert_allclose(sky[..., 3], expected, atol=0.3)
+        light = pixels.layer('images', pixels.header.stamp)[(pixels.header.aperture & 2) > 0].sum(axis=0)
+        assert 0.7 < np.median(light) / known.stars['flux'][star] < 1.02
+
+
 @pytest.mark.slow
 def test_full_frames(tmp_path):
     content = []
@@ -95,7 +124,9 @@ def test_a_disk_that_is_too_small(tmp_path, capfd, monkeypatch):
 
 @pytest.mark.parametrize('wrong, code', [
     (['--size', '0'], 2), (['--cadence', '1700'], 2), (['--camera', '5'], 2), (['--frames', '0'], 2),
-    (['--density', 'dense'], 2), (['--size', '100', '--row', '2000'], 2), (['--sector', '9000'], 4)])
+    (['--density', 'dense'], 2), (['--size', '100', '--row', '2000'], 2), (['--sector', '9000'], 4),
+    (['--size', '20', '--tpf', '2'], 2),
+    (['--size', '20', '--cadence', '120', '--stars', '1', '--tpf', '3'], 2)])
 def test_bad_arguments(tmp_path, capfd, wrong, code):
     assert simulate.main([str(tmp_path / 'out'), '--quiet', *wrong]) == code
     said = capfd.readouterr().err.strip()

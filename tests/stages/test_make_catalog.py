@@ -1,5 +1,6 @@
 """The stage that makes catalogues: fields from images, pointings and what goes wrong."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import target_pixels
 from astropy.io import fits
 from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings
@@ -233,3 +235,30 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert 'examples' in done.stdout
+
+
+def test_target_pixel_files_are_covered(tmp_path):
+    from photometry.core.stamp import Stamp
+    from photometry.simulation.pointing import Sky
+    sky, other = Sky(5, 2, 2), Sky(5, 2, 3)
+    places = [(1005, 905), (1805, 1905)]
+    for number, (row, column) in enumerate(places, 70):
+        target_pixels.write(tmp_path, starid=number, stamp=Stamp(row - 5, row + 6, column - 5, column + 6),
+                            wcs_cards=sky.cutout_cards(Stamp(row - 5, row + 6, column - 5, column + 6)))
+    target_pixels.write(tmp_path, dataclasses.replace(target_pixels.FACTS, ccd=3), starid=90,
+                        wcs_cards=other.cutout_cards(target_pixels.STAMP))
+    (tmp_path / 'bad_tp.fits').write_bytes(b'SIMPLE  =' * 400)
+    directions = [sky.radec(*place) for place in (*places, (1400, 1400))] + [other.radec(1005, 905)]
+    ra, dec = ([float(direction[axis]) for direction in directions] for axis in (0, 1))
+    table = write_table(tmp_path / 'stars.csv', ra, dec)
+    made = make_catalog(tmp_path, 5, TableCatalog(table), SETTINGS)
+    found = [catalog.read_catalog(path) for path in made]
+    assert [item.info.ccd_key for item in found] == [(5, 2, 2), (5, 2, 3)]
+    assert [item.stars['starid'].tolist() for item in found] == [[1, 2], [4]]
+    assert found[0].info.footprint.count(';') == 1
+    manifest = json.loads(found[0].provenance['manifest'])
+    assert sum('_tp.fits' in entry['name'] for entry in manifest) == 2
+    assert make_catalog(tmp_path, 5, TableCatalog(table), SETTINGS) == made
+    target_pixels.write(tmp_path, starid=95)
+    with pytest.raises(IncompatibleError, match='1 input files fewer'):
+        make_catalog(tmp_path, 5, TableCatalog(table), SETTINGS)

@@ -110,3 +110,23 @@ def test_tiles_count_along_the_columns_and_cover_the_cube():
             stamp = tiles.tile_stamp(tiles.tile_number(row, column, limits), limits)
             assert stamp.contains(row, column) and stamp.clipped(limits) == stamp
     assert tiles.tile_number(149, 173, limits) == 8
+
+
+def sources(place):
+    return query(place, 'SELECT starid, datasource, status FROM todolist ORDER BY starid, datasource')
+
+
+def in_target(starid, target, **changes):
+    kind = 'tpf' if target == starid else f'tpf:{target}'
+    return todo_files.row(starid, datasource=kind, cadence=120, cube=f'{target}_tp.fits', **changes)
+
+
+def test_a_star_has_one_row_in_all_target_pixel_files(place):
+    rows = [in_target(2, 1), in_target(3, 1), todo_files.row(2), in_target(2, 1, sector=2)]
+    todo_files.fill(place, rows=rows)
+    measure(place, 3)
+    todo_files.fill(place, rows=[in_target(2, 5), in_target(3, 5)])
+    assert sources(place) == [(2, 'ffi', 2), (2, 'tpf:1', 2), (2, 'tpf:1', 2), (3, 'tpf:1', 1)]
+    todo_files.fill(place, rows=[in_target(4, 1)])
+    todo_files.fill(place, rows=[in_target(4, 5), in_target(3, 3)])
+    assert sources(place)[-2:] == [(3, 'tpf', None), (4, 'tpf:5', None)]

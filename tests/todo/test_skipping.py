@@ -72,3 +72,19 @@ def test_a_crowded_field_loses_few_stars():
     tmag, row, column = random.uniform([[9], [0], [0]], [[15], [256], [256]], (3, number))
     found = who_skips_whom(np.arange(number), tmag, row, column)
     assert 0 < np.count_nonzero(found >= 0) < 0.015 * number
+
+
+def test_stars_that_come_first_are_delivered_by_nobody():
+    first = np.array([False, True, False])
+    close = dict(tmag=[10, 12, 13], row=[5, 5.3, 5.2], column=[5, 5, 5])
+    assert by_starid([1, 2, 3], **close) == {2: 1, 3: 1}
+    assert by_starid([1, 2, 3], first=first, **close) == {1: 2, 3: 2}
+    assert by_starid([1, 2, 3], first=np.ones(3, dtype=bool), **close) == {}
+
+
+def test_stars_that_come_first_stay_on_the_saturated_pixels_of_others():
+    image = np.zeros((40, 40), dtype=bool)
+    image[5:35, 10] = True
+    stars = dict(tmag=[3, 9, 10], row=[20, 25, 30], column=[10, 10, 10])
+    assert by_starid([1, 2, 3], saturated=image, **stars) == {2: 1, 3: 1}
+    assert by_starid([1, 2, 3], saturated=image, first=np.array([False, True, False]), **stars) == {3: 1}

@@ -59,7 +59,7 @@ def find_jobs(folder, sector=None, camera=None, ccd=None) -> list[Job]:
     if not jobs:
         raise InputMissingError(f'{folder} holds no FFIs (tess*_ffic.fits) and no TESSCut files '
                                 '(tess*_astrocut.fits) that pass the filters; check the directory and '
-                                '--sector, --camera, --ccd.')
+                                '--sector, --camera, --ccd. (Target pixel files are measured as they are.)')
     return jobs
 
 
