@@ -20,6 +20,8 @@ class Reply:
     headers: dict = field(default_factory=dict)
     cut: int | None = None
     """Bytes of the body after which the connection is closed."""
+    hold: bool = False
+    """Keep the connection open after what was sent, until the server is closed."""
     silent: bool = False
     """Say nothing until the server is closed."""
     drip: bool = False
@@ -136,6 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b' ')
         elif self.command != 'HEAD':
             self.wfile.write(reply.body[:reply.cut])
+            if reply.hold:
+                self.wfile.flush()
+                self.owner.closed.wait()
 
     def log_message(self, *_):
         pass

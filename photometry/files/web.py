@@ -41,6 +41,10 @@ class PassingError(Exception):
         self.pause = pause
 
 
+class NoRestError(PassingError):
+    """The server does not have the bytes behind those that stand; the file must begin anew."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """A server's answer whose body is still to be read."""
@@ -187,7 +191,7 @@ class Web:
         if answer.status in _PASSING:
             raise PassingError(f'it answers {answer.status}', _retry_after(answer.headers))
         if answer.status == 416:
-            raise PassingError('it does not have the rest of the file')
+            raise NoRestError('it does not have the rest of the file')
         if answer.status >= 400:
             start = b''
             with contextlib.suppress(PassingError):
