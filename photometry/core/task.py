@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from photometry.core.status import STATUS
 
+LEAST_STARID, GREATEST_STARID = -(2 ** 63 - 1), 10 ** 11
+"""Numbers of stars: TIC numbers; for a star without one minus its Gaia number, or a small negative number."""
+
 
 @dataclass(frozen=True)
 class Task:

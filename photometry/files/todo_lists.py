@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from photometry.core.errors import InputBadError, InputMissingError
+from photometry.core.task import GREATEST_STARID, LEAST_STARID
 
 DATA = Path(__file__).parents[1] / 'data'
 EXCLUSIONS = DATA / 'todo-exclusions.ecsv'
 METHODS = DATA / 'todo-methods.ecsv'
 
 _MAX_BYTES = 1 << 28
-_STARID = re.compile(r'-?[0-9]{1,12}')
+_STARID = re.compile(r'-?[0-9]{1,19}')
 _STARID_NAMES = ('starid', 'tic', 'ticid', 'tic_id', 'id')
 
 
@@ -112,7 +113,7 @@ def _starid_column(header):
 def _starid(path, number, cells, column):
     text = cells[column].strip() if column < len(cells) else ''
     text = text.upper().removeprefix('TIC').strip()
-    if not _STARID.fullmatch(text) or not 1 <= abs(int(text)) <= 10 ** 11:
+    if not _STARID.fullmatch(text) or not int(text) or not LEAST_STARID <= int(text) <= GREATEST_STARID:
         raise InputBadError(f'Line {number} of {path} holds no TIC number: {text[:40]!r}.')
     return int(text)
 

@@ -106,7 +106,8 @@ def seed(text) -> int:
 
 def star_number(text) -> int:
     """Argument type: a TIC number, or the negative local number of a star without one."""
-    number = _bounded(text, -10 ** 11, 10 ** 11, 'the number of a star')
+    from photometry.core.task import GREATEST_STARID, LEAST_STARID
+    number = _bounded(text, LEAST_STARID, GREATEST_STARID, 'the number of a star')
     if not number:
         raise argparse.ArgumentTypeError('no star has the number 0')
     return number

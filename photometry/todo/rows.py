@@ -11,11 +11,11 @@ from pathlib import PurePosixPath
 import sqlalchemy as sa
 
 from photometry.core.errors import InputBadError
-from photometry.core.task import Result, Task
+from photometry.core.task import GREATEST_STARID, LEAST_STARID, Result, Task
 from photometry.files.todo_tables import diagnostics, photometry_skipped, todolist
 
 _BRIGHTER = todolist.alias('brighter')
-_LIMITS = {'starid': (-10 ** 11, 10 ** 11), 'sector': (1, 9999), 'camera': (1, 4), 'ccd': (1, 4),
+_LIMITS = {'starid': (LEAST_STARID, GREATEST_STARID), 'sector': (1, 9999), 'camera': (1, 4), 'ccd': (1, 4),
            'cadence': (1, 10 ** 5), 'priority': (-2 ** 63, 2 ** 63 - 1), 'attempts': (0, 2 ** 31)}
 _DATASOURCE = re.compile(r'ffi|tpf(:\d{1,11})?')
 _METHOD = re.compile(r'[A-Za-z_]\w{0,40}', re.ASCII)
