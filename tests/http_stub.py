@@ -42,7 +42,7 @@ class Request:
 
 
 class Stub:
-    """While open, a server; ``routes`` leads from a path to what it answers.
+    """While open, a server; ``routes`` leads from a path, or a beginning that ends in ``/``, to answers.
 
     An answer is a `Reply`, a list of them (one a request, the last of them for ever), or a function of
     the `Request` that returns one. Anything else is answered with 404.
@@ -83,10 +83,14 @@ class Stub:
         """What to say, having noted the request."""
         with self._lock:
             self.requests.append(request)
-            found = self.routes.get(request.path, Reply(b'no such thing', 404))
+            found = self.routes.get(request.path) or self._beginning(request.path)
             if isinstance(found, list):
                 found = found.pop(0) if len(found) > 1 else found[0]
         return found(request) if callable(found) else found
+
+    def _beginning(self, path):
+        known = [route for route in self.routes if route.endswith('/') and path.startswith(route)]
+        return self.routes[max(known, key=len)] if known else Reply(b'no such thing', 404)
 
 
 def ranged(body, etag='"one"', **headers):

@@ -83,6 +83,8 @@ class Web:
     attempts: int = 5
     pause: float = 1.0
     stop: threading.Event = field(default_factory=threading.Event)
+    _down: set = field(default_factory=set, repr=False)
+    """Servers that were of no use the last time; they are asked only once until they answer again."""
 
     def ask(self, url, parse, *, what, params=None, data=None, max_bytes=MAX_BYTES):
         """The answer to a query, whole and understood.
@@ -119,19 +121,24 @@ class Web:
             try:
                 return body, parse(body)
             except ValueError as error:
-                raise PassingError(f'its answer is not the {what} that was expected ({error})') from error
+                raise PassingError(f'its answer is not {what} as expected ({error})') from error
         return self.repeated(attempt, url)
 
     def repeated(self, attempt, url):
         """Do something until it no longer raises `PassingError`, as often as is allowed."""
-        for number in range(1, self.attempts + 1):
+        server = place(url).partition('://')[2].partition('/')[0]
+        attempts = 1 if server in self._down else self.attempts
+        for number in range(1, attempts + 1):
             self.check()
             try:
-                return attempt()
+                result = attempt()
+                self._down.discard(server)
+                return result
             except PassingError as error:
                 failure = error
-            if number < self.attempts and not self._wait(number, failure, url):
+            if number < attempts and not self._wait(number, failure, url):
                 break
+        self._down.add(server)
         raise ArchiveError(f'{place(url)} is of no use now: {failure} (tries: {number}); check the network, '
                            'or give the same command again later.') from failure
 
