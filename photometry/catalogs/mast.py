@@ -18,8 +18,7 @@ class MastCatalog(ArchiveCatalog):
 
     The interface is spoken to directly rather than by astroquery, whose answers are either all in memory
     or lost: here each page is verified and kept before the next one is asked for, a request is tried
-    again when that may help, the size of an answer is bounded, and the address is a setting. Nor does a
-    catalogue need the two seconds that importing astroquery takes.
+    again when that may help, the size of an answer is bounded, and the address is a setting.
     """
 
     name = 'mast'
