@@ -37,6 +37,10 @@ _RANGES = {
     'limits.timeout': (0, 1e6),
     'limits.memory': (0, 1e7),
     'limits.attempts': (1, 100),
+    'fetch.parallel': (1, 64),
+    'fetch.timeout': (0.1, 3600),
+    'fetch.attempts': (1, 100),
+    'fetch.pause': (0, 300),
 }
 """Least and greatest value of the keys that are numbers."""
 
@@ -126,6 +130,20 @@ class LimitsSettings:
 
 
 @dataclass(frozen=True)
+class FetchSettings:
+    """Section [fetch]."""
+
+    parallel: int
+    timeout: float
+    attempts: int
+    pause: float
+    mast: str
+    scripts: str
+    cloud: str
+    gaia: list
+
+
+@dataclass(frozen=True)
 class Settings:
     """All sections; comments in settings.toml say what each key means."""
 
@@ -138,6 +156,7 @@ class Settings:
     times: TimesSettings
     lightcurve: LightcurveSettings
     limits: LimitsSettings
+    fetch: FetchSettings
 
     def sections(self, *names) -> dict:
         """The named sections as plain dictionaries."""
@@ -177,6 +196,7 @@ _SECTIONS = {
     'times': TimesSettings,
     'lightcurve': LightcurveSettings,
     'limits': LimitsSettings,
+    'fetch': FetchSettings,
 }
 
 
@@ -219,6 +239,8 @@ def _typed(value, default, name, path):
     if type(value) is not type(default):
         raise UsageError(f'{path}: {name} must be of type {type(default).__name__}, '
                          f'not {type(value).__name__}.')
+    if isinstance(value, list) and not (value and all(isinstance(part, str) for part in value)):
+        raise UsageError(f'{path}: {name} must be a list of texts.')
     choices, limits = _CHOICES.get(name), _RANGES.get(name)
     if choices and value not in choices:
         raise UsageError(f'{path}: {name} = {value!r} is unknown; known are {", ".join(choices)}.')

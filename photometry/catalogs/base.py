@@ -12,6 +12,9 @@ from photometry.files.catalog import STAR_DTYPE
 
 J2000 = 2000.0
 
+MOVED = 0.1
+"""How far the fastest stars move between the epoch of the catalogue and that of the images, deg."""
+
 
 class CatalogSource(ABC):
     """Where stars come from.
@@ -30,6 +33,19 @@ class CatalogSource(ABC):
 
     def __init__(self, path=None):
         self.path = path
+
+    @classmethod
+    def opened(cls, path, archives) -> CatalogSource:
+        """The source as a program asks for it.
+
+        Parameters
+        ----------
+        path : path-like or None
+            What ``--catalog`` names.
+        archives : photometry.files.archives.Archives
+            For sources in the network.
+        """
+        return cls(path)
 
     @property
     def ticver(self) -> str:

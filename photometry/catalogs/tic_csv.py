@@ -7,18 +7,12 @@ import math
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from photometry.algorithms.sky import Region
-from photometry.catalogs.base import CatalogSource
+from photometry.catalogs.base import MOVED, CatalogSource
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
-from photometry.files import schema, star_table, tic_strips
-from photometry.files.table_formats import RawTable
+from photometry.files import schema, star_table, table_formats, tic_strips
 
 logger = logging.getLogger(__name__)
-
-MOVED = 0.1
-"""How far the fastest stars move between the epoch of the catalogue and that of the images, deg."""
 
 
 class TicCsvCatalog(CatalogSource):
@@ -54,12 +48,11 @@ class TicCsvCatalog(CatalogSource):
             part, rows = tic_strips.read_strip(strip.path, chosen)
             parts.append(part)
             logger.info('%s: %d of %d stars.', strip.path.name, len(part.columns['ID']), rows)
-        columns = {name: np.ma.concatenate([part.columns[name] for part in parts])
-                   for name in tic_strips.WANTED}
-        if not len(columns['ID']):
+        table = table_formats.joined(parts)
+        if not len(table.columns['ID']):
             raise InputBadError(f'{self.path} has no star brighter than Tmag {faint_limit:g} on the region; '
                                 'raise --faint-limit, or name the strips of that part of the sky.')
-        return star_table.from_columns(self.path, RawTable(columns))
+        return star_table.from_columns(self.path, table)
 
     def inputs(self, region):
         """The strips that the region touches, with their SHA-256."""

@@ -63,6 +63,12 @@ class InputBadError(TessphotError):
     exit_code = ExitCode.INPUT_MISSING
 
 
+class ArchiveError(TessphotError):
+    """An archive in the network does not answer, or with something else than what was asked for."""
+
+    exit_code = ExitCode.INPUT_MISSING
+
+
 class OutputError(TessphotError):
     """An output cannot be written: full disk, read-only or missing directory."""
 

@@ -1,4 +1,8 @@
-"""Numbers of stars: those of the TIC, and negative ones of what it does not hold."""
+"""Numbers of stars: those of the TIC, and negative ones of what it does not hold.
+
+A star without a TIC number has minus its Gaia number, one without either -1, -2, ... in the order
+of its table; a position without a star has a number that tells it (`of_position`).
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import logging
 import os
 import struct
@@ -135,17 +136,64 @@ def _opened(path):
             yield plain, os.fstat(plain.fileno()).st_size
 
 
-def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
-    raw = _read_header(stream, index)
-    if raw is None:
-        return None
-    header = _parse_header(raw)
+def check_whole(path, max_bytes=MAX_BYTES):
+    """Read a FITS file once, plain or gzipped, in blocks: every unit must be whole and fit its DATASUM.
+
+    Parameters
+    ----------
+    path : path-like
+    max_bytes : int
+        Largest data part of one unit.
+
+    Raises
+    ------
+    InputMissingError, InputBadError
+    """
+    with explained_input(path), _opened(path) as (stream, size):
+        for index in itertools.count():
+            raw = _read_header(stream, index)
+            if raw is None:
+                break
+            header = _parse_header(raw)
+            length = _announced(header, stream, size, index, max_bytes)
+            _compare_sums(header, raw, _sum_of_next(stream, length, index), path, index)
+        if not index:
+            raise ValueError('the file is empty')
+
+
+def _sum_of_next(stream, length, index):
+    """Sum of the data part that comes next, read in blocks."""
+    left, total, padded = length, 0, -(-length // BLOCK) * BLOCK
+    while padded > 0:
+        content = stream.read(min(padded, 1000 * BLOCK))
+        padded -= len(content)
+        left -= len(content)
+        total = ones_sum(content, total)
+        if not content:
+            break
+    if left > 0:
+        raise ValueError(f'it is truncated in the data of HDU {index}')
+    return total
+
+
+def _announced(header, stream, size, index, max_bytes):
+    """Bytes of the data part, when they can be there."""
     length = _data_size(header)
     if length > max_bytes:
         raise ValueError(f'HDU {index} claims {length} bytes of data, more than a file of its kind has')
     if size is not None and stream.tell() + length > size:
         raise ValueError(f'it is truncated: it has {size} of the {stream.tell() + length} bytes up to '
                          f'the end of HDU {index}')
+    return length
+
+
+def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
+    raw = _read_header(stream, index)
+    if raw is None:
+        return None
+    header = _parse_header(raw)
+    length = _announced(header, stream, size, index, max_bytes)
+    padded = -(-length // BLOCK) * BLOCK
     if shapes is not None:
         shapes(index, header)
     if not want_data:
@@ -153,7 +201,7 @@ def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
     content = stream.read(_padded(length))
     if len(content) < length:
         raise ValueError(f'it is truncated in the data of HDU {index}')
-    _verify_sums(header, raw, content, path, index)
+    _compare_sums(header, raw, ones_sum(content), path, index)
     return RawHDU(header, content[:length] if len(content) != length else content)
 
 
@@ -213,9 +261,8 @@ def _whole(value, name):
     return value
 
 
-def _verify_sums(header, raw, content, path, index):
+def _compare_sums(header, raw, datasum, path, index):
     stated = header.get('DATASUM')
-    datasum = ones_sum(content)
     if stated is not None and str(stated).strip():
         if int(str(stated)) != datasum:
             raise ValueError(f'the DATASUM of HDU {index} does not fit its data')

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photometry.core import starids
 from photometry.core.errors import InputBadError
 from photometry.files import table_formats
 
@@ -48,6 +49,17 @@ GAIA_EPOCH = 2016.0
 MAX_PROPER_MOTION = 11_000.0
 """mas/yr, a little more than Barnard's star; beyond it the unit or the row is wrong."""
 
+GAIA_TO_TMAG = (-0.00522555, 0.0891337, -0.633923, 0.0324473)
+"""Tmag - G as a polynomial in BP - RP, the highest power first (Stassun et al. 2019, AJ 158, 138, eq. 1)."""
+
+GAIA_COLOURS = (-0.2, 3.5)
+"""BP - RP between which it holds."""
+
+GREATEST_SHIFT = 1.33
+"""mag, a little more than G - Tmag of the reddest stars of that range."""
+
+_MEAN_SHIFT = -0.430
+_SMALLEST_GAIA = 2 ** 32
 _EVERY = frozenset(name for names in NAMES.values() for name in names) | frozenset(
     name for first, second, _ in POSITIONS for name in (*first, *second))
 _KEPT = frozenset(('', '0', '0.0', 'null', 'none', 'nan', '--'))
@@ -163,16 +175,16 @@ def _positions(columns):
 
 
 def _magnitudes(columns):
-    """TESS magnitudes; where there are none, from Gaia's (Stassun et al. 2019, eq. 1)."""
+    """TESS magnitudes; where there are none, from Gaia's."""
     tmag, gaia = columns.numbers('tmag', 'mag'), columns.numbers('g_mag', 'mag')
     if not columns.has('tmag') and not columns.has('g_mag'):
         raise InputBadError(f'{columns.path} has no column with TESS magnitudes; call it Tmag.')
     colour = columns.numbers('bp_mag', 'mag') - columns.numbers('rp_mag', 'mag')
     with np.errstate(invalid='ignore'):
         # The polynomial holds between these colours; outside them the mean does.
-        valid = (colour > -0.2) & (colour < 3.5)
-    shift = np.polyval([-0.00522555, 0.0891337, -0.633923, 0.0324473], np.where(valid, colour, 0.0))
-    return np.where(np.isfinite(tmag), tmag, gaia + np.where(valid, shift, -0.430))
+        valid = (colour > GAIA_COLOURS[0]) & (colour < GAIA_COLOURS[1])
+    shift = np.polyval(GAIA_TO_TMAG, np.where(valid, colour, 0.0))
+    return np.where(np.isfinite(tmag), tmag, gaia + np.where(valid, shift, _MEAN_SHIFT))
 
 
 class _Columns:
@@ -245,11 +257,17 @@ class _Columns:
         return np.zeros(self.rows, dtype='i8')
 
     def star_numbers(self):
-        """TIC numbers; stars without one are numbered on below the lowest, in the order of the file."""
+        """TIC numbers; a star without one has minus its Gaia number, or the next number below the lowest.
+
+        Gaia numbers are greater than 2^32, so that the two kinds of negative numbers do not meet.
+        """
         name = self.find(NAMES['starid'])
         numbers = np.zeros(self.rows, dtype='i8') if name is None else self._tic_numbers(name)
+        gaia = self.gaia_numbers()
+        named = (numbers == 0) & (gaia > _SMALLEST_GAIA)
+        lowest = min(int(numbers[numbers > -_SMALLEST_GAIA].min(initial=0)), 0)
+        numbers[named] = -gaia[named]
         lacking = numbers == 0
-        lowest = min(int(numbers.min(initial=0)), 0)
         numbers[lacking] = lowest - 1 - np.arange(int(lacking.sum()))
         return numbers
 
@@ -264,7 +282,7 @@ class _Columns:
             return np.array([int(match[1]) if match else 0 for match in matches], dtype='i8')
         values = np.ma.filled(column.astype('f8') if column.dtype.kind == 'f' else column, 0)
         values = np.where(np.isfinite(values), values, 0)
-        wrong = (abs(values) > 10 ** 11) | (values != np.floor(values))
+        wrong = (values > starids.MOST_TIC) | (values < starids.LEAST) | (values != np.floor(values))
         if wrong.any():
             raise InputBadError(f'{self.path}: {values[wrong][0]:g} in column {name} is no TIC number.')
         return values.astype('i8')

@@ -31,6 +31,13 @@ class RawTable:
     meta: dict = field(default_factory=dict)
 
 
+def joined(parts) -> RawTable:
+    """Several tables of the same columns, one below the other; units and keywords are the first one's."""
+    parts = list(parts)
+    columns = {name: np.ma.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    return RawTable(columns, parts[0].units, parts[0].meta)
+
+
 def read_columns(path, wanted) -> RawTable:
     """The columns of a table whose names a caller wants.
 

@@ -8,7 +8,8 @@ from photometry import cli
 from photometry.programs import launch
 
 EXAMPLES = """\
-  run_make_catalog.py 5 DATA --catalog stars.csv          all CCDs with images in DATA
+  run_make_catalog.py 5 DATA                              all CCDs with images in DATA, stars from MAST
+  run_make_catalog.py 5 DATA --catalog stars.csv          stars from a table
   run_make_catalog.py 5 --camera 2 --ccd 2 --catalog tic.parquet --faint-limit 15
   run_make_catalog.py 60 DATA --source table --catalog gaia.fits --buffer 0.1 --overwrite
   run_make_catalog.py 5 DATA --targets places.csv         places without a star enter what stands"""
@@ -22,8 +23,8 @@ def main(words=None):
     made.add_argument('input', nargs='?', metavar='INPUT',
                       help='directory of images and catalogues (default: TESSPHOT_INPUT)')
     cli.add_ccd_filters(made, sector=False)
-    made.add_argument('--source', metavar='NAME', help='where stars come from: auto, table, tic-csv or '
-                      'the name of an installed source (default: from the settings, auto)')
+    made.add_argument('--source', metavar='NAME', help='where stars come from: auto, mast, gaia, table, '
+                      'tic-csv or the name of an installed source (default: from the settings, auto)')
     made.add_argument('--catalog', metavar='PATH', help='table of stars (CSV, ECSV, FITS or '
                       'Parquet), or the directory of the TIC as strips tic_dec*.csv.gz')
     made.add_argument('--buffer', type=_within(0, 20), metavar='DEG',
@@ -49,11 +50,12 @@ def _make(arguments):
 
     from photometry import settings
     from photometry.core import plugins
-    from photometry.files import paths
+    from photometry.files import archives, paths
     from photometry.stages import make_catalog
     from photometry.stages import targets as targets_stage
     given = {'source': arguments.source, 'buffer': arguments.buffer, 'faint_limit': arguments.faint_limit}
-    chosen = dataclasses.replace(settings.load(arguments.settings).catalog,
+    loaded = settings.load(arguments.settings)
+    chosen = dataclasses.replace(loaded.catalog,
                                  **{key: value for key, value in given.items() if value is not None})
     folder = paths.input_directory(arguments.input, os.environ)
     targets = cli.read_targets(arguments)
@@ -64,32 +66,36 @@ def _make(arguments):
             targets_stage.enter_positions(item.path, targets)
         if standing:
             return
-    name, catalog = _source(chosen.source, arguments.catalog, folder)
-    chosen = dataclasses.replace(chosen, source=name)
-    source = plugins.load(plugins.CATALOGS, name)(catalog)
-    make_catalog.make_catalog(folder, arguments.sector, source, chosen, **ccds, targets=targets,
-                              overwrite=arguments.overwrite, rank=cli.share(arguments, os.environ))
+    network = archives.Archives.reached(loaded.fetch, folder, os.environ)
+    source, *instead = [plugins.load(plugins.CATALOGS, name).opened(catalog, network)
+                        for name, catalog in _sources(chosen.source, arguments.catalog, folder)]
+    make_catalog.make_catalog(folder, arguments.sector, source, chosen, instead=instead, **ccds,
+                              targets=targets, overwrite=arguments.overwrite, rank=cli.share(arguments, os.environ))
 
 
-def _source(name, catalog, folder):
-    """Name and path of the source; ``auto`` is what --catalog names, else strips of the TIC in INPUT."""
+def _sources(name, catalog, folder):
+    """Names and paths of the sources that are asked in turn.
+
+    ``auto`` is what --catalog names, else strips of the TIC in INPUT, else the archives in the network.
+    """
     import logging
     from pathlib import Path
 
-    from photometry.core import plugins
-    from photometry.core.errors import UsageError
     from photometry.files import tic_strips
+    say = logging.getLogger(__name__).info
     if name != 'auto':
-        return name, catalog
+        return [(name, catalog)]
     if catalog is not None:
         strips = Path(catalog).is_dir() or tic_strips.is_strip(catalog)
-        return ('tic-csv' if strips else 'table'), catalog
+        kind = 'strips of the TIC in' if strips else 'the table'
+        say('Stars come from %s %s, as --catalog says.', kind, catalog)
+        return [('tic-csv' if strips else 'table', catalog)]
     if any(map(tic_strips.is_strip, Path(folder).glob('tic_dec*'))):
-        logging.getLogger(__name__).info('Stars come from the strips of the TIC in %s.', folder)
-        return 'tic-csv', folder
-    known = ', '.join(plugins.names(plugins.CATALOGS))
-    raise UsageError('No source of stars: name a table of stars, or the directory of the bulk download of '
-                     f'the TIC, with --catalog PATH, or choose one of {known} with --source.')
+        say('Stars come from the strips of the TIC in %s.', folder)
+        return [('tic-csv', folder)]
+    say('No --catalog, and no strips of the TIC in %s: stars come from MAST or, if it does not answer, '
+        'from Gaia.', folder)
+    return [('mast', None), ('gaia', None)]
 
 
 if __name__ == '__main__':

@@ -132,7 +132,7 @@ def test_gaia_stars_have_local_numbers_and_a_tess_magnitude(tmp_path):
                 'phot_bp_mean_mag,phot_rp_mean_mag', '6030000000000000017,10,20,1,2,2016.0,12.0,12.5,11.5',
                 '6030000000000000021,11,21,1,2,2016.0,13.0,,')
     found = read_star_table(path)
-    assert found.starid.tolist() == [-1, -2]
+    assert found.starid.tolist() == [-6030000000000000017, -6030000000000000021]
     assert found.gaia.tolist() == [6030000000000000017, 6030000000000000021]
     assert found.tmag == pytest.approx([12.0 - 0.00522555 + 0.0891337 - 0.633923 + 0.0324473, 13.0 - 0.43])
 
@@ -245,6 +245,19 @@ def test_control_characters_among_the_names(tmp_path):
     path.write_bytes(b'\x01\t\r\x01')
     with pytest.raises(InputBadError, match='stars.csv'):
         read_star_table(path)
+
+
+def test_numbers_of_stars_without_a_tic_number_stay_the_same_whatever_else_is_in_the_table(tmp_path):
+    """By Gaia number where there is one; a small negative number is free for those with neither."""
+    lines = ['TIC,source_id,ra,dec,Tmag', '77,6030000000000000017,10,20,9', ',6030000000000000021,11,20,9',
+             ',,12,20,9', ',4295806720,13,20,9', ',9223372036854775807,14,20,9', ',17,15,20,9']
+    table = read_star_table(text(tmp_path / 'stars.csv', *lines))
+    assert table.starid.tolist() == [77, -6030000000000000021, -1, -4295806720, -9223372036854775807, -2]
+    again = read_star_table(text(tmp_path / 'less.csv', lines[0], lines[5], lines[2]))
+    assert again.starid.tolist() == [-9223372036854775807, -6030000000000000021]
+    numbers = [f'{number},10,{row},9' for row, number in enumerate(table.starid.tolist())]
+    back = read_star_table(text(tmp_path / 'back.csv', 'starid,ra,dec,Tmag', *numbers))
+    assert back.starid.tolist() == table.starid.tolist()
 
 
 def test_local_numbers_of_the_table_stay_free(tmp_path):
