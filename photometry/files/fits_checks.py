@@ -193,7 +193,6 @@ def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
         return None
     header = _parse_header(raw)
     length = _announced(header, stream, size, index, max_bytes)
-    padded = -(-length // BLOCK) * BLOCK
     if shapes is not None:
         shapes(index, header)
     if not want_data:

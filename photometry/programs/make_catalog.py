@@ -70,7 +70,8 @@ def _make(arguments):
     source, *instead = [plugins.load(plugins.CATALOGS, name).opened(catalog, network)
                         for name, catalog in _sources(chosen.source, arguments.catalog, folder)]
     make_catalog.make_catalog(folder, arguments.sector, source, chosen, instead=instead, **ccds,
-                              targets=targets, overwrite=arguments.overwrite, rank=cli.share(arguments, os.environ))
+                              targets=targets, overwrite=arguments.overwrite,
+                              rank=cli.share(arguments, os.environ))
 
 
 def _sources(name, catalog, folder):
