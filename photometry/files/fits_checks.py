@@ -163,7 +163,7 @@ def check_whole(path, max_bytes=MAX_BYTES):
 
 def _sum_of_next(stream, length, index):
     """Sum of the data part that comes next, read in blocks."""
-    left, total, padded = length, 0, -(-length // BLOCK) * BLOCK
+    left, total, padded = length, 0, _padded(length)
     while padded > 0:
         content = stream.read(min(padded, 1000 * BLOCK))
         padded -= len(content)
