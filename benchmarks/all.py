@@ -13,7 +13,7 @@ import record
 
 HERE = Path(__file__).parent
 NAMES = ('timing', 'orientation', 'simulate', 'background', 'motion', 'prepare', 'aperture_cost', 'psf_cost',
-         'tpf', 'queue_speed', 'tic_strip', 'mpi_idle', 'scaling', 'supervision', 'precision', 'transits')
+         'tpf', 'todo_list', 'queue_speed', 'tic_strip', 'mpi_idle', 'scaling', 'supervision', 'precision', 'transits')
 
 
 def main(chosen):

@@ -76,9 +76,9 @@ def listing(folder, number):
     chosen = time.process_time()
     by = who_skips_whom(found['starid'], found['tmag'], found['row'], found['column'])
     decided = time.process_time()
-    new, skips = make_todo._as_rows(found, ['a.hdf5'], make_todo.Choice())
     with filling.opened(Path(folder) / 'big.sqlite') as connection:
-        filling.merge(connection, new, skips)
+        filling.fill(connection, make_todo.rows_of(found, ['a.hdf5'], make_todo.Choice()),
+                     make_todo.skips_of(found))
     return {'choose': chosen - began, 'who skips whom': decided - chosen,
             'write': time.process_time() - decided, 'skipped share': float(np.mean(by >= 0))}
 

@@ -26,6 +26,10 @@ from photometry.todo import building, filling
 
 logger = logging.getLogger(__name__)
 
+_CHUNK = 50_000
+_COLUMNS = ('starid', 'sector', 'camera', 'ccd', 'cadence', 'tmag', 'tile', 'cbv_area', 'cube', 'method',
+            'target')
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -97,11 +101,15 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
     if len(report.unknown):
         logger.warning('%s.', _unknown_targets(report.unknown))
     if not dry_run:
-        new, skips = _as_rows(found[found['wanted']], names, choice)
+        found = found[found['wanted']]
         inputs = schema.manifest_json([schema.InputFile(name, (input_folder / name).stat().st_size)
                                        for name in names])
         with filling.opened(todo, overwrite=overwrite) as connection:
-            report.counts.update(filling.merge(connection, new, skips, overwrite=overwrite))
+            rows, skips = rows_of(found, names, choice), skips_of(found)
+            if filling.is_empty(connection):
+                report.counts.update(filling.fill(connection, rows, skips))
+            else:
+                report.counts.update(filling.merge(connection, rows, skips, overwrite=overwrite))
             filling.record(connection, cli.version(), sections or {}, inputs)
     return report
 
@@ -258,27 +266,45 @@ def _why_none(input_folder, report, choice):
             'by run_make_catalog.py --faint-limit.')
 
 
-def _as_rows(found, names, choice):
-    """Rows as dictionaries, and who delivers whom among them by key."""
-    words = _words(choice)
-    columns = [found[name].tolist() for name in (
-        'starid', 'sector', 'camera', 'ccd', 'cadence', 'tmag', 'tile', 'cbv_area', 'cube', 'method',
-        'skipped_by', 'target')]
+def rows_of(found, names, choice):
+    """Rows of the todo list as dictionaries, in the order of the stars.
+
+    Parameters
+    ----------
+    found : ndarray of `photometry.todo.building.ROW`
+    names : list of str
+        Files, as ``cube`` counts them.
+    choice : Choice
+
+    Yields
+    ------
+    dict
+        Columns of ``todolist``.
+    """
+    words = [word or None for word in _words(choice)]
+    for start in range(0, len(found), _CHUNK):  # plain objects of all stars at once would fill the memory
+        part = found[start:start + _CHUNK]
+        for starid, sector, camera, ccd, cadence, tmag, tile, area, cube, method, target in zip(
+                *(part[name].tolist() for name in _COLUMNS), strict=True):
+            yield {'starid': starid, 'sector': sector, 'datasource': building.datasource(starid, target),
+                   'camera': camera, 'ccd': ccd, 'cadence': cadence, 'method': words[method],
+                   'tmag': None if tmag != tmag else tmag, 'cbv_area': area, 'tile': tile,
+                   'cube': names[cube]}
+
+
+def skips_of(found) -> dict:
+    """Who delivers whom: key of a row -> key of the row of the brighter star (`filling.KEY`)."""
+    skipped = found[found['skipped_by'] != 0]
+    brighter = found[np.isin(found['starid'], skipped['skipped_by'])]
     source_of = {_plain_key(row): building.datasource(int(row['starid']), int(row['target']))
-                 for row in found[found['target'] != 0]}
-    rows, skips = [], {}
-    for starid, sector, camera, ccd, cadence, tmag, tile, area, cube, method, by, target in zip(
-            *columns, strict=True):
-        source = building.datasource(starid, target)
-        rows.append({'starid': starid, 'sector': sector, 'datasource': source, 'camera': camera, 'ccd': ccd,
-                     'cadence': cadence, 'method': words[method] or None,
-                     'tmag': None if tmag != tmag else tmag, 'cbv_area': area, 'tile': tile,
-                     'cube': names[cube]})
-        if by:
-            place = sector, camera, ccd, cadence
-            brighter = source_of.get((by, *place), 'ffi') if target else 'ffi'
-            skips[starid, source, *place] = by, brighter, *place
-    return rows, skips
+                 for row in brighter[brighter['target'] != 0]}
+    skips = {}
+    for row in skipped:
+        starid, *place = _plain_key(row)
+        by, target = int(row['skipped_by']), int(row['target'])
+        source = source_of.get((by, *place), 'ffi') if target else 'ffi'
+        skips[starid, building.datasource(starid, target), *place] = by, source, *place
+    return skips
 
 
 def _plain_key(row):

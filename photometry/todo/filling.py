@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import operator
 
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 KEY = ('starid', 'datasource', 'sector', 'camera', 'ccd', 'cadence')
 _FILLING = 7355_0001
 """Number of the lock under which the tables of a server are made."""
+
+_AT_ONCE = 20_000
+"""Rows that are written by one call."""
 
 _PENDING = (None, int(STATUS.SKIPPED), int(STATUS.STARTED), int(STATUS.ABORT))
 
@@ -138,7 +142,7 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     Parameters
     ----------
     connection : sqlalchemy.Connection
-    new : list of dict
+    new : iterable of dict
         Columns of ``todolist`` without priority, status and attempts.
     skipped_by : dict
         Key of a row -> key of the row that delivers it.
@@ -148,6 +152,7 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     dict
         Counts: listed, added, kept, skipped.
     """
+    new = list(new)
     rows, measured, skips = read_all(connection)
     if overwrite:
         rows, measured = _without(rows, measured, {_ccd(row) for row in new})
@@ -168,6 +173,63 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     skipped = _number(rows, skips)
     _replace(connection, rows, measured, skips)
     return {'listed': len(rows), 'added': len(rows) - before, 'kept': before, 'skipped': skipped}
+
+
+def is_empty(connection) -> bool:
+    """Whether the list holds no row."""
+    return connection.execute(sa.select(todolist.c.priority).limit(1)).first() is None
+
+
+def fill(connection, new, skipped_by):
+    """Enter the first rows of a list, in their order, without keeping them all in memory.
+
+    Parameters
+    ----------
+    connection, skipped_by
+        As for `merge`.
+    new : iterable of dict
+        As for `merge`, every key once, in the `order` of the list.
+
+    Returns
+    -------
+    dict
+        Counts as of `merge`.
+    """
+    concerned, number = {*skipped_by, *skipped_by.values()}, {}
+
+    def numbered():
+        for priority, row in enumerate(new, 1):
+            if (key := _key(row)) in concerned:
+                number[key] = priority
+            yield {'priority': priority, **row, **_FRESH}
+    listed = _insert(connection, todolist, numbered())
+    skips = [{'priority': number[key], 'skipped_by': number[other]}
+             for key, other in skipped_by.items() if key in number and other in number]
+    if skips:
+        connection.execute(
+            sa.update(todolist).where(todolist.c.priority == sa.bindparam('row')).values(
+                status=int(STATUS.SKIPPED)), [{'row': skip['priority']} for skip in skips])
+    _insert(connection, photometry_skipped, skips)
+    return {'listed': listed, 'added': listed, 'kept': 0, 'skipped': len(skips)}
+
+
+def _insert(connection, table, rows) -> int:
+    """Insert dictionaries with the same keys, as many at once as fit into little memory; how many.
+
+    The statement is compiled once: SQLAlchemy would look at every row for longer than the
+    database does.
+    """
+    rows, count = iter(rows), 0
+    while part := list(itertools.islice(rows, _AT_ONCE)):
+        if not count:
+            compiled = sa.insert(table).compile(dialect=connection.dialect, column_keys=list(part[0]))
+        if compiled.positional:
+            values = list(map(operator.itemgetter(*compiled.positiontup), part))
+        else:
+            values = part
+        connection.exec_driver_sql(str(compiled), values)
+        count += len(part)
+    return count
 
 
 def _in_targets(rows):
@@ -218,8 +280,7 @@ def _replace(connection, rows, measured, skips):
             (diagnostics, [row | {'priority': number[key]} for key, row in measured.items()]),
             (photometry_skipped, [{'priority': number[key], 'skipped_by': number[other]}
                                   for key, other in skips.items()])):
-        if content:
-            connection.execute(sa.insert(table), content)
+        _insert(connection, table, content)
 
 
 _key = operator.itemgetter(*KEY)
