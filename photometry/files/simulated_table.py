@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from photometry.core.coordinates import to_one_based
+from photometry.files import simulated_ffi
 from photometry.files.fits_text import header, sum32
 
 IMAGES = ('RAW_CNTS', 'FLUX', 'FLUX_ERR', 'FLUX_BKG', 'FLUX_BKG_ERR')
@@ -21,6 +22,23 @@ def columns(stamp) -> list:
     return [('TIME', '>f8'), ('TIMECORR', '>f4'), ('CADENCENO', '>i4'),
             *((name, kind, stamp.shape) for name, kind in zip(IMAGES, kinds, strict=True)),
             ('QUALITY', '>i4'), ('POS_CORR1', '>f4'), ('POS_CORR2', '>f4')]
+
+
+def common_entries(first, last, creator) -> dict:
+    """Entries of the primary header by keyword, for a file of several frames.
+
+    Parameters
+    ----------
+    first, last : photometry.files.simulated_ffi.FrameFacts
+    creator : str
+        Programs know files by a word in it.
+    """
+    common = {entry[0]: entry for entry in simulated_ffi.common_entries(first)}
+    common['TSTOP'] = ('TSTOP', last.stop, 'observation stop time in TJD')
+    common['DATE'] = ('DATE', simulated_ffi.utc(last.stop).strftime('%Y-%m-%d'), 'end of the observation')
+    common['DATE-END'] = ('DATE-END', simulated_ffi.date(last.stop), 'TSTOP as UTC calendar date')
+    common['CREATOR'] = ('CREATOR', creator, 'program that made this file')
+    return common
 
 
 def table_entries(rows, count, stamp, wcs_cards, more=None):

@@ -84,13 +84,8 @@ def _primary_cards(facts, radec):
         ('SIMPLE', True, 'conforms to FITS standard'), ('BITPIX', 8, 'array data type'),
         ('NAXIS', 0, 'number of array dimensions'), ('EXTEND', True),
         ('NEXTEND', 2, 'number of standard extensions')]
-    common = {entry[0]: entry for entry in simulated_ffi.common_entries(first)}
-    common['TSTOP'] = ('TSTOP', last.stop, 'observation stop time in TJD')
-    common['DATE'] = ('DATE', simulated_ffi.utc(last.stop).strftime('%Y-%m-%d'), 'end of the observation')
-    common['DATE-END'] = ('DATE-END', simulated_ffi.date(last.stop), 'TSTOP as UTC calendar date')
     # By the word TargetPixel lightkurve knows what it has before it.
-    common['CREATOR'] = ('CREATOR', 'tessphot TargetPixelCutout simulation', 'program that made this file')
-    entries += common.values()
+    entries += simulated_table.common_entries(first, last, 'tessphot TargetPixelCutout simulation').values()
     entries += [('SECTOR', first.sector, 'Observing sector'), ('CAMERA', first.camera, 'Camera number'),
                 ('CCD', first.ccd, 'CCD chip number'), ('RA_OBJ', radec[0], '[deg] right ascension'),
                 ('DEC_OBJ', radec[1], '[deg] declination'), *simulated_ffi.time_entries(),

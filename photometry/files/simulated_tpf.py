@@ -108,11 +108,8 @@ def _primary(facts, content):
     entries = [('SIMPLE', True, 'conforms to FITS standards'), ('BITPIX', 8, 'array data type'),
                ('NAXIS', 0, 'number of array dimensions'), ('EXTEND', True, 'file contains extensions'),
                ('NEXTEND', 2, 'number of standard extensions')]
-    common = {entry[0]: entry for entry in simulated_ffi.common_entries(first)}
-    common['TSTOP'] = ('TSTOP', last.stop, 'observation stop time in TJD')
-    common['DATE'] = ('DATE', simulated_ffi.utc(last.stop).strftime('%Y-%m-%d'), 'end of the observation')
-    common['DATE-END'] = ('DATE-END', simulated_ffi.date(last.stop), 'TSTOP as UTC calendar date')
-    common['CREATOR'] = ('CREATOR', 'tessphot TargetPixelExporterPipelineModule simulation', 'program')
+    common = simulated_table.common_entries(
+        first, last, 'tessphot TargetPixelExporterPipelineModule simulation')
     common['CRSPOC'] = ('CRSPOC', not first.crmiten, 'SPOC cosmic ray cleaning enabled')
     common |= {entry[0]: entry for entry in _star(content)}
     return [*entries, *common.values(), ('SECTOR', first.sector, 'Observing sector'),

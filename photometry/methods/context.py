@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 CACHE_SIZES = {'none': 1, 'basic': 16, 'full': 256}
 """Tiles that stay in memory, by the documented words for ``cache``."""
 
-TARGETS = 4
-"""Target pixel files that stay in memory, some 60 MB each."""
+TARGETS = 2
+"""Target pixel files that stay in memory, some 100 MB each, at 20 s six times that."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import target_pixels
 from astropy.io import fits
 
 from photometry.core.stamp import Stamp
@@ -126,3 +127,22 @@ def test_our_reader_reads_the_cutout(cutout):
     made = wcs.wcs_from_text(found.wcs_text)
     row, column = wcs.sky_to_pixel(made, *Sky(5, 2, 2).radec([995., 1004.], [1200., 1207.]))
     np.testing.assert_allclose([row, column], [[995, 1004], [1200, 1207]], atol=0.01)
+
+
+TARGET_NOT_IN_OURS = {
+    'LOGG', 'MH', 'PMTOTAL', 'RADIUS', 'CDPP0_5', 'CDPP1_0', 'CDPP2_0', 'CROWDSAP', 'FLFRCSAP', 'NPIXMISS',
+    'TMOFST41', 'DATE-OBS', 'DATE-END', 'EXTVER', 'INSTRUME', 'SIMDATA', 'TELESCOP', *NOT_IN_OURS}
+
+
+def test_target_pixel_files_are_like_a_real_one(tmp_path):
+    path = target_pixels.write(tmp_path)
+    with fits.open(target_pixels.REAL) as real, fits.open(path, checksum=True) as ours:
+        ours.verify('exception')
+        assert [hdu.name for hdu in ours] == [hdu.name for hdu in real][:3]
+        for there, here in zip(real, ours, strict=False):
+            missing = set(there.header) - set(here.header) - TARGET_NOT_IN_OURS
+            assert not {name for name in missing if not name.startswith('TDISP') and not name.endswith('P')}
+            for name in set(there.header) & set(here.header) - {''}:
+                assert type(there.header[name]) is type(here.header[name]), name
+        assert real[1].columns.names == ours[1].columns.names
+        assert real[1].columns.formats == ours[1].columns.formats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,21 +112,20 @@ class TessCutSource:
 
 
 @dataclass(frozen=True)
-class Subset:
-    """Some frames of another source."""
+class OfAnother:
+    """What a source that changes another one takes over from it."""
 
     source: FrameSource
-    indices: tuple[int, ...]
 
-    @cached_property
-    def frames(self):
-        """Headers of the frames that stay."""
-        return tuple(self.source.frames[index] for index in self.indices)
+    @property
+    def folder(self) -> Path:
+        """The input directory."""
+        return self.source.folder
 
-    @cached_property
+    @property
     def names(self):
-        """Names of the frames that stay."""
-        return tuple(self.source.names[index] for index in self.indices)
+        """As of the source."""
+        return self.source.names
 
     @property
     def limits(self) -> Stamp:
@@ -138,9 +138,50 @@ class Subset:
         return self.source.is_cutout
 
     def read(self, index):
+        """Image and uncertainty of a frame."""
+        return self.source.read(index)
+
+    def inputs(self):
+        """All files of the source."""
+        return self.source.inputs()
+
+
+@dataclass(frozen=True)
+class Subset(OfAnother):
+    """Some frames of another source; the files of the others are among its inputs all the same."""
+
+    indices: tuple[int, ...]
+
+    @cached_property
+    def frames(self):
+        """Headers of the frames that stay."""
+        return tuple(self.source.frames[index] for index in self.indices)
+
+    @cached_property
+    def names(self):
+        """Names of the frames that stay."""
+        return tuple(self.source.names[index] for index in self.indices)
+
+    def read(self, index):
         """Image and uncertainty of a frame that stays."""
         return self.source.read(self.indices[index])
 
+
+@dataclass(frozen=True)
+class Flagged(OfAnother):
+    """Another source of frames with further bits in their quality."""
+
+    bits: tuple[int, ...]
+    """One a frame."""
+    told: tuple[InputFile, ...]
+    """The files that told them, which are inputs as well."""
+
+    @cached_property
+    def frames(self):
+        """Headers of the frames, their quality with the further bits."""
+        return tuple(dataclasses.replace(frame, quality=frame.quality | bits) if bits else frame
+                     for frame, bits in zip(self.source.frames, self.bits, strict=True))
+
     def inputs(self):
-        """All files of the source, whether their frames stay or not."""
-        return self.source.inputs()
+        """The files of the frames and those that told about them."""
+        return (*self.source.inputs(), *self.told)

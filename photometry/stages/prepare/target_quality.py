@@ -2,70 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import zlib
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from photometry.algorithms import flag_transfer
 from photometry.core.errors import InputBadError
 from photometry.core.quality import CadenceFlag
-from photometry.core.stamp import Stamp
 from photometry.files import tpf
-from photometry.files.schema import InputFile
+from photometry.stages.prepare.sources import Flagged
 
 logger = logging.getLogger(__name__)
 
 FILES = 9
 """Target pixel files of a CCD that are read at most."""
-
-
-@dataclass(frozen=True)
-class FlaggedSource:
-    """Another source of frames with further bits in their quality."""
-
-    source: object
-    bits: tuple[int, ...]
-    """One a frame."""
-    told: tuple[InputFile, ...]
-    """The target pixel files that told them."""
-
-    @cached_property
-    def frames(self):
-        """Headers of the frames, their quality with the further bits."""
-        return tuple(dataclasses.replace(frame, quality=frame.quality | bits) if bits else frame
-                     for frame, bits in zip(self.source.frames, self.bits, strict=True))
-
-    @property
-    def folder(self):
-        """As the source."""
-        return self.source.folder
-
-    @property
-    def names(self):
-        """As the source."""
-        return self.source.names
-
-    @property
-    def limits(self) -> Stamp:
-        """As the source."""
-        return self.source.limits
-
-    @property
-    def is_cutout(self) -> bool:
-        """As the source."""
-        return self.source.is_cutout
-
-    def read(self, index):
-        """Image and uncertainty of a frame."""
-        return self.source.read(index)
-
-    def inputs(self):
-        """The files of the frames and those that told about them."""
-        return (*self.source.inputs(), *self.told)
 
 
 def flagged(source, files, folder):
@@ -83,7 +34,7 @@ def flagged(source, files, folder):
 
     Returns
     -------
-    FlaggedSource, or the source itself where no file can be used
+    photometry.stages.prepare.sources.Flagged, or the source itself where no file can be used
     """
     start, stop = (np.array([getattr(frame, name) - frame.timecorr for frame in source.frames])
                    for name in ('time_start', 'time_stop'))
@@ -102,7 +53,7 @@ def flagged(source, files, folder):
     if not told:
         return source
     _tell(source, bits, told, len(files))
-    return FlaggedSource(source, tuple(bits.tolist()), tuple(told))
+    return Flagged(source, tuple(bits.tolist()), tuple(told))
 
 
 def _tell(source, bits, told, number):
