@@ -132,6 +132,7 @@ class FetchSettings:
     pause: float
     mast: str
     scripts: str
+    bundles: str
     cloud: str
     gaia: list
 

@@ -21,7 +21,7 @@ class Archives:
     ----------
     web : photometry.files.web.Web
     cache : photometry.files.query_cache.QueryCache
-    mast, scripts, cloud : str
+    mast, scripts, bundles, cloud : str
         Addresses without a slash at the end; ``cloud`` may be empty.
     gaia : tuple of str
         TAP services with Gaia DR3, the first is asked first.
@@ -33,6 +33,7 @@ class Archives:
     cache: QueryCache
     mast: str
     scripts: str
+    bundles: str
     cloud: str
     gaia: tuple[str, ...]
     parallel: int = 4
@@ -45,7 +46,7 @@ class Archives:
         """
         folder = environment.get('TESSPHOT_QUERIES') or Path(input_folder) / FOLDER
         return cls(Web(settings.timeout, settings.attempts, settings.pause), QueryCache(folder),
-                   settings.mast.rstrip('/'), settings.scripts.rstrip('/'), settings.cloud.rstrip('/'),
+                   *(getattr(settings, name).rstrip('/') for name in ('mast', 'scripts', 'bundles', 'cloud')),
                    tuple(url.rstrip('/') for url in settings.gaia), settings.parallel)
 
     def side_by_side(self, work: Callable, items: Iterable) -> Iterator[tuple]:

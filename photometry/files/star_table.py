@@ -140,6 +140,11 @@ def from_columns(path, raw) -> StarTable:
                      ticver=columns.version(), dropped=dropped)
 
 
+def positions(path, raw) -> tuple[np.ndarray, np.ndarray]:
+    """Right ascension and declination, deg, of columns that have been read; raises InputBadError."""
+    return _positions(_Columns(path, raw))[:2]
+
+
 def _drop(dropped, keep, reason, rows):
     count = int((rows & keep).sum())
     if count:

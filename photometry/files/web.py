@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from photometry.core.errors import ArchiveError, DrainedError
+from photometry.core.errors import ArchiveDownError, ArchiveError, DrainedError
 
 logger = logging.getLogger(__name__)
 
@@ -139,8 +139,8 @@ class Web:
             if number < attempts and not self._wait(number, failure, url):
                 break
         self._down.add(server)
-        raise ArchiveError(f'{place(url)} is of no use now: {failure} (tries: {number}); check the network, '
-                           'or give the same command again later.') from failure
+        raise ArchiveDownError(f'{place(url)} is of no use now: {failure} (tries: {number}); check the '
+                               'network, or give the same command again later.') from failure
 
     def _wait(self, number, failure, url):
         """Sleep before the next attempt; False when the server wants more time than there is."""
@@ -151,6 +151,18 @@ class Web:
         logger.info('%s: %s; once more in %.1f s.', place(url), failure, seconds)
         self.stop.wait(seconds)
         return True
+
+    def size(self, urls) -> int | None:
+        """Bytes of a file that lies at several places, None where no place says; raises DrainedError."""
+        def attempt(url):
+            with self.opened(url, method='HEAD') as answer:
+                return answer.length
+        for url in urls:
+            try:
+                return self.repeated(lambda url=url: attempt(url), url)
+            except ArchiveError as error:
+                logger.debug('%s', error)
+        return None
 
     def check(self):
         """Stop here if that was asked for.

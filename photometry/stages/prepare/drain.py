@@ -12,11 +12,17 @@ logger = logging.getLogger(__name__)
 
 
 class Drain:
-    """While active, signals only leave a wish to stop (see `photometry.signals.StopSignals`)."""
+    """While active, signals only leave a wish to stop (see `photometry.signals.StopSignals`).
 
-    def __init__(self):
+    Parameters
+    ----------
+    wish : callable, optional
+        Called without arguments when a signal comes, for work that is to hear of it at once.
+    """
+
+    def __init__(self, wish=lambda: None):
         self._signals = StopSignals(self._heard)
-        self._said = False
+        self._said, self._wish = False, wish
 
     def __enter__(self):
         self._signals.__enter__()
@@ -29,6 +35,7 @@ class Drain:
         if not self._said:
             logger.warning('Stopping after the work in hand; the same command continues.')
         self._said = True
+        self._wish()
 
     def check(self):
         """Stop here if that was asked for.
