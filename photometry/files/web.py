@@ -7,7 +7,6 @@ import email.utils
 import logging
 import random
 import re
-import threading
 import time
 import zlib
 from dataclasses import dataclass, field
@@ -45,6 +44,30 @@ class NoRestError(PassingError):
     """The server does not have the bytes behind those that stand; the file must begin anew."""
 
 
+class Stop:
+    """The wish to stop, which a handler of signals may express whatever it interrupts.
+
+    A `threading.Event` may not: its lock may be held by what was interrupted.
+    """
+
+    def __init__(self):
+        self._wished = False
+
+    def set(self):
+        """Wish to stop."""
+        self._wished = True
+
+    def is_set(self) -> bool:
+        """Whether somebody did."""
+        return self._wished
+
+    def wait(self, seconds):
+        """Sleep, but no longer than until somebody wishes to stop, about."""
+        latest = time.monotonic() + seconds
+        while not self._wished and (left := latest - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+
+
 @dataclass(frozen=True)
 class Answer:
     """A server's answer whose body is still to be read."""
@@ -75,14 +98,14 @@ class Web:
         How often a request is made that fails in a way that may pass.
     pause : float
         Seconds before the second attempt, about; doubled before each further one.
-    stop : threading.Event
+    stop : Stop
         Once set, no request is begun, and those in flight end with `DrainedError`.
     """
 
     timeout: float = 60.0
     attempts: int = 5
     pause: float = 1.0
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     _down: set = field(default_factory=set, repr=False)
     """Servers that were of no use the last time; they are asked only once until they answer again."""
 

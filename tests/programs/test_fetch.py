@@ -141,7 +141,7 @@ def test_no_more_requests_at_a_time_than_allowed(run, stub):
             now[0] -= 1
         return Reply(FFI)
     stub.routes |= {cloud(name): busy for name in NAMES}
-    assert run('ffi', '--sector', 1, '--parallel', 2) == 0 and most[0] == 2
+    assert run('ffi', '--sector', 1, '--parallel', 2) == 0 and most[0] <= 2
 
 
 def test_an_archive_that_is_down_ends_the_run_early(run, stub, capsys):
@@ -172,12 +172,13 @@ def test_drained_and_continued(folder, stub, tmp_path, number, code):
     while process.poll() is None and not (part.exists() and part.stat().st_size):
         time.sleep(0.02)
     process.send_signal(number)
-    time.sleep(0.1)
+    while 'Stopping after the work in hand' not in process.stderr.readline():
+        assert process.poll() is None
     stub.routes |= {cloud(name): ranged(FFI) for name in NAMES}
     stub.closed.set()
     said = process.communicate(timeout=60)[1]
     assert process.returncode == code, said
-    assert 'the same command continues' in said and files(folder)[:2] == [part.name, f'{part.name}.json']
+    assert 'So far: 2 fetched' in said and files(folder)[:2] == [part.name, f'{part.name}.json']
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and '2 fetched' in done.stdout and '2 stood already' in done.stdout
     assert files(folder) == NAMES[:4]

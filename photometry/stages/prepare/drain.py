@@ -32,10 +32,10 @@ class Drain:
         self._signals.__exit__(*exception)
 
     def _heard(self, number):
+        self._wish()
         if not self._said:
             logger.warning('Stopping after the work in hand; the same command continues.')
         self._said = True
-        self._wish()
 
     def check(self):
         """Stop here if that was asked for.
