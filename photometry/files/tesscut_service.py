@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import numpy as np
+
 from photometry.core.errors import InputBadError
 from photometry.files import atomic, downloads, fits_checks
 from photometry.files.tesscut import MAX_BYTES
@@ -44,15 +46,32 @@ class Cut:
         """Where it goes, below INPUT."""
         return PurePosixPath('tesscut', f's{self.sector:04d}', self.name)
 
-    def is_in(self, name) -> bool:
-        """Whether a file of this name holds it."""
-        match = _NAME.fullmatch(name)
-        if match is None:
-            return False
-        numbers = tuple(int(match[part]) for part in ('sector', 'camera', 'ccd'))
-        size = {int(match['width']), int(match['height'])}
-        return (numbers == (self.sector, self.camera, self.ccd) and size == {self.rows, self.columns}
-                and abs(float(match['ra']) - self.ra) < _SAME and abs(float(match['dec']) - self.dec) < _SAME)
+
+class CutNames:
+    """The cutouts among the names of files, found by what they show.
+
+    Parameters
+    ----------
+    names : iterable of str
+    """
+
+    def __init__(self, names):
+        found = {}
+        for match in filter(None, map(_NAME.fullmatch, names)):
+            numbers = [int(match[part]) for part in ('sector', 'camera', 'ccd')]
+            size = sorted(int(match[part]) for part in ('width', 'height'))
+            found.setdefault((*numbers, *size), []).append((match['ra'], match['dec'], match[0]))
+        self._groups = {key: (np.array([entry[:2] for entry in entries], dtype='f8'), entries)
+                        for key, entries in found.items()}
+
+    def find(self, cut) -> str | None:
+        """The name of a file that holds a cutout, whichever way round its sides are named."""
+        key = (cut.sector, cut.camera, cut.ccd, *sorted((cut.rows, cut.columns)))
+        if key not in self._groups:
+            return None
+        places, entries = self._groups[key]
+        same = np.flatnonzero((abs(places - (cut.ra, cut.dec)) < _SAME).all(axis=1))
+        return entries[same[0]][2] if same.size else None
 
 
 def cuts_of(archives, ra, dec, rows, columns) -> list[Cut]:

@@ -110,13 +110,10 @@ class _Work:
 
     def plan(self, items):
         """Find out which files stand, and how large the others are."""
-        standing = {path.name: path for path in sorted(self.folder.rglob('*.fits*'))
-                    if path.is_file() and not path.name.startswith('.')}
-        cuts = [name for name in standing if name.endswith(('_astrocut.fits', '_astrocut.fits.gz'))]
+        standing = fetch_items.Standing(self.folder)
         for item in items:
             self.report.found[item.label] = self.report.found.get(item.label, 0) + 1
-            names = cuts if item.guess is not None else (item.path.name, item.path.name + '.gz')
-            present = next((standing[name] for name in names if name in standing and item.is_in(name)), None)
+            present = item.find(standing)
             if present is not None and not self.overwrite and self.record.knows(present):
                 self.report.stood += 1
             else:

@@ -50,6 +50,23 @@ class Choice:
         return bool(self.starids or self.places)
 
 
+class Standing:
+    """The FITS files that lie anywhere below a directory."""
+
+    def __init__(self, folder):
+        self._paths = {path.name: path for path in sorted(folder.rglob('*.fits*'))
+                       if path.is_file() and not path.name.startswith('.')}
+        self._cuts = tesscut_service.CutNames(self._paths)
+
+    def named(self, name):
+        """The file of a name, also zipped, or None."""
+        return self._paths.get(name) or self._paths.get(name + '.gz')
+
+    def cut(self, cut):
+        """The file with a cutout, or None."""
+        return self._paths.get(self._cuts.find(cut))
+
+
 @dataclass(frozen=True)
 class Item:
     """A file to be fetched."""
@@ -58,8 +75,8 @@ class Item:
     """Of its group, for counts."""
     path: PurePosixPath
     """Where it goes, below INPUT."""
-    is_in: Callable
-    """Tells of a name whether that file is this one."""
+    find: Callable
+    """Finds it in `Standing`; returns a path or None."""
     fetch: Callable
     """Fetches and verifies it to a path; returns the bytes that came over the network."""
     urls: tuple = ()
@@ -106,7 +123,7 @@ def _item(archives, kind, file):
         return downloads.download(archives.web, file.urls, path, fits_checks.check_whole,
                                   _MAX_BYTES.get(kind, downloads.MAX_BYTES))
     return Item('/'.join(file.path.parts[:-1]), file.path,
-                lambda name: name in (file.name, file.name + '.gz'), fetch, file.urls)
+                lambda standing: standing.named(file.name), fetch, file.urls)
 
 
 def _cuts(archives, choice):
@@ -121,9 +138,13 @@ def _cuts(archives, choice):
     unseen = sum(not cuts for cuts in chosen)
     if unseen:
         logger.warning('%d of %d places have no image in that.', unseen, len(places))
-    return [Item(str(cut.path.parent), cut.path, cut.is_in,
+    return [Item(str(cut.path.parent), cut.path, functools.partial(_standing_cut, cut),
                  functools.partial(tesscut_service.fetch_cut, archives, cut), guess=_guess(cut))
             for cut in dict.fromkeys(cut for cuts in chosen for cut in cuts)]
+
+
+def _standing_cut(cut, standing):
+    return standing.cut(cut)
 
 
 def _is_wanted(cut, choice):

@@ -3,6 +3,7 @@
 import email.utils
 import gzip
 import json
+import socket
 import threading
 import time
 
@@ -75,11 +76,15 @@ def test_silence_and_drips_end(stub):
         ask(stub, web(timeout=0.1, attempts=1))
 
 
-def test_nobody_there():
+def test_nobody_there(monkeypatch):
     with Stub() as gone:
         url = gone.url
     with pytest.raises(ArchiveError, match='refused'):
         web().ask(url, json.loads, what='JSON')
+
+    def unknown(*_, **__):
+        raise socket.gaierror(-2, 'Name or service not known')
+    monkeypatch.setattr(socket, 'getaddrinfo', unknown)
     with pytest.raises(ArchiveError, match='its name is not known here'):
         web(attempts=1).ask('http://no-such-host.invalid/x', json.loads, what='JSON')
 
