@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -39,13 +40,15 @@ class Archives:
     parallel: int = 4
 
     @classmethod
-    def reached(cls, settings, input_folder, environment) -> Archives:
+    def reached(cls, settings, input_folder, environment, anew=False) -> Archives:
         """As the settings, section [fetch], and the environment say.
 
-        TESSPHOT_QUERIES names a directory of answers that several INPUT share.
+        TESSPHOT_QUERIES names a directory of answers that several INPUT share. With ``anew`` none that lies
+        there is believed.
         """
         folder = environment.get('TESSPHOT_QUERIES') or Path(input_folder) / FOLDER
-        return cls(Web(settings.timeout, settings.attempts, settings.pause), QueryCache(folder),
+        cache = QueryCache(folder, time.time() if anew else 0.0)
+        return cls(Web(settings.timeout, settings.attempts, settings.pause), cache,
                    *(getattr(settings, name).rstrip('/') for name in ('mast', 'scripts', 'bundles', 'cloud')),
                    tuple(url.rstrip('/') for url in settings.gaia), settings.parallel)
 

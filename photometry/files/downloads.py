@@ -13,7 +13,7 @@ from pathlib import Path
 
 from photometry.core.errors import ArchiveError, InputBadError
 from photometry.files import atomic
-from photometry.files.web import NoRestError, PassingError, place
+from photometry.files.web import DamagedError, NoRestError, place
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _attempt(web, url, part, verify, max_bytes):
     if total not in (None, part.size):
         sent = part.size
         part.forget()
-        raise PassingError(f'it sent {sent} bytes, not {total}')
+        raise DamagedError(f'it sent {sent} bytes, not {total}')
     _verify(part, verify)
     return read
 
@@ -103,7 +103,7 @@ def _verify(part, verify):
         verify(part.path)
     except InputBadError as error:
         part.forget()
-        raise PassingError(f'what it sent is damaged ({str(error).partition(": ")[2] or error})') from error
+        raise DamagedError(f'what it sent is damaged ({str(error).partition(": ")[2] or error})') from error
 
 
 def _extent(answer, start):

@@ -36,7 +36,7 @@ class MissionFile:
     """Where it lies, the first is asked first."""
 
 
-def listed(archives, kind, sector, cameras, ccds, anew=False) -> list[str]:
+def listed(archives, kind, sector, cameras, ccds) -> list[str]:
     """Names of the files of a sector, from the lists that MAST offers as scripts.
 
     Nothing of a script is run; only names that a file of this kind can have are taken from it. Lists
@@ -49,8 +49,6 @@ def listed(archives, kind, sector, cameras, ccds, anew=False) -> list[str]:
     sector : int
     cameras, ccds : sequence of int
         Of full-frame images those that are wanted; names of target pixel files do not tell theirs.
-    anew : bool
-        Do not believe lists that are kept.
 
     Raises
     ------
@@ -59,10 +57,10 @@ def listed(archives, kind, sector, cameras, ccds, anew=False) -> list[str]:
     """
     if kind == TICA:
         found = [name for camera in cameras for ccd in ccds
-                 for name in _tica(archives, sector, camera, ccd, anew)]
+                 for name in _tica(archives, sector, camera, ccd)]
     else:
         url = f'{archives.scripts}/tesscurl_sector_{sector}_{_LISTS[kind]}.sh'
-        found = _read_list(archives, kind, url, anew)
+        found = _read_list(archives, kind, url)
     chosen = [name for name in found if _is_wanted(_NAMES[kind].fullmatch(name), sector, cameras, ccds)]
     if not chosen:
         raise ArchiveError(f'The list of MAST names no {kind} file of sector {sector} for what was asked; '
@@ -70,14 +68,14 @@ def listed(archives, kind, sector, cameras, ccds, anew=False) -> list[str]:
     return sorted(set(chosen))
 
 
-def _tica(archives, sector, camera, ccd, anew):
+def _tica(archives, sector, camera, ccd):
     """Names of all orbits of a CCD; lists of orbits that are not there are passed over."""
     found, problem = [], None
     for part in _TICA_PARTS:
         url = (f'{archives.bundles}/s{sector:04d}/hlsp_tica_tess_ffi_s{sector:04d}-{part}-cam{camera}-'
                f'ccd{ccd}_tess_v01_ffis.sh')
         try:
-            found += _read_list(archives, TICA, url, anew)
+            found += _read_list(archives, TICA, url)
         except ArchiveError as error:
             problem = problem or error
     if not found:
@@ -85,7 +83,7 @@ def _tica(archives, sector, camera, ccd, anew):
     return found
 
 
-def _read_list(archives, kind, url, anew):
+def _read_list(archives, kind, url):
     def parse(body):
         names = _NAMES[kind]
         words = re.split(r'[\s\'"/=]+', body.decode('ascii'))
@@ -94,7 +92,7 @@ def _read_list(archives, kind, url, anew):
             raise ValueError('it names no file')
         return found
     query = {'list': url}
-    body = None if anew else archives.cache.get('lists', query)
+    body = archives.cache.get('lists', query)
     if body is not None:
         return parse(body)
     body, found = archives.web.ask(url, parse, what='a list of files', max_bytes=_MAX_LIST)

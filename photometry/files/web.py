@@ -29,6 +29,8 @@ _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 _PATIENCE = 20
 """Timeouts that a whole answer to a query may take."""
 
+_NO_NETWORK = (('NameResolution', 'its name is not known here (no network?)'),
+               ('unreachable', 'the network is unreachable'))
 _PAGES = b'<!doctype html', b'<html', b'<head', b'<body'
 
 
@@ -38,6 +40,14 @@ class PassingError(Exception):
     def __init__(self, words, pause=None):
         super().__init__(words)
         self.pause = pause
+
+
+class DamagedError(PassingError):
+    """The server answered, but not with what was expected: cut off, changed on its way, or strange."""
+
+
+class NoNetworkError(PassingError):
+    """There seems to be no network at all, which patience rarely cures."""
 
 
 class NoRestError(PassingError):
@@ -144,7 +154,7 @@ class Web:
             try:
                 return body, parse(body)
             except ValueError as error:
-                raise PassingError(f'its answer is not {what} as expected ({error})') from error
+                raise DamagedError(f'its answer is not {what} as expected ({error})') from error
         return self.repeated(attempt, url)
 
     def repeated(self, attempt, url):
@@ -159,11 +169,16 @@ class Web:
                 return result
             except PassingError as error:
                 failure = error
-            if number < attempts and not self._wait(number, failure, url):
+            hopeless = isinstance(failure, NoNetworkError) and number > 1
+            if hopeless or (number < attempts and not self._wait(number, failure, url)):
                 break
-        self._down.add(server)
-        raise ArchiveDownError(f'{place(url)} is of no use now: {failure} (tries: {number}); check the '
-                               'network, or give the same command again later.') from failure
+        if isinstance(failure, DamagedError):
+            kind = ArchiveError
+        else:
+            kind = ArchiveDownError
+            self._down.add(server)
+        raise kind(f'{place(url)} is of no use now: {failure} (tries: {number}); check the network, or give '
+                   'the same command again later.') from failure
 
     def _wait(self, number, failure, url):
         """Sleep before the next attempt; False when the server wants more time than there is."""
@@ -227,7 +242,7 @@ class Web:
             raise ArchiveError(f'{place(url)} is no address that can be asked; correct section [fetch] of '
                                'the settings.') from error
         except requests.RequestException as error:
-            raise PassingError(_words(error)) from error
+            raise _failure(error) from error
 
     def _check_status(self, answer):
         if answer.status in _PASSING:
@@ -258,7 +273,7 @@ class Web:
             try:
                 block = answer.raw.read1(_BLOCK, decode_content=False)
             except (OSError, urllib3.exceptions.HTTPError) as error:
-                raise PassingError(_words(error)) from error
+                raise _failure(error) from error
             if not block:
                 break
             read += len(block)
@@ -332,18 +347,19 @@ def _saying(start):
     return f' ({text[:150]})' if text.isprintable() and text else ''
 
 
-def _words(error):
+def _failure(error) -> PassingError:
     """What went wrong with a connection, in a few words."""
     import requests
     text = str(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return 'its certificate is not accepted'
+        return PassingError('its certificate is not accepted')
     if 'timed out' in text.lower():
-        return 'no answer in time'
-    for sign, words in (('NameResolution', 'its name is not known here (no network?)'),
-                        ('refused', 'the connection is refused'),
-                        ('IncompleteRead', 'its answer was cut off'),
-                        ('unreachable', 'the network is unreachable')):
+        return PassingError('no answer in time')
+    for sign, words in _NO_NETWORK:
         if sign in text:
-            return words
-    return f'the connection failed ({type(error).__name__})'
+            return NoNetworkError(words)
+    for sign, words in (('refused', 'the connection is refused'),
+                        ('IncompleteRead', 'its answer was cut off')):
+        if sign in text:
+            return PassingError(words)
+    return PassingError(f'the connection failed ({type(error).__name__})')

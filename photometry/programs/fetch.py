@@ -42,7 +42,8 @@ def main(words=None):
     made.add_argument('--parallel', type=cli.positive, metavar='N', help='requests at a time (default: from '
                       'the settings, 4)')
     made.add_argument('--dry-run', action='store_true', help='print numbers and sizes, fetch nothing')
-    made.add_argument('--overwrite', action='store_true', help='fetch again what stands, lists of files, too')
+    made.add_argument('--overwrite', action='store_true',
+                      help='fetch again what stands, lists and answers, too')
     return cli.run(_fetch, made.parse_args(words))
 
 
@@ -63,7 +64,7 @@ def _fetch(arguments):
     loaded = settings.load(arguments.settings)
     chosen = arguments.input or os.environ.get('TESSPHOT_INPUT')
     folder = atomic.make_directory(chosen) if chosen else paths.input_directory(None, os.environ)
-    reached = archives.Archives.reached(loaded.fetch, folder, os.environ)
+    reached = archives.Archives.reached(loaded.fetch, folder, os.environ, anew=arguments.overwrite)
     if arguments.parallel:
         reached = dataclasses.replace(reached, parallel=min(arguments.parallel, 64))
     choice = _choice(arguments)

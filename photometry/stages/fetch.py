@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +36,9 @@ ENOUGH = 10
 
 _ASKED = 8
 """Files of which the size is asked for, to know that of all."""
+
+_SAYING = 60.0
+"""Seconds between lines about progress where no bar shows it."""
 
 _PLACE = 0.05
 """Half the side of the square around a place of which the TIC is asked, deg: a stamp of 17 px."""
@@ -76,7 +81,7 @@ def fetch(folder, archives, choice, *, dry_run=False, overwrite=False) -> Report
     dry_run : bool
         Only find out what there is and how large it is.
     overwrite : bool
-        Fetch again what stands, and do not believe lists that are kept.
+        Fetch again what stands.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def fetch(folder, archives, choice, *, dry_run=False, overwrite=False) -> Report
     with Drain(archives.web.stop.set) as drain:
         work = _Work(folder, archives, overwrite, Report())
         try:
-            work.plan(fetch_items.find_items(archives, choice, overwrite))
+            work.plan(fetch_items.find_items(archives, choice))
             if not dry_run:
                 work.check_space()
                 work.run()
@@ -142,10 +147,14 @@ class _Work:
 
     def run(self):
         """Fetch side by side; problems of single files are noted, and the others go on."""
-        in_a_row = 0
+        in_a_row, said = 0, time.monotonic()
         with contextlib.closing(self.archives.side_by_side(self._one, self._todo)) as ended:
             for (item, _), future in cli.progress(ended, len(self._todo), 'Fetching'):
                 in_a_row = self._note(item, future, in_a_row)
+                if time.monotonic() - said > _SAYING and not sys.stderr.isatty():
+                    said = time.monotonic()
+                    logger.info('So far: %d fetched (%.3g GB), %d stood already, of %d.', self.report.fetched,
+                                self.report.bytes / 1e9, self.report.stood, sum(self.report.found.values()))
                 if in_a_row >= ENOUGH:
                     self.archives.web.stop.set()
                     raise DrainedError(f'Stopped early: {ENOUGH} files in a row could not be fetched; the '

@@ -85,7 +85,7 @@ class Item:
     """Bytes, about, where that is known without asking."""
 
 
-def find_items(archives, choice, anew=False) -> list[Item]:
+def find_items(archives, choice) -> list[Item]:
     """The files that were asked for.
 
     Raises
@@ -98,7 +98,7 @@ def find_items(archives, choice, anew=False) -> list[Item]:
         raise UsageError(f'Say of which sector: run_fetch.py {choice.kind} --sector N.')
     stars = _stars(archives, choice) if choice.kind in (mission_files.TPF, mission_files.FAST) else None
     names = [name for sector in choice.sectors for name in mission_files.listed(
-        archives, choice.kind, sector, choice.cameras, choice.ccds, anew)]
+        archives, choice.kind, sector, choice.cameras, choice.ccds)]
     if stars is not None:
         names = [name for name in names if mission_files.star_of(name) in stars]
         lacking = len(stars) - len({mission_files.star_of(name) for name in names})

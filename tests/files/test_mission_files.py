@@ -33,8 +33,6 @@ def test_a_list_is_read_once(archives, stub):
     assert found == [FFIS[4], FFIS[6]]
     assert mission_files.listed(archives, 'ffi', 5, EVERY, EVERY) == sorted(FFIS)
     assert len(stub.asked()) == 1
-    mission_files.listed(archives, 'ffi', 5, EVERY, EVERY, anew=True)
-    assert len(stub.asked()) == 2
 
 
 def test_where_files_lie(archives, stub):

@@ -1,5 +1,7 @@
 """Answers on disk: found by their question, believed only when whole."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,6 +41,16 @@ def test_a_changed_byte_is_found(tmp_path, place):
     found = cache.get('mast', {'x': 1})
     assert found in (None, b'some answer that is not short' * 9)
     assert found is None or place == 5, 'only the time of a gzip file is not summed'
+
+
+def test_old_answers_need_not_be_believed(tmp_path):
+    QueryCache(tmp_path).put('mast', {'x': 1}, b'old')
+    path = QueryCache(tmp_path).path('mast', {'x': 1})
+    os.utime(path, (1000, 1000))
+    anew = QueryCache(tmp_path, since=2000)
+    assert anew.get('mast', {'x': 1}) is None and not anew.has('mast', {'x': 1})
+    anew.put('mast', {'x': 1}, b'new')
+    assert anew.get('mast', {'x': 1}) == b'new' == QueryCache(tmp_path).get('mast', {'x': 1})
 
 
 def test_a_directory_that_cannot_be_made(tmp_path):

@@ -80,7 +80,7 @@ def test_images_of_a_ccd(run, folder, stub, capsys):
     assert len(stub.asked()) == before, 'a second run asks nothing'
     assert '0 fetched, 4 stood already' in capsys.readouterr().out
     assert run('ffi', '--sector', 1) == 0 and files(folder) == sorted(NAMES)
-    assert len(fetched(stub)) == 8
+    assert len(fetched(stub)) == 8 and len(stub.asked(LIST)) == 1
 
 
 def test_a_dry_run_tells_numbers_and_sizes(run, folder, stub, capsys):
@@ -126,6 +126,7 @@ def test_what_lies_there_already_is_verified_once(run, folder, stub, capsys):
     assert 'It is fetched again' in capsys.readouterr().err
     assert run('ffi', '--sector', 1, '--ccd', 2) == 0 and len(fetched(stub)) == 2
     assert run('ffi', '--sector', 1, '--ccd', 2, '--overwrite') == 0 and len(fetched(stub)) == 6
+    assert len(stub.asked(LIST)) == 2
 
 
 def test_no_more_requests_at_a_time_than_allowed(run, stub):
