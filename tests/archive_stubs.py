@@ -56,13 +56,17 @@ class Mast:
         query = json.loads(request.form['request'])
         with self.lock:
             self.asked.append(query)
-        found = [row for row in self.rows if self._chosen(row, query['params'])]
+        found = self.found(query['params'])
         page, size = query['page'], query['pagesize']
         part = found[(page - 1) * size:page * size]
         names = query['params']['columns'].split(',')
         paging = {'page': page, 'pageSize': size, 'pagesFiltered': -(-len(found) // size), 'rows': len(part),
                   'rowsFiltered': len(found), 'rowsTotal': len(found)}
         return answer([{name: row[name] for name in names} for row in part], paging, names)
+
+    def found(self, params):
+        """Rows that a query asks for."""
+        return [row for row in self.rows if self._chosen(row, params)]
 
     @staticmethod
     def _chosen(row, params):
