@@ -13,7 +13,8 @@ import record
 
 HERE = Path(__file__).parent
 NAMES = ('timing', 'orientation', 'simulate', 'background', 'motion', 'prepare', 'aperture_cost', 'psf_cost',
-         'tpf', 'todo_list', 'queue_speed', 'tic_strip', 'mpi_idle', 'scaling', 'supervision', 'precision', 'transits')
+         'tpf', 'todo_list', 'queue_speed', 'tic_strip', 'archive_stars', 'mpi_idle', 'scaling',
+         'supervision', 'precision', 'transits')
 
 
 def main(chosen):

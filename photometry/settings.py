@@ -139,6 +139,7 @@ class FetchSettings:
     pause: float
     mast: str
     scripts: str
+    bundles: str
     cloud: str
     gaia: list
 

@@ -56,13 +56,17 @@ class Mast:
         query = json.loads(request.form['request'])
         with self.lock:
             self.asked.append(query)
-        found = [row for row in self.rows if self._chosen(row, query['params'])]
+        found = self.found(query['params'])
         page, size = query['page'], query['pagesize']
         part = found[(page - 1) * size:page * size]
         names = query['params']['columns'].split(',')
         paging = {'page': page, 'pageSize': size, 'pagesFiltered': -(-len(found) // size), 'rows': len(part),
                   'rowsFiltered': len(found), 'rowsTotal': len(found)}
         return answer([{name: row[name] for name in names} for row in part], paging, names)
+
+    def found(self, params):
+        """Rows that a query asks for."""
+        return [row for row in self.rows if self._chosen(row, params)]
 
     @staticmethod
     def _chosen(row, params):
@@ -149,18 +153,26 @@ def votable(stars, overflow=False, form='binary2', **kinds):
     return buffer.getvalue().replace(b'</TABLE>', note.encode())
 
 
+def script(*names, product='TESS/product'):
+    """A list of files as MAST offers it."""
+    lines = [f'curl -C - -L -o {name} https://mast.stsci.edu/api/v0.1/Download/file/?uri=mast:{product}/{name}'
+             for name in names]
+    return '\n'.join(['#!/bin/sh', *lines, '']).encode()
+
+
 def archives(folder, stub, **changes):
     """The archives as a run reaches them, all of them one `Stub`, with no patience."""
     words = {'timeout': 5.0, 'attempts': 2, 'pause': 0.001}
     web = Web(**{name: changes.pop(name, value) for name, value in words.items()})
     return Archives(**{'web': web, 'cache': QueryCache(folder), 'mast': stub.url,
-                       'scripts': stub.url + '/scripts', 'cloud': stub.url + '/cloud',
-                       'gaia': (stub.url + '/tap',), 'parallel': 3} | changes)
+                       'scripts': stub.url + '/scripts', 'bundles': stub.url + '/bundles',
+                       'cloud': stub.url + '/cloud', 'gaia': (stub.url + '/tap',), 'parallel': 3} | changes)
 
 
 def settings_file(path, stub, **changes):
     """A settings file that leads a program to a `Stub`."""
-    words = {'mast': stub.url, 'scripts': stub.url + '/scripts', 'cloud': stub.url + '/cloud',
+    words = {'mast': stub.url, 'scripts': stub.url + '/scripts', 'bundles': stub.url + '/bundles',
+             'cloud': stub.url + '/cloud',
              'gaia': [stub.url + '/tap'], 'timeout': 5.0, 'attempts': 2, 'pause': 0.001} | changes
     lines = [f'{name} = {json.dumps(value)}' for name, value in words.items()]
     path.write_text('\n'.join(['[fetch]', *lines]) + '\n')

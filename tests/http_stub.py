@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,6 +62,8 @@ class Stub:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
+        self._proxies = {name: os.environ.get(name) for name in ('no_proxy', 'NO_PROXY')}
+        os.environ.update(dict.fromkeys(self._proxies, '127.0.0.1'))
         return self
 
     def __exit__(self, *_):
@@ -68,6 +71,10 @@ class Stub:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for name, value in self._proxies.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
     @property
     def url(self):

@@ -69,6 +69,10 @@ class ArchiveError(TessphotError):
     exit_code = ExitCode.INPUT_MISSING
 
 
+class ArchiveDownError(ArchiveError):
+    """An archive fails in a way that may pass, and has done so as often as it was to be asked."""
+
+
 class OutputError(TessphotError):
     """An output cannot be written: full disk, read-only or missing directory."""
 

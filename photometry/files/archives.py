@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -21,7 +22,7 @@ class Archives:
     ----------
     web : photometry.files.web.Web
     cache : photometry.files.query_cache.QueryCache
-    mast, scripts, cloud : str
+    mast, scripts, bundles, cloud : str
         Addresses without a slash at the end; ``cloud`` may be empty.
     gaia : tuple of str
         TAP services with Gaia DR3, the first is asked first.
@@ -33,19 +34,22 @@ class Archives:
     cache: QueryCache
     mast: str
     scripts: str
+    bundles: str
     cloud: str
     gaia: tuple[str, ...]
     parallel: int = 4
 
     @classmethod
-    def reached(cls, settings, input_folder, environment) -> Archives:
+    def reached(cls, settings, input_folder, environment, anew=False) -> Archives:
         """As the settings, section [fetch], and the environment say.
 
-        TESSPHOT_QUERIES names a directory of answers that several INPUT share.
+        TESSPHOT_QUERIES names a directory of answers that several INPUT share. With ``anew`` none that lies
+        there is believed.
         """
         folder = environment.get('TESSPHOT_QUERIES') or Path(input_folder) / FOLDER
-        return cls(Web(settings.timeout, settings.attempts, settings.pause), QueryCache(folder),
-                   settings.mast.rstrip('/'), settings.scripts.rstrip('/'), settings.cloud.rstrip('/'),
+        cache = QueryCache(folder, time.time() if anew else 0.0)
+        return cls(Web(settings.timeout, settings.attempts, settings.pause), cache,
+                   *(getattr(settings, name).rstrip('/') for name in ('mast', 'scripts', 'bundles', 'cloud')),
                    tuple(url.rstrip('/') for url in settings.gaia), settings.parallel)
 
     def side_by_side(self, work: Callable, items: Iterable) -> Iterator[tuple]:

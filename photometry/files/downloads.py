@@ -11,9 +11,9 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from photometry.core.errors import ArchiveError, InputBadError, OutputError
+from photometry.core.errors import ArchiveError, InputBadError
 from photometry.files import atomic
-from photometry.files.web import NoRestError, PassingError, place
+from photometry.files.web import DamagedError, NoRestError, place
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,8 @@ def download(web, urls, path, verify, max_bytes=MAX_BYTES) -> int:
     Raises
     ------
     ArchiveError
-        The last place's, when none of them has the file, whole and sound.
+        The last place's, when none of them has the file, whole and sound; or when another process
+        fetches it.
     OutputError
         When it cannot be written.
     DrainedError
@@ -91,7 +92,7 @@ def _attempt(web, url, part, verify, max_bytes):
     if total not in (None, part.size):
         sent = part.size
         part.forget()
-        raise PassingError(f'it sent {sent} bytes, not {total}')
+        raise DamagedError(f'it sent {sent} bytes, not {total}')
     _verify(part, verify)
     return read
 
@@ -102,7 +103,7 @@ def _verify(part, verify):
         verify(part.path)
     except InputBadError as error:
         part.forget()
-        raise PassingError(f'what it sent is damaged ({str(error).partition(": ")[2] or error})') from error
+        raise DamagedError(f'what it sent is damaged ({str(error).partition(": ")[2] or error})') from error
 
 
 def _extent(answer, start):
@@ -201,8 +202,8 @@ def _locked(path, final):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise OutputError(f'{final} is being fetched by another process; wait for that one, or stop '
-                                  'it.') from error
+                raise ArchiveError(f'{final} is being fetched by another process; wait for that one, or stop '
+                                   'it.') from error
             if not _is(path, file):
                 continue
             try:

@@ -31,10 +31,12 @@ class QueryCache:
     ----------
     folder : path-like
         Made when the first answer comes.
+    since : float
+        Answers that are older (Unix time) are not believed.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, since=0.0):
+        self.folder, self._since = Path(folder), since
 
     def path(self, archive, query) -> Path:
         """Where the answer to a question lies or would lie.
@@ -51,11 +53,11 @@ class QueryCache:
     def get(self, archive, query) -> bytes | None:
         """The answer to a question, None when it is not there or damaged."""
         path = self.path(archive, query)
+        if not self.has(archive, query):
+            return None
         try:
             with gzip.open(path) as file:
                 content = file.read(_MAX_BYTES + 1)
-        except FileNotFoundError:
-            return None
         except (OSError, EOFError, zlib.error) as error:
             logger.warning('%s is damaged (%s) and is asked for again.', path, error)
             return None
@@ -83,7 +85,10 @@ class QueryCache:
 
     def has(self, archive, query) -> bool:
         """Whether an answer lies there, without looking into it."""
-        return self.path(archive, query).is_file()
+        try:
+            return self.path(archive, query).stat().st_mtime >= self._since
+        except OSError:
+            return False
 
 
 def digest(query) -> str:

@@ -140,6 +140,16 @@ def from_columns(path, raw) -> StarTable:
                      ticver=columns.version(), dropped=dropped)
 
 
+def tic_numbers(path, raw):
+    """TIC numbers of a table that has been read, (rows,) int64; 0 where it has none."""
+    return _Columns(path, raw).given_numbers()
+
+
+def positions(path, raw) -> tuple[np.ndarray, np.ndarray]:
+    """Right ascension and declination, deg, of columns that have been read; raises InputBadError."""
+    return _positions(_Columns(path, raw))[:2]
+
+
 def _drop(dropped, keep, reason, rows):
     count = int((rows & keep).sum())
     if count:
@@ -261,15 +271,18 @@ class _Columns:
 
         Gaia numbers are greater than 2^32, so that the two kinds of negative numbers do not meet.
         """
-        name = self.find(NAMES['starid'])
-        numbers = np.zeros(self.rows, dtype='i8') if name is None else self._tic_numbers(name)
-        gaia = self.gaia_numbers()
+        numbers, gaia = self.given_numbers(), self.gaia_numbers()
         named = (numbers == 0) & (gaia > _SMALLEST_GAIA)
         lowest = min(int(numbers[numbers > -_SMALLEST_GAIA].min(initial=0)), 0)
         numbers[named] = -gaia[named]
         lacking = numbers == 0
         numbers[lacking] = lowest - 1 - np.arange(int(lacking.sum()))
         return numbers
+
+    def given_numbers(self):
+        """Numbers of the TIC, or local ones, that the table tells; 0 where it tells none."""
+        name = self.find(NAMES['starid'])
+        return np.zeros(self.rows, dtype='i8') if name is None else self._tic_numbers(name)
 
     def _tic_numbers(self, name):
         column = self.raw.columns[name]

@@ -83,6 +83,13 @@ def _start(path):
     return start
 
 
+def declares_itself(path) -> bool:
+    """Whether a file is FITS, Parquet or ECSV, which say what their columns are."""
+    with fits_checks.explained_input(path):
+        start = _start(path)
+        return start.startswith((b'SIMPLE', b'PAR1')) or b'%ECSV' in start[:100]
+
+
 def is_gzipped(path) -> bool:
     """Whether a file begins like a gzip file."""
     with open(path, 'rb') as file:

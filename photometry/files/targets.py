@@ -12,6 +12,7 @@ import numpy as np
 
 from photometry.core import starids
 from photometry.core.errors import InputBadError, InputMissingError
+from photometry.files import star_table, table_formats
 
 _MAX_BYTES = 1 << 28
 _STARID = re.compile(r'-?[0-9]{1,19}')
@@ -24,7 +25,7 @@ _POSITION_NAMES = (('ra', 'dec'), ('ra_j2000', 'dec_j2000'), ('raj2000', 'dej200
 class Targets:
     """Stars that a person names; arrays of one length.
 
-    ``starid`` int64, 0 where a position is given instead; ``ra``, ``dec`` deg (J2000), NaN where a
+    ``starid`` int64, 0 where a position alone is given; ``ra``, ``dec`` deg (J2000), NaN where only a
     number is given.
     """
 
@@ -32,6 +33,17 @@ class Targets:
     starid: np.ndarray
     ra: np.ndarray
     dec: np.ndarray
+
+    @property
+    def places(self) -> tuple:
+        """Pairs of right ascension and declination, of all whose place is told."""
+        told = np.isfinite(self.ra)
+        return tuple(zip(self.ra[told].tolist(), self.dec[told].tolist(), strict=True))
+
+    @property
+    def numbers_without_place(self) -> tuple:
+        """Numbers of those whose place is not told."""
+        return tuple(self.starid[np.isnan(self.ra)].tolist())
 
     def words(self, index) -> str:
         """One of them, for messages."""
@@ -41,30 +53,51 @@ class Targets:
 
 
 def read_targets(path) -> Targets:
-    """Targets of a text or CSV file, each once.
+    """Targets of a text or a table, each once.
 
     One TIC number a line; or a CSV with a header that has a column starid, TIC, TICID or ID, or the
     columns ra and dec (deg, J2000), or all of them: then rows without a number are positions. Lines
-    that begin with ``#`` do not count.
+    that begin with ``#`` do not count. ECSV, FITS and Parquet with such columns are taken, too.
 
     Raises
     ------
     InputMissingError, InputBadError
     """
     path = Path(path)
+    if path.is_file() and table_formats.declares_itself(path):
+        return _of_table(path)
     lines = _lines(path)
     header = [cell.strip().lower() for cell in _cells(path, *lines[0])]
     columns = _columns(header)
     if columns:
         lines = lines[1:]
-    found = {_target(path, number, _cells(path, number, line), columns or (0, None, None)): None
-             for number, line in lines}
+    return _once(path, [_target(path, number, _cells(path, number, line), columns or (0, None, None))
+                        for number, line in lines])
+
+
+def _once(path, found):
+    """Each of some (number, right ascension, declination) once, a place being infinite where none is told."""
     if not found:
         raise InputBadError(f'The list of targets {path} holds no TIC number and no position.')
+    first = {target[0] or target: target for target in sorted(found, reverse=True)}  # the finite place wins
     starid, ra, dec = (np.array(axis, dtype=kind) for axis, kind in zip(
-        zip(*sorted(found), strict=True), ('i8', 'f8', 'f8'), strict=True))
-    positions = starid == 0
-    return Targets(path, starid, np.where(positions, ra, np.nan), np.where(positions, dec, np.nan))
+        zip(*sorted(first.values()), strict=True), ('i8', 'f8', 'f8'), strict=True))
+    return Targets(path, starid, *(np.where(np.isfinite(axis), axis, np.nan) for axis in (ra, dec)))
+
+
+def _of_table(path):
+    """Targets of a table that says what its columns are."""
+    places = {name for pair in star_table.POSITIONS for names in pair[:2] for name in names}
+    raw = table_formats.read_columns(path, lambda name: name.lower() in places | set(_STARID_NAMES))
+    starid = star_table.tic_numbers(path, raw)
+    told = any(name.lower() in places for name in raw.columns)
+    ra, dec = star_table.positions(path, raw) if told else np.full((2, len(starid)), math.inf)
+    placed = np.isfinite(ra) & np.isfinite(dec)
+    if not (placed | (starid != 0)).all():
+        row = int(np.argmin(placed | (starid != 0))) + 1
+        raise InputBadError(f'Row {row} of {path} holds neither a TIC number nor a position.')
+    ra, dec = (np.where(placed, axis, math.inf) for axis in (ra, dec))
+    return _once(path, list(zip(starid.tolist(), ra.tolist(), dec.tolist(), strict=True)))
 
 
 def _lines(path):
@@ -100,7 +133,7 @@ def _columns(header):
 
 
 def _target(path, number, cells, columns):
-    """(number, 0, 0), or (0, right ascension, declination) of a line."""
+    """(number, right ascension, declination) of a line; 0 without a number, infinity without a place."""
     starid, ra, dec = ('' if column is None or column >= len(cells) else cells[column].strip()
                        for column in columns)
     starid = starid.upper().removeprefix('TIC').strip()
@@ -108,7 +141,7 @@ def _target(path, number, cells, columns):
         return 0, *_position(path, number, ra, dec)
     if not _STARID.fullmatch(starid) or not starids.is_possible(int(starid)):
         raise InputBadError(f'Line {number} of {path} holds no TIC number: {starid[:40]!r}.')
-    return int(starid), 0.0, 0.0
+    return int(starid), *(_position(path, number, ra, dec) if ra and dec else (math.inf, math.inf))
 
 
 def _position(path, number, ra, dec):

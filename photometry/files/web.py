@@ -7,13 +7,12 @@ import email.utils
 import logging
 import random
 import re
-import threading
 import time
 import zlib
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from photometry.core.errors import ArchiveError, DrainedError
+from photometry.core.errors import ArchiveDownError, ArchiveError, DrainedError
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +29,8 @@ _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 _PATIENCE = 20
 """Timeouts that a whole answer to a query may take."""
 
+_NO_NETWORK = (('NameResolution', 'its name is not known here (no network?)'),
+               ('unreachable', 'the network is unreachable'))
 _PAGES = b'<!doctype html', b'<html', b'<head', b'<body'
 
 
@@ -41,8 +42,40 @@ class PassingError(Exception):
         self.pause = pause
 
 
+class DamagedError(PassingError):
+    """The server answered, but not with what was expected: cut off, changed on its way, or strange."""
+
+
+class NoNetworkError(PassingError):
+    """There seems to be no network at all, which patience rarely cures."""
+
+
 class NoRestError(PassingError):
     """The server does not have the bytes behind those that stand; the file must begin anew."""
+
+
+class Stop:
+    """The wish to stop, which a handler of signals may express whatever it interrupts.
+
+    A `threading.Event` may not: its lock may be held by what was interrupted.
+    """
+
+    def __init__(self):
+        self._wished = False
+
+    def set(self):
+        """Wish to stop."""
+        self._wished = True
+
+    def is_set(self) -> bool:
+        """Whether somebody did."""
+        return self._wished
+
+    def wait(self, seconds):
+        """Sleep, but no longer than until somebody wishes to stop, about."""
+        latest = time.monotonic() + seconds
+        while not self._wished and (left := latest - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
 
 
 @dataclass(frozen=True)
@@ -75,14 +108,14 @@ class Web:
         How often a request is made that fails in a way that may pass.
     pause : float
         Seconds before the second attempt, about; doubled before each further one.
-    stop : threading.Event
+    stop : Stop
         Once set, no request is begun, and those in flight end with `DrainedError`.
     """
 
     timeout: float = 60.0
     attempts: int = 5
     pause: float = 1.0
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     _down: set = field(default_factory=set, repr=False)
     """Servers that were of no use the last time; they are asked only once until they answer again."""
 
@@ -121,7 +154,7 @@ class Web:
             try:
                 return body, parse(body)
             except ValueError as error:
-                raise PassingError(f'its answer is not {what} as expected ({error})') from error
+                raise DamagedError(f'its answer is not {what} as expected ({error})') from error
         return self.repeated(attempt, url)
 
     def repeated(self, attempt, url):
@@ -136,11 +169,16 @@ class Web:
                 return result
             except PassingError as error:
                 failure = error
-            if number < attempts and not self._wait(number, failure, url):
+            hopeless = isinstance(failure, NoNetworkError) and number > 1
+            if hopeless or (number < attempts and not self._wait(number, failure, url)):
                 break
-        self._down.add(server)
-        raise ArchiveError(f'{place(url)} is of no use now: {failure} (tries: {number}); check the network, '
-                           'or give the same command again later.') from failure
+        if isinstance(failure, DamagedError):
+            kind = ArchiveError
+        else:
+            kind = ArchiveDownError
+            self._down.add(server)
+        raise kind(f'{place(url)} is of no use now: {failure} (tries: {number}); check the network, or give '
+                   'the same command again later.') from failure
 
     def _wait(self, number, failure, url):
         """Sleep before the next attempt; False when the server wants more time than there is."""
@@ -151,6 +189,18 @@ class Web:
         logger.info('%s: %s; once more in %.1f s.', place(url), failure, seconds)
         self.stop.wait(seconds)
         return True
+
+    def size(self, urls) -> int | None:
+        """Bytes of a file that lies at several places, None where no place says; raises DrainedError."""
+        def attempt(url):
+            with self.opened(url, method='HEAD') as answer:
+                return answer.length
+        for url in urls:
+            try:
+                return self.repeated(lambda url=url: attempt(url), url)
+            except ArchiveError as error:
+                logger.debug('%s', error)
+        return None
 
     def check(self):
         """Stop here if that was asked for.
@@ -192,7 +242,7 @@ class Web:
             raise ArchiveError(f'{place(url)} is no address that can be asked; correct section [fetch] of '
                                'the settings.') from error
         except requests.RequestException as error:
-            raise PassingError(_words(error)) from error
+            raise _failure(error) from error
 
     def _check_status(self, answer):
         if answer.status in _PASSING:
@@ -223,7 +273,7 @@ class Web:
             try:
                 block = answer.raw.read1(_BLOCK, decode_content=False)
             except (OSError, urllib3.exceptions.HTTPError) as error:
-                raise PassingError(_words(error)) from error
+                raise _failure(error) from error
             if not block:
                 break
             read += len(block)
@@ -297,18 +347,19 @@ def _saying(start):
     return f' ({text[:150]})' if text.isprintable() and text else ''
 
 
-def _words(error):
+def _failure(error) -> PassingError:
     """What went wrong with a connection, in a few words."""
     import requests
     text = str(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return 'its certificate is not accepted'
+        return PassingError('its certificate is not accepted')
     if 'timed out' in text.lower():
-        return 'no answer in time'
-    for sign, words in (('NameResolution', 'its name is not known here (no network?)'),
-                        ('refused', 'the connection is refused'),
-                        ('IncompleteRead', 'its answer was cut off'),
-                        ('unreachable', 'the network is unreachable')):
+        return PassingError('no answer in time')
+    for sign, words in _NO_NETWORK:
         if sign in text:
-            return words
-    return f'the connection failed ({type(error).__name__})'
+            return NoNetworkError(words)
+    for sign, words in (('refused', 'the connection is refused'),
+                        ('IncompleteRead', 'its answer was cut off')):
+        if sign in text:
+            return PassingError(words)
+    return PassingError(f'the connection failed ({type(error).__name__})')

@@ -206,7 +206,7 @@ def test_two_at_once(stub, path):
     path.parent.mkdir()
     with open(path.with_name(f'.{path.name}.part'), 'ab') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(OutputError, match='is being fetched by another process'):
+        with pytest.raises(ArchiveError, match='is being fetched by another process'):
             fetch(stub, path)
     stub.routes['/f'] = ranged(BODY)
     assert fetch(stub, path) == len(BODY)

@@ -1,7 +1,10 @@
 """Lists of targets: numbers, positions, and files that are neither."""
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
+from astropy.table import Table
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -36,10 +39,10 @@ def test_positions(tmp_path, text):
 
 
 def test_numbers_and_positions_together(tmp_path):
-    """A number decides where there is one."""
-    found = read_targets(write(tmp_path, 'TIC,ra,dec\n7,10,10\n,20,-20\n7,,\n'))
-    assert found.starid.tolist() == [0, 7]
-    assert found.ra[0] == 20 and np.isnan(found.ra[1])
+    """A number decides where there is one, and its place is kept."""
+    found = read_targets(write(tmp_path, 'TIC,ra,dec\n7,10,10\n,20,-20\n7,,\n8,,\n'))
+    assert found.starid.tolist() == [0, 7, 8]
+    assert found.places == ((20.0, -20.0), (10.0, 10.0)) and found.numbers_without_place == (8,)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -74,3 +77,26 @@ def test_lists_that_are_none(tmp_path, text, match):
         read_targets(write(tmp_path, text))
     with pytest.raises(InputMissingError):
         read_targets(tmp_path / 'none')
+
+
+@pytest.mark.parametrize('name', ['a.fits', 'a.ecsv', 'a.parquet'])
+def test_tables_that_say_what_their_columns_are(tmp_path, name):
+    table = Table({'TIC': np.array([7, 0, 0]), 'RAJ2000': np.array([10.5, -20.0, 340.0]),
+                   'DEJ2000': np.array([1.0, 2.0, 2.0]), 'note': ['a', 'b', 'c']})
+    if name.endswith('parquet'):
+        pyarrow.parquet.write_table(pyarrow.table({key: table[key].tolist() for key in table.colnames}),
+                                    tmp_path / name)
+    else:
+        table.write(tmp_path / name)
+    found = read_targets(tmp_path / name)
+    assert found.starid.tolist() == [0, 7] and found.places == ((340.0, 2.0), (10.5, 1.0))
+    assert found.numbers_without_place == ()
+
+
+def test_tables_without_a_star(tmp_path):
+    Table({'TIC': np.array([7, 0])}).write(tmp_path / 'a.ecsv')
+    with pytest.raises(InputBadError, match='Row 2 of .*a.ecsv holds neither a TIC number nor a position'):
+        read_targets(tmp_path / 'a.ecsv')
+    Table({'flux': np.array([7.0])}).write(tmp_path / 'b.ecsv')
+    with pytest.raises(InputBadError, match='b.ecsv'):
+        read_targets(tmp_path / 'b.ecsv')

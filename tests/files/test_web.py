@@ -3,6 +3,7 @@
 import email.utils
 import gzip
 import json
+import socket
 import threading
 import time
 
@@ -11,7 +12,7 @@ from http_stub import PAGE, Reply, Stub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from photometry.core.errors import ArchiveError, DrainedError
+from photometry.core.errors import ArchiveDownError, ArchiveError, DrainedError
 from photometry.files import web as web_file
 from photometry.files.web import Web
 
@@ -65,6 +66,23 @@ def test_what_may_pass_is_asked_again(stub, bad):
     assert len(stub.asked()) == 5 and caught.value.exit_code == 4
 
 
+def test_a_server_that_was_down_is_asked_once_until_it_answers(stub):
+    made = web()
+    stub.routes['/x'] = Reply(b'', 500)
+    for expected in (3, 4, 5):
+        with pytest.raises(ArchiveDownError):
+            ask(stub, made)
+        assert len(stub.asked()) == expected
+    stub.routes['/x'] = [Reply(GOOD), Reply(b'', 500), Reply(GOOD)]
+    assert ask(stub, made) == ask(stub, made)
+    stub.routes['/x'] = Reply(b'{')
+    for _ in range(2):
+        asked = len(stub.asked())
+        with pytest.raises(ArchiveError) as caught:
+            ask(stub, made)
+        assert len(stub.asked()) == asked + 3 and not isinstance(caught.value, ArchiveDownError)
+
+
 def test_silence_and_drips_end(stub):
     stub.routes['/x'] = Reply(silent=True)
     with pytest.raises(ArchiveError, match='no answer in time'):
@@ -75,13 +93,17 @@ def test_silence_and_drips_end(stub):
         ask(stub, web(timeout=0.1, attempts=1))
 
 
-def test_nobody_there():
+def test_nobody_there(monkeypatch):
     with Stub() as gone:
         url = gone.url
     with pytest.raises(ArchiveError, match='refused'):
         web().ask(url, json.loads, what='JSON')
-    with pytest.raises(ArchiveError, match='its name is not known here'):
-        web(attempts=1).ask('http://no-such-host.invalid/x', json.loads, what='JSON')
+
+    def unknown(*_, **__):
+        raise socket.gaierror(-2, 'Name or service not known')
+    monkeypatch.setattr(socket, 'getaddrinfo', unknown)
+    with pytest.raises(ArchiveError, match='its name is not known here.*tries: 2'):
+        web(attempts=9).ask('http://no-such-host.invalid/x', json.loads, what='JSON')
 
 
 @pytest.mark.parametrize('url', ['ftp://a/b', 'nonsense', 'http://', 'file:///etc/passwd', 'http://[::1'])

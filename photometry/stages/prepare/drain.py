@@ -12,11 +12,17 @@ logger = logging.getLogger(__name__)
 
 
 class Drain:
-    """While active, signals only leave a wish to stop (see `photometry.signals.StopSignals`)."""
+    """While active, signals only leave a wish to stop (see `photometry.signals.StopSignals`).
 
-    def __init__(self):
+    Parameters
+    ----------
+    wish : callable, optional
+        Called without arguments when a signal comes, for work that is to hear of it at once.
+    """
+
+    def __init__(self, wish=lambda: None):
         self._signals = StopSignals(self._heard)
-        self._said = False
+        self._said, self._wish = False, wish
 
     def __enter__(self):
         self._signals.__enter__()
@@ -26,6 +32,7 @@ class Drain:
         self._signals.__exit__(*exception)
 
     def _heard(self, number):
+        self._wish()
         if not self._said:
             logger.warning('Stopping after the work in hand; the same command continues.')
         self._said = True
