@@ -10,10 +10,16 @@ from photometry.core.errors import InputMissingError
 
 _FFI = re.compile(r'tess(?P<stamp>\d+)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])-'
                   r'\d{4}-[a-z]_ffic\.fits(\.gz)?$')
+_TICA = re.compile(r'hlsp_tica_tess_ffi_s(?P<sector>\d{4})-(o\d+[a-z]?-)?\d{8}-cam(?P<camera>[1-4])-'
+                   r'ccd(?P<ccd>[1-4])_tess_v\d+_img\.fits(\.gz)?$')
 _TESSCUT = re.compile(r'tess-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])_.*_astrocut\.fits(\.gz)?$')
 _CUBE = re.compile(r'sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])'
                    r'(_c(?P<column>\d+)r(?P<row>\d+)_(?P<width>\d+)x(?P<height>\d+))?\.hdf5$')
 _CATALOG = re.compile(r'catalog_sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])\.sqlite$')
+
+
+PRODUCTS = ('spoc', 'tica')
+"""Who calibrates full-frame images: the mission's pipeline (SPOC), or the TESS Image CAlibrator (TICA)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -56,11 +62,17 @@ def _selected(value, choice):
 
 
 def find_ffis(directory, sector=None, camera=None, ccd=None):
-    """Calibrated FFIs anywhere below a directory, as a sorted list of `Found`.
+    """Calibrated FFIs of SPOC and of TICA anywhere below a directory, as a sorted list of `Found`.
 
     Filters are None, a number or several numbers.
     """
-    return _find(directory, _FFI, 'tess*_ffic.fits*', sector, camera, ccd)
+    return sorted(_find(directory, _FFI, 'tess*_ffic.fits*', sector, camera, ccd)
+                  + _find(directory, _TICA, 'hlsp_tica_*_img.fits*', sector, camera, ccd))
+
+
+def product_of(path) -> str:
+    """Which of `PRODUCTS` a full-frame image is by its name; files without a TICA name are SPOC's."""
+    return 'tica' if _TICA.match(Path(path).name) else 'spoc'
 
 
 def find_tesscuts(directory, sector=None, camera=None, ccd=None):
@@ -86,7 +98,7 @@ def catalog_name(sector, camera, ccd):
 def ccd_of(path) -> tuple[int, int, int] | None:
     """(sector, camera, ccd) as the name of an FFI, TESSCut file or catalogue tells it, else None."""
     name = Path(path).name
-    match = _FFI.match(name) or _TESSCUT.match(name) or _CATALOG.match(name)
+    match = _FFI.match(name) or _TICA.match(name) or _TESSCUT.match(name) or _CATALOG.match(name)
     return match and (int(match['sector']), int(match['camera']), int(match['ccd']))
 
 

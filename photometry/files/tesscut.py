@@ -215,7 +215,7 @@ def _times(table, header):
     quantised &= len(rows) > 2
     if quantised:
         mid = restored(mid - timecorr[rows], numbers) + timecorr[rows]
-    return _Times(rows, mid, timecorr[rows], numbers, cadence, quantised, tuple(dropped))
+    return _Times(rows, mid, timecorr[rows], numbers, round(cadence), quantised, tuple(dropped))
 
 
 def is_quantised(time) -> bool:

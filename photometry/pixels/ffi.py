@@ -35,7 +35,8 @@ class CubeSource:
         for name in ('timecorr', 'cadenceno', 'quality', 'good', 'wcs_text', 'movement_kernel', 'warpmode',
                      'star_wing'):
             setattr(self, name, getattr(self._file, name))
-        late = timing.release_offset(self.info.sector, self.info.data_rel, self.info.procver)
+        late = (timing.release_offset(self.info.sector, self.info.data_rel, self.info.procver)
+                if self.info.product == 'spoc' else 0.)
         self.time, self.time_start, self.time_stop = (
             values + late for values in (self._file.time, self._file.time_start, self._file.time_stop))
 

@@ -10,6 +10,7 @@ from photometry import cli
 EXAMPLES = """\
   run_simulate.py sky --size 256 --frames 300 --density crowded --seed 1
   run_simulate.py sky --frames 3 --stars 3000                 three full-frame images
+  run_simulate.py sky --frames 3 --sector 35 --cadence 600 --product tica
   run_simulate.py sky --size 100x150 --row 700 --column 900 --cadence 200 --frames 500
 """
 
@@ -31,6 +32,8 @@ def arguments():
     made.add_argument('--row', type=int, help='first row of the cutout, from 0 (default: in the middle)')
     made.add_argument('--column', type=int, help='first column, from 44 on the science pixels')
     made.add_argument('--tesscut', action='store_true', help='a TESSCut file of the full CCD, too')
+    made.add_argument('--product', choices=('spoc', 'tica'), default='spoc',
+                      help='images like those of the mission or of TICA (default spoc)')
     made.add_argument('--stars', type=int, metavar='N', help='stars on the pixels, instead of --density')
     made.add_argument('--density', default='typical', metavar='WORD',
                       help='sparse, typical, crowded, isolated or bright (default typical)')
@@ -88,4 +91,4 @@ def simulate(chosen):
         cosmic_rays=chosen.cosmic_rays, prf_width=chosen.prf_width, prf_asymmetry=chosen.prf_asymmetry,
         pointing_scatter=chosen.pointing_scatter, catalog_error=chosen.catalog_error,
         catalog_limit=chosen.catalog_limit)
-    run(chosen.output, plan, tesscut=chosen.tesscut)
+    run(chosen.output, plan, tesscut=chosen.tesscut, product=chosen.product)

@@ -71,7 +71,7 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
                 made = _prepare(job, options, cadence, drain, report.cubes)
             except DrainedError:
                 raise
-            except selection.OtherCadenceError as error:
+            except selection.OtherFramesError as error:
                 logger.info('%s', error)
                 passed_over.append(error)
             except TessphotError as error:
@@ -97,7 +97,8 @@ def _prepare(job, options, cadence, drain, made):
     if job.is_cutout:
         source = selection.select_tesscut(options.folder, job.files[0], cadence)
     else:
-        source = selection.select_ffis(options.folder, job, cadence, options.workers)
+        source = selection.select_ffis(options.folder, job, cadence, options.workers,
+                                       options.settings.prepare.product)
     path = cube_path(options.folder, source, job.key)
     if path in made:
         logger.info('%s is passed over: its pixels are those of %s.', job.label, path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
-from photometry.files import ffi, paths, tesscut
+from photometry.files import frames, paths, tesscut
 from photometry.stages.prepare.pool import FramePool
 from photometry.stages.prepare.sources import FFISource, TessCutSource
 
@@ -21,8 +21,12 @@ MANY = 300
 """Frames from which on worker processes read headers."""
 
 
-class OtherCadenceError(InputMissingError):
-    """Files are there, but none of the cadence that is wanted."""
+AUTO = 'auto'
+"""The product that is there, as long as there is but one."""
+
+
+class OtherFramesError(InputMissingError):
+    """Files are there, but none of the cadence or the product that is wanted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,31 +61,32 @@ def find_jobs(folder, sector=None, camera=None, ccd=None) -> list[Job]:
     used = _first_of_each(tuple(item.path for item in cutouts))
     jobs += [Job(item.ccd_key, (item.path,), True) for item in cutouts if item.path in used]
     if not jobs:
-        raise InputMissingError(f'{folder} holds no FFIs (tess*_ffic.fits) and no TESSCut files '
-                                '(tess*_astrocut.fits) that pass the filters; check the directory and '
-                                '--sector, --camera, --ccd.')
+        raise InputMissingError(f'{folder} holds no FFIs (tess*_ffic.fits, hlsp_tica_*_img.fits) and no '
+                                'TESSCut files (tess*_astrocut.fits) that pass the filters; check the '
+                                'directory and --sector, --camera, --ccd.')
     return jobs
 
 
-def select_ffis(folder, job, cadence=None, workers=1) -> FFISource:
+def select_ffis(folder, job, cadence=None, workers=1, product=AUTO) -> FFISource:
     """Read the headers of the FFIs of one CCD and put the usable frames in order.
 
-    A file that cannot be read is named in the log and left out; so is one of
-    two files with the same name (``.fits`` before ``.fits.gz``), and the later
-    one, by name, of two with the same time or cadence number. Times that were
-    stored through float32 are restored as in TESSCut files.
+    Images of SPOC and of TICA are never mixed. A file that cannot be read is
+    named in the log and left out; so is one of two files with the same name
+    (``.fits`` before ``.fits.gz``), and the later one, by name, of two with the
+    same time or cadence number. Times that were stored through float32 are
+    restored as in TESSCut files.
 
     Raises
     ------
     InputBadError
         When no frame is usable.
-    OtherCadenceError
-        When no frame has the wanted cadence.
+    OtherFramesError
+        When no frame is of the wanted product or has the wanted cadence.
     UsageError
-        When there are several cadences and none was chosen.
+        When there are several products or cadences and none was chosen.
     """
     headers, where = {}, job.files[0].parent
-    chosen = _first_of_each(job.files)
+    chosen = _first_of_each(_one_product(job, product))
     with FramePool(_read_header, None, workers, MANY, len(chosen)) as pool:
         for path, header in pool.map(chosen):
             if isinstance(header, str):
@@ -102,10 +107,25 @@ def select_ffis(folder, job, cadence=None, workers=1) -> FFISource:
     return FFISource(Path(folder), tuple(header for _, header in ordered), names)
 
 
+def _one_product(job, product):
+    """The files of a job that are of one product."""
+    files = {name: [path for path in job.files if paths.product_of(path) == name] for name in paths.PRODUCTS}
+    counts = ' and '.join(f'{len(found)} of {name.upper()}' for name, found in files.items() if found)
+    where = f'{job.files[0].parent} ({job.label})'
+    if product != AUTO:
+        if not files[product]:
+            raise OtherFramesError(f'{where} has no FFIs of {product.upper()}, but {counts}; '
+                                   'choose another --product.')
+        return files[product]
+    if all(files.values()):
+        raise UsageError(f'{where} has FFIs of two products: {counts}; choose one with --product.')
+    return job.files
+
+
 def _read_header(context, path):
     """Header of a file, or what is wrong with it."""
     try:
-        return ffi.read_ffi_header(path)
+        return frames.read_header(path)
     except (InputBadError, InputMissingError) as error:
         return str(error)
 
@@ -115,12 +135,12 @@ def select_tesscut(folder, path, cadence=None) -> TessCutSource:
 
     Raises
     ------
-    OtherCadenceError
+    OtherFramesError
         When it has another cadence than the wanted one.
     """
     source = TessCutSource(Path(folder), path.relative_to(folder).as_posix())
     if cadence and source.frames[0].cadence not in cadence:
-        raise OtherCadenceError(f'{path} has a cadence of {source.frames[0].cadence} s, not of '
+        raise OtherFramesError(f'{path} has a cadence of {source.frames[0].cadence} s, not of '
                                 f'{_seconds(cadence)} s; choose another --cadence.')
     for note in source.notes[:5]:
         logger.info('%s: %s.', path.name, note)
@@ -144,7 +164,7 @@ def _one_cadence(headers, cadence, where):
     if cadence:
         chosen = {path: header for path, header in headers.items() if header.cadence in cadence}
         if not chosen:
-            raise OtherCadenceError(f'{where} has no FFIs of {_seconds(cadence)} s, but {_words(counts)}; '
+            raise OtherFramesError(f'{where} has no FFIs of {_seconds(cadence)} s, but {_words(counts)}; '
                                     'choose another --cadence.')
         counts = collections.Counter(header.cadence for header in chosen.values())
         headers = chosen
