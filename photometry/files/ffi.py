@@ -246,6 +246,27 @@ def cadence_seconds(header, duration) -> float:
     return round(seconds) if abs(seconds - round(seconds)) < ROUNDING else seconds
 
 
+def cadence_of_times(middle, stated) -> float:
+    """The cadence that is stated, or the step of the times where they contradict it.
+
+    Steps of whole cadences contradict nothing: frames may be missing.
+
+    Parameters
+    ----------
+    middle : array (times,)
+        Mid-times without barycentric correction, TJD, ascending.
+    stated : float
+        Seconds.
+    """
+    if len(middle) < 3:
+        return stated
+    step = float(np.median(np.diff(middle))) * 86400
+    cadences = max(1, round(step / stated))
+    if abs(step - cadences * stated) < 1 + 0.01 * stated or not 1 <= round(step) <= 7200:
+        return stated
+    return round(step) if abs(step - round(step)) < ROUNDING else step
+
+
 def instrument_facts(primary, image) -> dict:
     """Fields of `FrameHeader` about the detector and the processing."""
     outputs = 'ABCD'

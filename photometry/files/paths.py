@@ -12,7 +12,8 @@ _FFI = re.compile(r'tess(?P<stamp>\d+)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<
                   r'\d{4}-[a-z]_ffic\.fits(\.gz)?$')
 _TICA = re.compile(r'hlsp_tica_tess_ffi_s(?P<sector>\d{4})-(o\d+[a-z]?-)?\d{8}-cam(?P<camera>[1-4])-'
                    r'ccd(?P<ccd>[1-4])_tess_v\d+_img\.fits(\.gz)?$')
-_TESSCUT = re.compile(r'tess-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])_.*_astrocut\.fits(\.gz)?$')
+_TESSCUT = re.compile(r'(tess|tica)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])_'
+                      r'.*_astrocut\.fits(\.gz)?$')
 _CUBE = re.compile(r'sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])'
                    r'(_c(?P<column>\d+)r(?P<row>\d+)_(?P<width>\d+)x(?P<height>\d+))?\.hdf5$')
 _CATALOG = re.compile(r'catalog_sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])\.sqlite$')
@@ -71,13 +72,14 @@ def find_ffis(directory, sector=None, camera=None, ccd=None):
 
 
 def product_of(path) -> str:
-    """Which of `PRODUCTS` a full-frame image is by its name; files without a TICA name are SPOC's."""
-    return 'tica' if _TICA.match(Path(path).name) else 'spoc'
+    """Which of `PRODUCTS` a full-frame image or a cutout is by its name; without a TICA name it is SPOC's."""
+    name = Path(path).name
+    return 'tica' if _TICA.match(name) or name.startswith('tica-') else 'spoc'
 
 
 def find_tesscuts(directory, sector=None, camera=None, ccd=None):
     """TESSCut files anywhere below a directory, as a sorted list of `Found`."""
-    return _find(directory, _TESSCUT, 'tess-s*_astrocut.fits*', sector, camera, ccd)
+    return _find(directory, _TESSCUT, 't*-s*_astrocut.fits*', sector, camera, ccd)
 
 
 def find_cubes(directory, sector=None, camera=None, ccd=None):

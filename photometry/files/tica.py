@@ -156,10 +156,12 @@ def exposure_facts(header, seconds) -> dict:
     Parameters
     ----------
     header : astropy.io.fits.Header
+        Of an image, or of a cutout of images, which has lost most of its keywords.
     seconds : float
         Length of the frame.
     """
-    clipped, block = logical(header, 'CRM', True), whole(header, 'CRM_N', 10, 0, 10000)
+    clipped = logical(header, 'CRM', logical(header, 'CRMITEN', True))
+    block = whole(header, 'CRM_N', 10, 0, 10000)
     kept = (block - 2) / block if clipped and block > 2 else 1.
     reads = number(header, 'NREADOUT', seconds / FRAME_TIME * kept, 1, 10 ** 6)
     exposure = number(header, 'EXPTIME', 0, 0, 1e5)

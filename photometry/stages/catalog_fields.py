@@ -126,7 +126,7 @@ class _View:
         """The same with the mean WCS of the sector."""
         logger.warning('%s has no WCS; the pointing of sector %d serves.', self.name, key[0])
         return _View(self.name, '', self.stamp, self.start, self.end, self.inputs,
-                     sector_wcs.sector_wcs(*key))
+                     sector_wcs.predicted_wcs(*key))
 
 
 def _ffi_views(ffis):

@@ -94,11 +94,11 @@ def _share(jobs, rank):
 
 
 def _prepare(job, options, cadence, drain, made):
+    product = options.settings.prepare.product
     if job.is_cutout:
-        source = selection.select_tesscut(options.folder, job.files[0], cadence)
+        source = selection.select_tesscut(options.folder, job.files[0], cadence, product)
     else:
-        source = selection.select_ffis(options.folder, job, cadence, options.workers,
-                                       options.settings.prepare.product)
+        source = selection.select_ffis(options.folder, job, cadence, options.workers, product)
     path = cube_path(options.folder, source, job.key)
     if path in made:
         logger.info('%s is passed over: its pixels are those of %s.', job.label, path)

@@ -14,7 +14,7 @@ from photometry.files.lightcurve import read_lightcurve
 from photometry.programs import make_catalog, make_todo, prepare_photometry, tessphot
 from photometry.stages.simulate import catalogue
 
-PLAN = small_sector.plan(size=56, frames=24, sector=35, cadence=600, number=30)
+PLAN = small_sector.plan(size=40, frames=24, sector=35, cadence=600, number=14, wing=0.004)
 CUBE = paths.cube_name(35, 2, 2)
 
 
@@ -34,10 +34,10 @@ def measure(folder, write, *options):
     stars = made.stars[np.argsort(made.stars['tmag'])]
     inner = PLAN.stamp.grown(-8, -8, -8, -8)
     inside = [inner.contains(*place) for place in zip(stars['row'], stars['column'], strict=True)]
-    for star in stars['starid'][inside][:3]:
+    for star in stars['starid'][inside][:2]:
         assert tessphot.main([str(folder), '-q', '--starid', str(star), '--method', 'aperture']) == 0
     found = {path.name[4:15]: path for path in sorted(folder.rglob('*_lc.fits'))}
-    assert len(found) == 3
+    assert len(found) == 2
     return made, found
 
 
@@ -94,7 +94,7 @@ def test_fluxes_are_those_of_the_truth(both):
         row = np.flatnonzero(made.stars['starid'] == int(star))[0]
         lightcurve = read_lightcurve(path)
         ratio = np.nanmedian(lightcurve.columns['FLUX']) / made.stars['flux'][row]
-        assert ratio == pytest.approx(1, abs=0.02)
+        assert ratio == pytest.approx(1, abs=0.01)
 
 
 def test_times_are_the_stars_own_to_a_millisecond(both):
@@ -118,7 +118,7 @@ def test_times_are_the_stars_own_to_a_millisecond(both):
 @pytest.fixture
 def mixed(tmp_path):
     """A directory with images of both products of one CCD."""
-    plan = small_sector.plan(size=40, frames=4, number=20)
+    plan = small_sector.plan(size=32, frames=4, number=12)
     made, spoc = small_sector.make(tmp_path, plan)
     tica = [small_sector.write_tica(tmp_path, made, index) for index in range(4)]
     return made, tmp_path, spoc, tica

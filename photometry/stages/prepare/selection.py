@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
-from photometry.files import frames, paths, tesscut
+from photometry.files import ffi, frames, paths, tesscut
 from photometry.stages.prepare.pool import FramePool
 from photometry.stages.prepare.sources import FFISource, TessCutSource
 
@@ -96,8 +96,7 @@ def select_ffis(folder, job, cadence=None, workers=1, product=AUTO) -> FFISource
     if not headers:
         raise InputBadError(f'None of the {len(job.files)} FFIs of {job.label} in {where} can be used; the '
                             'log names each with its fault: download them again.')
-    headers = _one_cadence(headers, cadence, f'{where} ({job.label})')
-    headers = _same_pixels(headers)
+    headers = _same_pixels(_one_cadence(_true_cadences(headers), cadence, f'{where} ({job.label})'))
     releases = {(header.data_rel, header.procver) for header in headers.values()}
     if len(releases) > 1:
         logger.warning('%s mixes data releases: %s.', where, ', '.join(
@@ -130,15 +129,24 @@ def _read_header(context, path):
         return str(error)
 
 
-def select_tesscut(folder, path, cadence=None) -> TessCutSource:
+def select_tesscut(folder, path, cadence=None, product=AUTO) -> TessCutSource:
     """A TESSCut file.
 
     Raises
     ------
     OtherFramesError
-        When it has another cadence than the wanted one.
+        When it is of another product or cadence than the wanted one.
+    UsageError
+        When the same cutout of the other product lies beside it and none was chosen.
     """
     source = TessCutSource(Path(folder), path.relative_to(folder).as_posix())
+    found = source.frames[0].product
+    if product not in (AUTO, found):
+        raise OtherFramesError(f'{path} is of {found.upper()}, not of {product.upper()}; '
+                               'choose another --product.')
+    twin = path.with_name({'tess': 'tica', 'tica': 'tess'}[path.name[:4]] + path.name[4:])
+    if product == AUTO and twin.exists():
+        raise UsageError(f'{path} and {twin.name} are of two products; choose one with --product.')
     if cadence and source.frames[0].cadence not in cadence:
         raise OtherFramesError(f'{path} has a cadence of {source.frames[0].cadence} s, not of '
                                 f'{_seconds(cadence)} s; choose another --cadence.')
@@ -157,6 +165,29 @@ def _first_of_each(files):
         else:
             chosen[name] = path
     return list(chosen.values())
+
+
+def _true_cadences(headers):
+    """Headers whose stated cadence is not the step of their times get that, and numbers that go with it."""
+    groups = collections.defaultdict(list)
+    for path, header in headers.items():
+        groups[header.cadence].append((header.time - header.timecorr, path))
+    made = dict(headers)
+    for stated, members in groups.items():
+        middle, files = zip(*sorted(members), strict=True)
+        if tesscut.is_quantised(np.array([headers[path].time for path in files])):
+            continue
+        seconds = ffi.cadence_of_times(np.array(middle), stated)
+        if seconds == stated:
+            continue
+        logger.warning('%s and %d others state a cadence of %d s but lie %g s apart, which counts.', files[0],
+                       len(files) - 1, stated, seconds)
+        counted = all(headers[path].cadenceno == ffi.cadence_number(time, stated)
+                      for time, path in zip(middle, files, strict=True))
+        for time, path in zip(middle, files, strict=True):
+            number = ffi.cadence_number(time, seconds) if counted else headers[path].cadenceno
+            made[path] = dataclasses.replace(headers[path], cadence=round(seconds), cadenceno=number)
+    return made
 
 
 def _one_cadence(headers, cadence, where):
@@ -194,16 +225,22 @@ def _same_pixels(headers):
 
 
 def _in_time(headers):
-    """(path, header) sorted in time, each cadence once."""
-    ordered, numbers = [], set()
+    """(path, header) sorted in time, each time once, with cadence numbers that grow with it."""
+    ordered = []
     for path, header in sorted(headers.items(), key=lambda item: (item[1].time, item[0].name)):
-        if ordered and header.time <= ordered[-1][1].time or header.cadenceno in numbers:
-            logger.warning('Frame left out: %s has the time or cadence number %d of an earlier file.', path,
-                           header.cadenceno)
+        if ordered and header.time < ordered[-1][1].time + header.cadence / 172800:
+            logger.warning('Frame left out: %s has the time of an earlier file, %s.', path,
+                           ordered[-1][0].name)
             continue
-        numbers.add(header.cadenceno)
         ordered.append((path, header))
-    return ordered
+    numbers = np.array([header.cadenceno for _, header in ordered])
+    if (np.diff(numbers) > 0).all():
+        return ordered
+    wrong = ordered[1 + int(np.argmin(np.diff(numbers) > 0))][0]
+    logger.warning('%s has the cadence number of another time; all numbers are counted from the times.',
+                   wrong)
+    return [(path, dataclasses.replace(header, cadenceno=ffi.cadence_number(
+        header.time - header.timecorr, header.cadence))) for path, header in ordered]
 
 
 def _on_the_clock(ordered, where):
