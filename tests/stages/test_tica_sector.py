@@ -9,6 +9,7 @@ from stages import small_sector
 
 from photometry.algorithms import timing
 from photometry.core.errors import UsageError
+from photometry.core.stamp import Stamp
 from photometry.files import catalog, cube, ephemeris, paths, truth
 from photometry.files.lightcurve import read_lightcurve
 from photometry.programs import make_catalog, make_todo, prepare_photometry, tessphot
@@ -231,3 +232,23 @@ def test_simulations_of_two_products_do_not_mix(mixed, tmp_path_factory):
     shutil.copy(tica[0], folder)
     with pytest.raises(UsageError, match='holds another simulation'):
         simulate(folder, SectorPlan(frames=1, number=0))
+
+
+def test_cutouts_of_two_products_are_refused_until_one_is_chosen(tmp_path, capsys):
+    plan = small_sector.plan(frames=3, stamp=Stamp(700, 716, 900, 916), number=8)
+    _, path = small_sector.make_cutout(tmp_path, plan)
+    with fits.open(path) as hdus:
+        hdus[1].data['FLUX'] *= 1425.6
+        hdus[1].data['TIME'] -= hdus[1].data['TIMECORR']
+        hdus[1].data['TIMECORR'] = 0
+        hdus[0].header['FFI_TYPE'] = 'TICA'
+        hdus.writeto(path.with_name('tica' + path.name[4:]), checksum=True)
+    assert prepare_photometry.main([str(tmp_path), '-q']) == 2
+    assert 'are of two products; choose one with --product.' in capsys.readouterr().err
+    images = []
+    for product in paths.PRODUCTS:
+        assert prepare_photometry.main([str(tmp_path), '-q', '--product', product, '--overwrite']) == 0
+        with cube.CubeFile(paths.find_cubes(tmp_path)[0].path) as found:
+            assert found.info.product == product
+            images.append(found.read('images'))
+    np.testing.assert_allclose(*images, rtol=1e-4, atol=0.02)

@@ -7,11 +7,11 @@ from stages import small_sector
 from photometry import settings
 from photometry.core.coordinates import SCIENCE
 from photometry.core.stamp import Stamp
-from photometry.files import catalog, paths, simulated_tesscut
+from photometry.files import paths, simulated_tesscut
 from photometry.simulation.pointing import Sky
 from photometry.simulation.sector import Simulation
 from photometry.stages.prepare_photometry import prepare_photometry
-from photometry.stages.simulate import catalogue, frame_facts
+from photometry.stages.simulate import frame_facts
 
 
 def cutout(folder, size, number, shift=(0, 0), listed=slice(None), seed=1, **changes):
@@ -22,17 +22,10 @@ def cutout(folder, size, number, shift=(0, 0), listed=slice(None), seed=1, **cha
     cards = made.sky.cutout_cards(stamp)
     cards['CRPIX1'] += shift[1]
     cards['CRPIX2'] += shift[0]
-    ra, decl = made.sky.radec(np.array([(stamp.row_min + stamp.row_max) / 2.]),
-                              np.array([(stamp.col_min + stamp.col_max) / 2.]))
     images = ((frame.image, frame.uncertainty) for frame in made.frames(range(4)))
     facts = [frame_facts(made, index) for index in range(4)]
-    path = simulated_tesscut.write_tesscut(folder, stamp, (ra[0], decl[0]), facts, images, cards)
-    stars = catalogue(made)[listed]
-    rows = np.zeros(len(stars), catalog.STAR_DTYPE)
-    for name in set(rows.dtype.names) & set(stars.dtype.names):
-        rows[name] = stars[name]
-    info = catalog.CatalogInfo(5, 2, 2)
-    catalog.write_catalog(folder / paths.catalog_name(*info.ccd_key), info, rows, overwrite=True)
+    path = simulated_tesscut.write_tesscut(folder, stamp, (80., -20.), facts, images, cards)
+    small_sector.write_catalog(folder, made, listed)
     return made, path
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photometry.algorithms import timing
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
 from photometry.files import ffi, frames, paths, tesscut
 from photometry.stages.prepare.pool import FramePool
@@ -83,7 +84,8 @@ def select_ffis(folder, job, cadence=None, workers=1, product=AUTO) -> FFISource
     OtherFramesError
         When no frame is of the wanted product or has the wanted cadence.
     UsageError
-        When there are several products or cadences and none was chosen.
+        When there are several products or cadences and none was chosen, or data
+        releases that do not go together.
     """
     headers, where = {}, job.files[0].parent
     chosen = _first_of_each(_one_product(job, product))
@@ -97,10 +99,7 @@ def select_ffis(folder, job, cadence=None, workers=1, product=AUTO) -> FFISource
         raise InputBadError(f'None of the {len(job.files)} FFIs of {job.label} in {where} can be used; the '
                             'log names each with its fault: download them again.')
     headers = _same_pixels(_one_cadence(_true_cadences(headers), cadence, f'{where} ({job.label})'))
-    releases = {(header.data_rel, header.procver) for header in headers.values()}
-    if len(releases) > 1:
-        logger.warning('%s mixes data releases: %s.', where, ', '.join(
-            f'{number} ({version})' for number, version in sorted(releases)))
+    _check_releases(headers, f'{where} ({job.label})')
     ordered = _on_the_clock(_in_time(headers), f'{where} ({job.label})')
     names = tuple(path.relative_to(folder).as_posix() for path, _ in ordered)
     return FFISource(Path(folder), tuple(header for _, header in ordered), names)
@@ -165,6 +164,19 @@ def _first_of_each(files):
         else:
             chosen[name] = path
     return list(chosen.values())
+
+
+def _check_releases(headers, where):
+    """Name several data releases; refuse them where one of them has the late clock and another has not."""
+    releases = {(header.data_rel, header.procver): header for header in headers.values()}
+    if len(releases) == 1:
+        return
+    words = ', '.join(f'{number} ({version})' for number, version in sorted(releases))
+    late = {timing.release_offset(header.sector, *release) for release, header in releases.items()}
+    if len(late) > 1 and next(iter(headers.values())).product == 'spoc':
+        raise UsageError(f'{where} mixes data releases whose clocks differ by two seconds: {words}; '
+                         'keep one release there.')
+    logger.warning('%s mixes data releases: %s.', where, words)
 
 
 def _true_cadences(headers):
