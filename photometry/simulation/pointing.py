@@ -23,9 +23,6 @@ LINEAR_ENOUGH = 0.01
 _FIRST_FRAME = 0.8
 """Days from the date in the table of sectors to the first image of sector 1."""
 
-_SPECIAL, _SPECIAL_START = 126, 3970.0
-"""Sectors from this number on are special ones (1751 was), put at a TJD where the ephemeris reaches."""
-
 _SCALE = 21.1 / 3600
 
 
@@ -62,11 +59,11 @@ class Sky:
 
     @cached_property
     def start(self):
-        """TJD of the first frame, to about a day; None where the number of the sector has to tell it."""
+        """TJD of the first frame, to about a day; None where it is not known."""
         try:
             return sector_wcs.sector_times(self._key[0])[0] - timing.BTJD + _FIRST_FRAME
         except InputMissingError:
-            return None if self._key[0] < _SPECIAL else _SPECIAL_START
+            return None
 
     def radec(self, row, column):
         """Directions of zero-based pixels, deg."""

@@ -8,7 +8,7 @@ from stages import small_sector
 
 from photometry import settings
 from photometry.core.stamp import Stamp
-from photometry.files import cube, paths, wcs
+from photometry.files import cube, wcs
 from photometry.programs import make_todo
 from photometry.stages.prepare_photometry import prepare_photometry
 
@@ -154,8 +154,3 @@ def test_frames_of_a_smaller_shape(tmp_path, caplog):
     with cube.CubeFile(prepare(tmp_path)) as found:
         assert found.info.times == 4 and found.limits.height == 24
     assert 'has 20 x 24 science pixels, the others 24 x 24' in caplog.text
-
-
-def test_names_of_what_was_made(tmp_path):
-    sector(tmp_path, sector=1751, frames=3)
-    assert prepare(tmp_path).name == paths.cube_name(1751, 2, 2) == 'sector1751_camera2_ccd2.hdf5'
