@@ -242,7 +242,7 @@ def cadence_seconds(header, duration) -> float:
     """
     seconds = number(header, 'TIMEDEL', duration, 0, 1) * 86400
     if not 1 <= round(seconds) <= 7200:
-        raise ValueError(f'TIMEDEL gives a cadence of {seconds:g} s')
+        raise ValueError(f'it states a cadence of {seconds:g} s')
     return round(seconds) if abs(seconds - round(seconds)) < ROUNDING else seconds
 
 

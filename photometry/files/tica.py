@@ -163,7 +163,7 @@ def exposure_facts(header, seconds) -> dict:
     clipped = logical(header, 'CRM', logical(header, 'CRMITEN', True))
     block = whole(header, 'CRM_N', 10, 0, 10000)
     kept = (block - 2) / block if clipped and block > 2 else 1.
-    reads = number(header, 'NREADOUT', seconds / FRAME_TIME * kept, 1, 10 ** 6)
+    reads = number(header, 'NREADOUT', 0, 0, 10 ** 6) or seconds / FRAME_TIME * kept
     exposure = number(header, 'EXPTIME', 0, 0, 1e5)
     if not abs(exposure - reads * INT_TIME) <= _SAME * reads * INT_TIME:
         exposure = reads * INT_TIME
