@@ -16,6 +16,7 @@ _MAX_LINE = 1000
 
 _CHOICES = {
     'prepare.motion': ('auto', 'wcs', 'stars'),
+    'prepare.product': ('auto', 'spoc', 'tica'),
     'photometry.prf': ('prf', 'epsf'),
     'aperture.mask': ('snr', 'k2p2', 'official'),
     'lightcurve.layout': ('tessphot', 'tasoc'),
@@ -63,6 +64,7 @@ class PrepareSettings:
     block: int
     mesh: int
     motion: str
+    product: str
 
 
 @dataclass(frozen=True)

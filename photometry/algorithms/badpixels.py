@@ -24,13 +24,17 @@ class Exclusion(NamedTuple):
 
 
 EVERYWHERE = (0, 10_000)
-ALWAYS = (-np.inf, np.inf)
 
 EXCLUSIONS = (
-    Exclusion(1, 1, 4, EVERYWHERE, (1536, 10_000), ALWAYS, 'Mars just outside the field'),
+    Exclusion(1, 1, 4, EVERYWHERE, (1580, 10_000), (-np.inf, 1325.9), 'Mars floods output D'),
     Exclusion(None, 1, None, EVERYWHERE, EVERYWHERE, (1464.016, 1464.266), 'Earth-shine'),
 )
-"""Known bad parts; None stands for any, rows and columns are zero-based and half-open, times BTJD."""
+"""Known bad parts; None stands for any, rows and columns are zero-based and half-open, times BTJD.
+
+From TASOC's list of manual excludes (tasoc/photometry, pixel_flags.py): Mars up to cadence 4724 of
+1800 s, in output D, whose science columns 1536 to 2047 are columns 1580 to 2091 of the whole row;
+Earth-shine in cadences 11354 to 11366.
+"""
 
 
 def excluded(limits, sector, camera, ccd, time):

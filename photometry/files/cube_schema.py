@@ -11,7 +11,10 @@ from photometry.core.stamp import Stamp
 from photometry.files import cube_psf, schema
 from photometry.files.schema import Column
 
-SCHEMA = '1.2'
+SCHEMA = '1.3'
+
+LATER = ('product',)
+"""Facts that came with later minor versions; cubes without them have the default."""
 
 SPATIAL_CHUNK = 16
 """Pixels of a chunk along a row and along a column; tiles of 64 px are whole chunks."""
@@ -84,6 +87,8 @@ class CubeInfo:
     crblksz: int = 10
     crspoc: bool = False
     procver: str = ''
+    product: str = 'spoc'
+    """Who calibrated the frames: spoc or tica; older cubes do not say and are SPOC's."""
     background_mesh: int = 64
     background_centre: tuple = ()
     """Zero-based (row, column) of the camera's axis; empty without a corner glow."""
@@ -142,8 +147,10 @@ def read_info(path, file) -> CubeInfo:
     if 'schema' not in file.attrs:
         raise ValueError('it has no schema')
     schema.check_version(path, as_text(file.attrs['schema']), SCHEMA)
-    values = {field.name: _plain(file.attrs[field.name]) for field in dataclasses.fields(CubeInfo)}
-    for field in dataclasses.fields(CubeInfo):
+    fields = [field for field in dataclasses.fields(CubeInfo)
+              if field.name not in LATER or field.name in file.attrs]
+    values = {field.name: _plain(file.attrs[field.name]) for field in fields}
+    for field in fields:
         if type(values[field.name]).__name__ != field.type:
             raise ValueError(f'its attribute {field.name} is no {field.type}')
     info = CubeInfo(**values)

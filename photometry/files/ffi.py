@@ -22,13 +22,23 @@ ANCHOR_CADENCE = 4697
 
 ANCHOR_STEP = 1800
 
+ROUNDING = 0.05
+"""Seconds by which TIMEDEL may miss a whole number for want of digits. Other fractions are meant, and
+counting in rounded steps would give two frames one number."""
+
 _WCS_CARD = re.compile(r'WCSAXES|(CTYPE|CRVAL|CRPIX|CUNIT|CDELT)[12]|LONPOLE|LATPOLE|RADESYS|EQUINOX|'
                        r'(CD|PC)[12]_[12]|[AB]P?_(\d_\d|ORDER)')
 
+_IDENTITY = (('SECTOR',), ('CAMERA', 'CAMNUM'), ('CCD', 'CCDNUM'))
+"""Keywords of sector, camera and CCD, as SPOC and TICA write them."""
+
 _NO_NUMBER = re.compile(r"= *'? *[-+]?(nan|inf)", re.IGNORECASE)
 
-_TIME_LIMITS = (-5000., 50000.)
-_MAX_IMAGE = FFI_SHAPE[0] * FFI_SHAPE[1] * 8
+TIME_LIMITS = (-5000., 50000.)
+"""BTJD between which every frame lies."""
+
+MAX_IMAGE = FFI_SHAPE[0] * FFI_SHAPE[1] * 8
+"""Bytes of the largest image that is read."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,8 @@ class FrameHeader:
     size: int = 0
     """Bytes of the file."""
     datasum: str = ''
+    product: str = 'spoc'
+    """One of `photometry.files.paths.PRODUCTS`."""
 
 
 def read_ffi_header(path) -> FrameHeader:
@@ -84,7 +96,7 @@ def read_ffi_header(path) -> FrameHeader:
         contradicts its name.
     """
     path = Path(path)
-    units = fits_checks.read_hdus(path, 3, data=False, max_bytes=_MAX_IMAGE, shapes=_check_shape)
+    units = fits_checks.read_hdus(path, 3, data=False, max_bytes=MAX_IMAGE, shapes=_check_shape)
     with fits_checks.explained_input(path):
         return _frame_header(path, units)
 
@@ -103,7 +115,7 @@ def read_ffi(path):
     InputMissingError, InputBadError
     """
     path = Path(path)
-    units = fits_checks.read_hdus(path, 3, max_bytes=_MAX_IMAGE, shapes=_check_shape)
+    units = fits_checks.read_hdus(path, 3, max_bytes=MAX_IMAGE, shapes=_check_shape)
     with fits_checks.explained_input(path):
         header = _frame_header(path, units)
         return header, *_pixels(units, header.limits)
@@ -117,10 +129,10 @@ def read_ffi_pixels(path, header):
     InputBadError
         Also when the file is another one by now.
     """
-    units = fits_checks.read_hdus(path, 3, max_bytes=_MAX_IMAGE, shapes=_check_shape)
+    units = fits_checks.read_hdus(path, 3, max_bytes=MAX_IMAGE, shapes=_check_shape)
     with fits_checks.explained_input(path):
         # the time in the header given may have been restored by some seconds
-        if (len(units) < 2 or _limits(units[1].header) != header.limits
+        if (len(units) < 2 or science_limits(units[1].header) != header.limits
                 or not abs(number(units[1].header, 'TSTART') - header.time_start) < header.cadence / 172800):
             raise ValueError('it changed while it was in use')
         return _pixels(units, header.limits)
@@ -129,11 +141,11 @@ def read_ffi_pixels(path, header):
 def _pixels(units, limits):
     if len(units) < 3:
         raise ValueError('it has no HDU of uncertainties')
-    return _science(units[1], limits), _science(units[2], limits)
+    return science_pixels(units[1], limits), science_pixels(units[2], limits)
 
 
-def _limits(image):
-    """Science pixels that an image HDU has."""
+def science_limits(image) -> Stamp:
+    """Science pixels that the image of a header has."""
     return Stamp(0, min(image['NAXIS2'], SCIENCE.row_max),
                  SCIENCE.col_min, min(image['NAXIS1'], SCIENCE.col_max))
 
@@ -155,6 +167,16 @@ def _check_shape(index, header):
         if 'ZIMAGE' in header:
             raise ValueError('it is a tile-compressed FFI; decompress it with funpack')
         return
+    check_image(index, header)
+
+
+def check_image(index, header):
+    """Refuse the header of an image that is no whole FFI and no corner of one.
+
+    Raises
+    ------
+    ValueError
+    """
     if header['NAXIS'] != 2 or header['BITPIX'] not in (-32, -64):
         raise ValueError(f'HDU {index} is not a float image of two axes')
     width, height = header['NAXIS1'], header['NAXIS2']
@@ -168,20 +190,20 @@ def _frame_header(path, units):
         raise ValueError('it has no image')
     primary, image = units[0].header, units[1].header
     sector, camera, ccd = identify(path, primary, image)
-    start, stop = (number(image, name, None, *_TIME_LIMITS) for name in ('TSTART', 'TSTOP'))
+    start, stop = (number(image, name, None, *TIME_LIMITS) for name in ('TSTART', 'TSTOP'))
     if not start < stop:
         raise ValueError(f'TSTART {start} is not before TSTOP {stop}')
     timecorr = number(image, 'BARYCORR', None, -0.02, 0.02)
-    cadence = cadence_seconds(image, stop - start)
+    seconds = cadence_seconds(image, stop - start)
     middle = (start + stop) / 2
     if primary.get('FFIINDEX', image.get('FFIINDEX')) is None:
-        cadenceno = cadence_number(middle - timecorr, cadence)
+        cadenceno = cadence_number(middle - timecorr, seconds)
     else:
         cadenceno = whole(primary if 'FFIINDEX' in primary else image, 'FFIINDEX')
     return FrameHeader(
         name=path.name, sector=sector, camera=camera, ccd=ccd, time_start=start, time=middle,
         time_stop=stop, timecorr=timecorr, cadenceno=cadenceno, quality=whole(image, 'DQUALITY', 0),
-        cadence=cadence, wcs_text=wcs_cards(image), limits=_limits(image),
+        cadence=round(seconds), wcs_text=wcs_cards(image), limits=science_limits(image),
         exposure=number(image, 'EXPOSURE', 0, 0, 1) * 86400, size=path.stat().st_size,
         datasum=fits_checks.datasums(units), **instrument_facts(primary, image))
 
@@ -197,10 +219,10 @@ def identify(path, *headers):
     ValueError
         When name and header disagree, or neither speaks.
     """
-    said = [next((whole(header, name, None, 1, 10000) for header in headers if name in header), None)
-            for name in ('SECTOR', 'CAMERA', 'CCD')]
+    said = [next((whole(header, name, None, 1, 10000) for header in headers for name in names
+                  if name in header), None) for names in _IDENTITY]
     named = paths.ccd_of(path)
-    for index, name in enumerate(('SECTOR', 'CAMERA', 'CCD')):
+    for index, (name, *_) in enumerate(_IDENTITY):
         if said[index] is not None and named and said[index] != named[index]:
             raise ValueError(f'its header says {name} {said[index]}, its name says {named[index]}')
         if said[index] is None:
@@ -212,15 +234,37 @@ def identify(path, *headers):
     return tuple(said)
 
 
-def cadence_seconds(header, duration) -> int:
-    """Cadence in whole seconds from TIMEDEL, else from the length of a frame in days.
+def cadence_seconds(header, duration) -> float:
+    """Seconds from one frame to the next, from TIMEDEL, else from the length of a frame in days.
 
-    EXPOSURE is never used: it is days a frame in FFIs, a total in pixel files.
+    A whole number where it is one within `ROUNDING`. EXPOSURE is never used:
+    it is days a frame in FFIs, a total in pixel files.
     """
     seconds = number(header, 'TIMEDEL', duration, 0, 1) * 86400
     if not 1 <= round(seconds) <= 7200:
-        raise ValueError(f'TIMEDEL gives a cadence of {seconds:g} s')
-    return round(seconds)
+        raise ValueError(f'it states a cadence of {seconds:g} s')
+    return round(seconds) if abs(seconds - round(seconds)) < ROUNDING else seconds
+
+
+def cadence_of_times(middle, stated) -> float:
+    """The cadence that is stated, or the step of the times where they contradict it.
+
+    Steps of whole cadences contradict nothing: frames may be missing.
+
+    Parameters
+    ----------
+    middle : array (times,)
+        Mid-times without barycentric correction, TJD, ascending.
+    stated : float
+        Seconds.
+    """
+    if len(middle) < 3:
+        return stated
+    step = float(np.median(np.diff(middle))) * 86400
+    cadences = max(1, round(step / stated))
+    if abs(step - cadences * stated) < 1 + 0.01 * stated or not 1 <= round(step) <= 7200:
+        return stated
+    return round(step) if abs(step - round(step)) < ROUNDING else step
 
 
 def instrument_facts(primary, image) -> dict:
@@ -277,7 +321,7 @@ def usable_wcs(header) -> bool:
     return abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) > 1e-12
 
 
-def _science(unit, limits):
+def science_pixels(unit, limits) -> np.ndarray:
     """The science pixels of an HDU in native float32, NaN where it does not reach."""
     values = unit.image()[limits.row_min:limits.row_max, limits.col_min:limits.col_max]
     made = np.empty(limits.shape, 'f4')

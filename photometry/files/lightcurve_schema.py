@@ -6,7 +6,7 @@ import re
 
 from photometry.files.schema import Column
 
-VERSION = '1.1'
+VERSION = '1.2'
 
 COLUMNS = (
     Column('TIME', 'f8', 'BJD - 2457000, days', "mid-exposure, this star's barycentric time"),
@@ -76,6 +76,7 @@ PRIMARY = {
     'PMRA': '[mas/yr] proper motion in RA', 'PMDEC': '[mas/yr] proper motion in declination',
     'TESSMAG': '[mag] TESS magnitude', 'TEFF': '[K] effective temperature',
     'TICVER': 'version of the star catalogue', 'DATA_REL': 'data release of the images',
+    'FFI_TYPE': 'who calibrated the images: SPOC or TICA',
     'PROCVER': 'version of tessphot', 'FILEVER': 'data version of the light curve',
     'SCHEMA': 'version of the layout', 'PHOTMET': 'photometric method',
     'AP_CONT': "neighbours' part of the light in the aperture", 'CROWDSAP': "the star's part of that light",

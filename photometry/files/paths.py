@@ -10,12 +10,19 @@ from photometry.core.errors import InputMissingError
 
 _FFI = re.compile(r'tess(?P<stamp>\d+)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])-'
                   r'\d{4}-[a-z]_ffic\.fits(\.gz)?$')
-_TESSCUT = re.compile(r'tess-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])_.*_astrocut\.fits(\.gz)?$')
+_TICA = re.compile(r'hlsp_tica_tess_ffi_s(?P<sector>\d{4})-(o\d+[a-z]?-)?\d{8}-cam(?P<camera>[1-4])-'
+                   r'ccd(?P<ccd>[1-4])_tess_v\d+_img\.fits(\.gz)?$')
+_TESSCUT = re.compile(r'(tess|tica)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])_'
+                      r'.*_astrocut\.fits(\.gz)?$')
 _CUBE = re.compile(r'sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])'
                    r'(_c(?P<column>\d+)r(?P<row>\d+)_(?P<width>\d+)x(?P<height>\d+))?\.hdf5$')
 _TARGET = re.compile(r'(tess\d+-s(?P<sector>\d{4})-(?P<starid>\d{16})-|'
                      r'hlsp_.*_(?P<number>\d{11,16})-s(?P<in_sector>\d{2,4})_)?.*[_-]tp\.fits(\.gz)?$')
 _CATALOG = re.compile(r'catalog_sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])\.sqlite$')
+
+
+PRODUCTS = ('spoc', 'tica')
+"""Who calibrates full-frame images: the mission's pipeline (SPOC), or the TESS Image CAlibrator (TICA)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,16 +74,23 @@ def _selected(value, choice):
 
 
 def find_ffis(directory, sector=None, camera=None, ccd=None):
-    """Calibrated FFIs anywhere below a directory, as a sorted list of `Found`.
+    """Calibrated FFIs of SPOC and of TICA anywhere below a directory, as a sorted list of `Found`.
 
     Filters are None, a number or several numbers.
     """
-    return _find(directory, _FFI, 'tess*_ffic.fits*', sector, camera, ccd)
+    return sorted(_find(directory, _FFI, 'tess*_ffic.fits*', sector, camera, ccd)
+                  + _find(directory, _TICA, 'hlsp_tica_*_img.fits*', sector, camera, ccd))
+
+
+def product_of(path) -> str:
+    """Which of `PRODUCTS` a full-frame image or a cutout is by its name; without a TICA name it is SPOC's."""
+    name = Path(path).name
+    return 'tica' if _TICA.match(name) or name.startswith('tica-') else 'spoc'
 
 
 def find_tesscuts(directory, sector=None, camera=None, ccd=None):
     """TESSCut files anywhere below a directory, as a sorted list of `Found`."""
-    return _find(directory, _TESSCUT, 'tess-s*_astrocut.fits*', sector, camera, ccd)
+    return _find(directory, _TESSCUT, 't*-s*_astrocut.fits*', sector, camera, ccd)
 
 
 def find_targets(directory, sector=None, starid=None) -> list[FoundTarget]:
@@ -121,7 +135,7 @@ def catalog_name(sector, camera, ccd):
 def ccd_of(path) -> tuple[int, int, int] | None:
     """(sector, camera, ccd) as the name of an FFI, TESSCut file or catalogue tells it, else None."""
     name = Path(path).name
-    match = _FFI.match(name) or _TESSCUT.match(name) or _CATALOG.match(name)
+    match = _FFI.match(name) or _TICA.match(name) or _TESSCUT.match(name) or _CATALOG.match(name)
     return match and (int(match['sector']), int(match['camera']), int(match['ccd']))
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import logging
 import warnings
 from pathlib import Path
 
+import numpy as np
+
+from photometry.core.coordinates import from_vectors, unit_vectors
 from photometry.core.errors import InputMissingError
 
 LAST_SECTOR = 91
@@ -32,9 +36,79 @@ def sector_wcs(sector, camera, ccd):
         For sectors without a trustworthy table.
     """
     _check(sector, camera, ccd)
+    return predicted_wcs(sector, camera, ccd)
+
+
+def predicted_wcs(sector, camera, ccd):
+    """The same for any sector that tesswcs has an idea of, to be put right on the stars of an image.
+
+    Up to `LAST_SECTOR` it is good to about 0.1 px. Of later sectors tesswcs has the
+    direction, but distortions around the wrong pixel (tesswcs issue 30: 2 px);
+    they get those of a sector before. Sectors that were not observed when tesswcs
+    was made are planned ones and may lie elsewhere.
+
+    Returns
+    -------
+    astropy.wcs.WCS
+
+    Raises
+    ------
+    InputMissingError
+        For sectors that tesswcs does not know.
+    """
+    _check(1, camera, ccd)
+    made = _stored(sector, camera, ccd)
+    return made if sector <= LAST_SECTOR else turned(_stored(LAST_SECTOR - 1, camera, ccd), made)
+
+
+def turned(wcs, other):
+    """A WCS turned on the sky, distortions and all, to where the linear part of another one points.
+
+    Parameters
+    ----------
+    wcs, other : astropy.wcs.WCS
+
+    Returns
+    -------
+    astropy.wcs.WCS
+        Agrees with ``other`` at its reference pixel, in place and in the direction of rows.
+    """
+    pixels = np.asarray(other.wcs.crpix) + [[0, 0], [0, 100]]
+    old, new = (_triad(unit_vectors(*directions.T)) for directions in (
+        wcs.all_pix2world(pixels, 1), other.wcs_pix2world(pixels, 1)))
+    rotation = new.T @ old
+    (east, north), crval = _local_axes(rotation @ unit_vectors(*wcs.wcs.crval))
+    up = rotation @ _local_axes(unit_vectors(*wcs.wcs.crval))[0][1]
+    turn = np.array([[up @ north, up @ east], [-(up @ east), up @ north]])
+    made = wcs.deepcopy()
+    made.wcs.crval = crval
+    scale = np.diag(wcs.wcs.cdelt)
+    made.wcs.pc = np.linalg.inv(scale) @ turn @ scale @ wcs.wcs.get_pc()
+    made.wcs.set()
+    return made
+
+
+def _triad(directions):
+    """Three orthogonal unit vectors from two directions, as rows."""
+    first = directions[0]
+    third = np.cross(first, directions[1])
+    third = third / np.linalg.norm(third)
+    return np.stack([first, np.cross(third, first), third])
+
+
+def _local_axes(direction):
+    """Unit vectors to the east and north of a direction, and its right ascension and declination in deg."""
+    east = np.cross([0., 0., 1.], direction)
+    east = east / np.linalg.norm(east)
+    ra, dec = from_vectors(direction)
+    return np.stack([east, np.cross(direction, east)]), (float(ra), float(dec))
+
+
+def _stored(sector, camera, ccd):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         import tesswcs
+        tesswcs.log.setLevel(logging.ERROR)  # it would say that a sector is not archived yet
         try:
             return tesswcs.WCS.from_sector(sector, camera, ccd)
         except (ValueError, KeyError, IndexError) as error:

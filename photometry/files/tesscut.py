@@ -11,7 +11,7 @@ import numpy as np
 
 from photometry.core.coordinates import SCIENCE
 from photometry.core.stamp import Stamp
-from photometry.files import ffi, fits_checks, pixel_table
+from photometry.files import ffi, fits_checks, paths, pixel_table, tica
 from photometry.files.ffi import FrameHeader
 from photometry.files.fits_checks import number
 
@@ -120,6 +120,8 @@ def _parse(path, units):
     times = _times(table, header)
     frames = _frames(path, units, table, times, stamp, pixel_table.wcs_on_ffi(units, whole_stamp))
     flux, flux_err = (table[name][times.rows][:, rows, columns] for name in ('FLUX', 'FLUX_ERR'))
+    if frames[0].product == 'tica':
+        flux, flux_err = tica.rates(flux, frames[0])
     return TessCut(path, frames, stamp, frames[0].wcs_text, flux, flux_err, times.quantised, times.dropped)
 
 
@@ -147,6 +149,8 @@ def _times(table, header):
     rows = rows[np.argsort(time[rows], kind='stable')]
     cadence = ffi.cadence_seconds(header, float(np.median(np.diff(time[rows]))) if len(rows) > 1 else 0)
     quantised = len(rows) > 2 and is_quantised(time[rows])
+    if not quantised:
+        cadence = ffi.cadence_of_times(time[rows] - timecorr[rows], cadence)
     numbers = np.asarray(ffi.cadence_number(time[rows] - timecorr[rows], cadence))
     first = np.unique(numbers, return_index=True)[1]
     dropped += [f'row {row}: the same cadence as an earlier row' for row in np.delete(rows, first)]
@@ -155,7 +159,7 @@ def _times(table, header):
     quantised &= len(rows) > 2
     if quantised:
         mid = restored(mid - timecorr[rows], numbers) + timecorr[rows]
-    return _Times(rows, mid, timecorr[rows], numbers, cadence, quantised, tuple(dropped))
+    return _Times(rows, mid, timecorr[rows], numbers, round(cadence), quantised, tuple(dropped))
 
 
 def is_quantised(time) -> bool:
@@ -175,13 +179,18 @@ def restored(time, numbers):
 def _frames(path, units, table, times, stamp, wcs_text):
     primary, header = units[0].header, units[1].header
     sector, camera, ccd = ffi.identify(path, primary, header)
-    quality = table['QUALITY'] if 'QUALITY' in table.dtype.names else np.zeros(len(table), int)
+    is_tica = paths.product_of(path) == 'tica' or str(primary.get('FFI_TYPE')).strip().upper() == 'TICA'
+    # images of TICA have no flags: what stands there is a placeholder
+    has_quality = 'QUALITY' in table.dtype.names and not is_tica
+    quality = table['QUALITY'] if has_quality else np.zeros(len(table), int)
+    facts = (tica.exposure_facts(primary, times.cadence) if is_tica else
+             {'exposure': pixel_table.exposure(header, times.cadence),
+              **ffi.instrument_facts(primary, header)})
     half = times.cadence / 86400 / 2
     common = FrameHeader(
         name='', sector=sector, camera=camera, ccd=ccd, time_start=0, time=0, time_stop=0, timecorr=0,
         cadenceno=0, quality=0, cadence=times.cadence, wcs_text=wcs_text, limits=stamp,
-        exposure=pixel_table.exposure(header, times.cadence), size=path.stat().st_size,
-        datasum=fits_checks.datasums(units), **ffi.instrument_facts(primary, header))
+        size=path.stat().st_size, datasum=fits_checks.datasums(units), **facts)
     return [dataclasses.replace(
         common, name=f'{path.name}#{row}', time_start=float(time - half), time=float(time),
         time_stop=float(time + half), timecorr=float(timecorr), cadenceno=int(cadenceno),

@@ -76,6 +76,16 @@ def sky_to_pixel(wcs, ra, dec):
     return row, column
 
 
+def moved(wcs, rows, columns):
+    """A copy of a WCS whose stars stand so many rows and columns further on, px."""
+    made = wcs.deepcopy()
+    made.wcs.crpix = made.wcs.crpix + [columns, rows]
+    if made.sip is not None:
+        from astropy.wcs import Sip
+        made.sip = Sip(made.sip.a, made.sip.b, made.sip.ap, made.sip.bp, made.wcs.crpix)
+    return made
+
+
 def footprint(wcs, stamp, points=_EDGE_POINTS):
     """Outline on the sky of a rectangle of pixels.
 

@@ -86,6 +86,7 @@ def _primary(photometry, version):
         'PMRA': target['pm_ra'], 'PMDEC': target['pm_decl'],
         'TESSMAG': target['tmag'], 'TEFF': target['teff'],
         'TICVER': str(photometry.source.catalog.info.ticver), 'DATA_REL': info.data_rel,
+        'FFI_TYPE': info.product.upper(),
         'PROCVER': software, 'FILEVER': str(version), 'PHOTMET': photometry.method,
         'AP_CONT': contamination, 'CROWDSAP': None if contamination is None else 1 - contamination,
         'FLFRCSAP': details.get('throughput'), 'NEIGHSRC': details.get('neighbours'),

@@ -37,13 +37,19 @@ class CubeSource:
         for name in ('timecorr', 'cadenceno', 'quality', 'good', 'wcs_text', 'movement_kernel', 'warpmode',
                      'star_wing'):
             setattr(self, name, getattr(self._file, name))
-        release = self.info.sector, self.info.data_rel, self.info.procver
-        late = timing.release_offset(*release)
-        late += timing.readout_stagger(*release, self.info.camera, self.info.ccd)
-        edge = timing.edge_offset(*release)
+        late, edge = self._lateness()
         self.time = self._file.time + late
         self.time_start = self._file.time_start + late + edge
         self.time_stop = self._file.time_stop + late - edge
+
+    def _lateness(self):
+        """What to add to the times, and more to the start of a frame; only SPOC's clock was late."""
+        if self.info.product != 'spoc':
+            return 0.0, 0.0
+        release = self.info.sector, self.info.data_rel, self.info.procver
+        late = timing.release_offset(*release)
+        late += timing.readout_stagger(*release, self.info.camera, self.info.ccd)
+        return late, timing.edge_offset(*release)
 
     @cached_property
     def _layout(self):

@@ -10,6 +10,7 @@ from photometry import cli
 EXAMPLES = """\
   run_simulate.py sky --size 256 --frames 300 --density crowded --seed 1
   run_simulate.py sky --frames 3 --stars 3000                 three full-frame images
+  run_simulate.py sky --frames 3 --sector 35 --cadence 600 --product tica
   run_simulate.py sky --size 100x150 --row 700 --column 900 --cadence 200 --frames 500
   run_simulate.py sky --size 64 --cadence 120 --frames 300 --tpf 5   target pixel files of five stars
 """
@@ -35,6 +36,8 @@ def arguments():
     made.add_argument('--tesscut', action='store_true', help='a TESSCut file of the full CCD, too')
     made.add_argument('--tpf', type=int, default=0, metavar='N', help='target pixel files of the N brightest '
                       'stars instead of images (with a --cadence of 20 or 120)')
+    made.add_argument('--product', choices=('spoc', 'tica'), default='spoc',
+                      help='images like those of the mission or of TICA (default spoc)')
     made.add_argument('--stars', type=int, metavar='N', help='stars on the pixels, instead of --density')
     made.add_argument('--density', default='typical', metavar='WORD',
                       help='sparse, typical, crowded, isolated or bright (default typical)')
@@ -92,4 +95,4 @@ def simulate(chosen):
         cosmic_rays=chosen.cosmic_rays, prf_width=chosen.prf_width, prf_asymmetry=chosen.prf_asymmetry,
         pointing_scatter=chosen.pointing_scatter, catalog_error=chosen.catalog_error,
         catalog_limit=chosen.catalog_limit)
-    run(chosen.output, plan, tesscut=chosen.tesscut, tpf=chosen.tpf)
+    run(chosen.output, plan, tesscut=chosen.tesscut, tpf=chosen.tpf, product=chosen.product)

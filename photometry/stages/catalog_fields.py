@@ -11,7 +11,7 @@ import numpy as np
 from photometry.core import ranks
 from photometry.core.coordinates import CAMERA_CENTRE_COLUMN, CAMERA_CENTRE_ROW, SCIENCE
 from photometry.core.errors import InputBadError, InputMissingError
-from photometry.files import ffi, paths, schema, sector_wcs, tesscut
+from photometry.files import frames, paths, schema, sector_wcs, tesscut
 from photometry.files import wcs as wcs_file
 from photometry.stages import target_files
 
@@ -144,27 +144,36 @@ class _View:
         """The same with the mean WCS of the sector."""
         logger.warning('%s has no WCS; the pointing of sector %d serves.', self.name, key[0])
         return _View(self.name, '', self.stamp, self.start, self.end, self.inputs,
-                     sector_wcs.sector_wcs(*key))
+                     sector_wcs.predicted_wcs(*key))
 
 
 def _ffi_views(ffis):
-    """One view of all FFIs: the first, the middle and the last that can be used."""
-    ffis = sorted(ffis, key=lambda path: path.name)
+    """One view of all FFIs of SPOC, else of TICA: the first, the middle and the last that can be used."""
+    for product in paths.PRODUCTS:
+        found = _some_frames(sorted((path for path in ffis if paths.product_of(path) == product),
+                                    key=lambda path: path.name))
+        if found:
+            pointed = next((frame for _, frame in found if frame.wcs_text), found[0][1])
+            yield _View(pointed.name, pointed.wcs_text, pointed.limits, min(f.time_start for _, f in found),
+                        max(f.time_stop for _, f in found),
+                        tuple(_entry(path, frame) for path, frame in found))
+            return
+
+
+def _some_frames(ffis):
+    """(path, header) of the first, the middle and the last, and of one with a WCS if they have none."""
     places = sorted({0, len(ffis) // 2, len(ffis) - 1}) if ffis else []
-    frames = [frame for frame in map(_usable_ffi, (ffis[k] for k in places)) if frame]
-    if not any(frame.wcs_text for _, frame in frames):
+    found = [frame for frame in map(_usable_ffi, (ffis[k] for k in places)) if frame]
+    if not any(frame.wcs_text for _, frame in found):
         rest = (path for k, path in enumerate(ffis) if k not in places)
         spare = next((frame for frame in map(_usable_ffi, rest) if frame and frame[1].wcs_text), None)
-        frames += [spare] if spare else []
-    if frames:
-        pointed = next((frame for _, frame in frames if frame.wcs_text), frames[0][1])
-        yield _View(pointed.name, pointed.wcs_text, pointed.limits, min(f.time_start for _, f in frames),
-                    max(f.time_stop for _, f in frames), tuple(_entry(path, frame) for path, frame in frames))
+        found += [spare] if spare else []
+    return found
 
 
 def _usable_ffi(path):
     try:
-        return path, ffi.read_ffi_header(path)
+        return path, frames.read_header(path)
     except InputBadError as error:
         logger.warning('%s', error)
         return None

@@ -77,7 +77,7 @@ def prepare_photometry(folder, settings, *, sector=None, camera=None, ccd=None, 
                 made = _prepare(job, options, cadence, drain, report.cubes, pixel_files.get(job.key, ()))
             except DrainedError:
                 raise
-            except selection.OtherCadenceError as error:
+            except selection.OtherFramesError as error:
                 logger.info('%s', error)
                 passed_over.append(error)
             except TessphotError as error:
@@ -113,10 +113,11 @@ def _share(jobs, rank):
 
 
 def _prepare(job, options, cadence, drain, made, pixel_files):
+    product = options.settings.prepare.product
     if job.is_cutout:
-        source = selection.select_tesscut(options.folder, job.files[0], cadence)
+        source = selection.select_tesscut(options.folder, job.files[0], cadence, product)
     else:
-        source = selection.select_ffis(options.folder, job, cadence, options.workers)
+        source = selection.select_ffis(options.folder, job, cadence, options.workers, product)
     path = cube_path(options.folder, source, job.key)
     if path in made:
         logger.info('%s is passed over: its pixels are those of %s.', job.label, path)

@@ -13,7 +13,15 @@ from numpy.lib import recfunctions
 from photometry import cli
 from photometry.core.coordinates import SCIENCE
 from photometry.core.errors import OutputError, UsageError
-from photometry.files import atomic, paths, simulated_ffi, simulated_tesscut, simulated_tpf, truth
+from photometry.files import (
+    atomic,
+    paths,
+    simulated_ffi,
+    simulated_tesscut,
+    simulated_tica,
+    simulated_tpf,
+    truth,
+)
 from photometry.simulation.pointing import Sky
 from photometry.simulation.sector import Simulation
 from photometry.simulation.targets import BACKGROUND_ERROR, choose_targets, expose
@@ -24,10 +32,10 @@ DATA_RELEASE = 60
 """A number after the releases whose times were wrong."""
 
 J2000 = 2451545.0
-FFI_BYTES = 35_550_000
+FFI_BYTES = {'spoc': 35_550_000, 'tica': 17_780_000}
 
 
-def simulate(folder, plan, *, tesscut=False, tpf=0):
+def simulate(folder, plan, *, tesscut=False, tpf=0, product='spoc'):
     """Write a simulated sector.
 
     Parameters
@@ -40,6 +48,8 @@ def simulate(folder, plan, *, tesscut=False, tpf=0):
         of a CCD are always written as a cutout.
     tpf : int
         Target pixel files of so many stars, the brightest ones, instead of images.
+    product : str
+        Whose images the full-frame images are like: one of `photometry.files.paths.PRODUCTS`.
 
     Returns
     -------
@@ -55,12 +65,15 @@ def simulate(folder, plan, *, tesscut=False, tpf=0):
     targets = choose_targets(simulation, tpf) if tpf else []
     folder = atomic.make_directory(Path(folder))
     tesscut = tesscut or plan.stamp != SCIENCE
-    _check_alone(folder, known, tesscut)
+    if tesscut and product != 'spoc':
+        raise UsageError('Only whole CCDs are written as images of TICA; leave --size and --tesscut away.')
+    _check_alone(folder, known, tesscut, product)
     chosen = np.flatnonzero(~simulation.schedule.missing)
     facts = [frame_facts(simulation, frame) for frame in chosen]
     pixels = sum(target.aperture.size for target in targets) or plan.stamp.height * plan.stamp.width
-    _check_space(folder, len(chosen) * (pixels * 20 if tesscut or targets else FFI_BYTES))
-    write = _write_tesscut if tesscut else _write_ffis
+    size = pixels * 20 if tesscut or targets else FFI_BYTES[product]
+    _check_space(folder, len(chosen) * size)
+    write = _write_tesscut if tesscut else _write_tica if product == 'tica' else _write_ffis
     if targets:
         write = partial(_write_targets, targets)
     # The truth comes first: whatever lies beside it belongs to it, even after a kill.
@@ -71,10 +84,12 @@ def simulate(folder, plan, *, tesscut=False, tpf=0):
     return written
 
 
-def _check_alone(folder, known, tesscut):
+def _check_alone(folder, known, tesscut, product):
     """Refuse a directory that holds another simulation: images of both would mix."""
     path = folder / truth.NAME
-    others = (paths.find_ffis if tesscut else paths.find_tesscuts)(folder)
+    others = paths.find_ffis(folder) if tesscut else [
+        *paths.find_tesscuts(folder),
+        *(item for item in paths.find_ffis(folder) if paths.product_of(item.path) != product)]
     if others or (path.exists() and truth.read_truth(path).facts != known.facts):
         raise UsageError(f'{folder} holds another simulation; choose another directory or empty this one.')
 
@@ -87,13 +102,22 @@ def _check_space(folder, needed):
 
 
 def _write_ffis(folder, simulation, chosen, facts):
-    written = []
+    return [simulated_ffi.write_ffi(folder, fact, made.image, made.uncertainty, text)
+            for _, fact, made, text in _rendered(simulation, chosen, facts)]
+
+
+def _write_tica(folder, simulation, chosen, facts):
+    half = simulation.plan.frames / 2
+    return [simulated_tica.write_tica(folder, fact, made.image, text, 1 + (frame >= half))
+            for frame, fact, made, text in _rendered(simulation, chosen, facts)]
+
+
+def _rendered(simulation, chosen, facts):
+    """Number, facts, pixels and WCS of each frame, one by one."""
     for frame, fact, made in cli.progress(zip(chosen, facts, simulation.frames(chosen), strict=True),
                                           total=len(chosen), label='frames'):
         errors = simulation.plan.rng('pointing', int(frame))
-        text = simulation.sky.frame_text(simulation.motion, frame, errors)
-        written.append(simulated_ffi.write_ffi(folder, fact, made.image, made.uncertainty, text))
-    return written
+        yield int(frame), fact, made, simulation.sky.frame_text(simulation.motion, frame, errors)
 
 
 def _write_tesscut(folder, simulation, chosen, facts):

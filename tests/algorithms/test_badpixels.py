@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from photometry.algorithms import badpixels
+from photometry.core.coordinates import ccd_output
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
 
@@ -11,11 +12,16 @@ CCD = Stamp(0, 2048, 44, 2092)
 
 
 def test_mars():
-    mask = badpixels.excluded(CCD, 1, 1, 4, 1330.0)
-    assert not mask[:, :1536 - 44].any() and mask[:, 1536 - 44:].all()
+    """Output D of camera 1, CCD 4 (science columns from 1536 on) in the first 28 cadences of sector 1."""
+    first, last = 1325.3292, 1325.8917
+    for time in (first, last):
+        mask = badpixels.excluded(CCD, 1, 1, 4, time)
+        assert not mask[:, :1536].any() and mask[:, 1536:].all()
+        assert (mask[0] == (ccd_output(np.arange(44, 2092)) == 3)).all()
+    assert not badpixels.excluded(CCD, 1, 1, 4, last + 1 / 48).any()
     assert not badpixels.excluded(CCD, 2, 1, 4, 1360.0).any()
-    assert not badpixels.excluded(CCD, 1, 1, 3, 1330.0).any()
-    part = badpixels.excluded(Stamp(100, 110, 1530, 1540), 1, 1, 4, 1330.0)
+    assert not badpixels.excluded(CCD, 1, 1, 3, first).any()
+    part = badpixels.excluded(Stamp(100, 110, 1574, 1584), 1, 1, 4, first)
     assert part[0].tolist() == [False] * 6 + [True] * 4
 
 

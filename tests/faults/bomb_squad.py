@@ -16,9 +16,10 @@ import pyarrow.csv  # noqa: F401
 
 from photometry import settings
 from photometry.core.errors import TessphotError
-from photometry.files import catalog, cube, ffi, lightcurve, star_table, tesscut
+from photometry.files import catalog, cube, ffi, frames, lightcurve, star_table, tesscut
 
 READERS = {'settings': settings.load, 'ffi header': ffi.read_ffi_header, 'ffi': ffi.read_ffi,
+           'frame': lambda path: frames.read_pixels(path, frames.read_header(path)),
            'tesscut': tesscut.read_tesscut, 'cube': cube.CubeFile, 'catalogue': catalog.read_catalog,
            'stars': star_table.read_star_table, 'light curve': lightcurve.read_lightcurve}
 

@@ -15,6 +15,7 @@ import pytest
 
 WAS_HERE = Path(tempfile.gettempdir()) / f'bomb-{os.getpid()}'
 FFI = 'tess2018319095959-s0005-2-2-0125-s_ffic.fits'
+TICA = 'hlsp_tica_tess_ffi_s0035-o1-00603721-cam1-ccd1_tess_v01_img.fits'
 
 
 def card(text):
@@ -42,6 +43,12 @@ def many_cards(path):
 
 def huge_axes(path):
     path.write_bytes(PRIMARY + image(200_000, 400_000))
+
+
+def huge_primary(path):
+    path.write_bytes(header('SIMPLE  =                    T', 'BITPIX  =                  -32',
+                            'NAXIS   =                    2', f'NAXIS1  = {400_000:20d}',
+                            f'NAXIS2  = {200_000:20d}'))
 
 
 def zeros(path, start, number):
@@ -135,6 +142,7 @@ BOMBS = [
     ('settings', 'd.toml', nested_on_a_line), ('settings', 'e.toml', long_number),
     ('ffi header', FFI, many_cards), ('ffi', FFI, many_cards), ('ffi header', FFI, huge_axes),
     ('ffi', FFI, huge_axes), ('ffi', FFI + '.gz', gz_image), ('ffi header', FFI + '.gz', gz_header),
+    ('frame', TICA, many_cards), ('frame', TICA, huge_primary), ('frame', TICA + '.gz', gz_header),
     ('tesscut', 'x_astrocut.fits', huge_axes), ('tesscut', 'x_astrocut.fits.gz', gz_image),
     ('light curve', 'x_lc.fits', many_cards), ('light curve', 'x_lc.fits', huge_axes),
     ('light curve', 'x_lc.fits.gz', gz_image), ('light curve', 'x_lc.fits.gz', gz_header),

@@ -198,6 +198,14 @@ def test_other_schema(path, version, words):
         cube.CubeFile(path)
 
 
+def test_cubes_of_the_first_schemas_are_of_spoc(path):
+    with h5py.File(path, 'r+') as file:
+        del file.attrs['product']
+        file.attrs['schema'] = '1.2'
+    with cube.CubeFile(path) as made:
+        assert made.info.product == 'spoc'
+
+
 def test_flipped_bit_is_found_by_the_checksums(path):
     with h5py.File(path, 'r+') as file:
         file['images_err'][3, 4, 50] += 1

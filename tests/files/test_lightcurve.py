@@ -184,7 +184,7 @@ def test_what_is_optional_comes_back(tmp_path, rich):
             hdus.verify('exception')
             assert [hdu.name for hdu in hdus] == ['PRIMARY', 'LIGHTCURVE', 'SUMIMAGE', 'APERTURE',
                                                   'WEIGHTMAP', 'NEIGHBOURS']
-            assert hdus[0].header['NEXTEND'] == 5 and hdus[0].header['SCHEMA'] == '1.1'
+            assert hdus[0].header['NEXTEND'] == 5 and hdus[0].header['SCHEMA'] == '1.2'
             assert all(hdu.verify_datasum() == hdu.verify_checksum() == 1 for hdu in hdus)
     found = lightcurve.read_lightcurve(path)
     assert list(found.columns)[-5:] == ['MOM_CENTR1_ERR', 'MOM_CENTR2_ERR', 'PSF_CHI2', 'FLUX_APERTURE',

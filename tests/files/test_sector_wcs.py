@@ -122,3 +122,46 @@ def test_footprint_goes_around_the_outer_edges():
 def test_no_wcs_is_named(text):
     with pytest.raises(InputBadError, match='The WCS of frame 7'):
         wcs.wcs_from_text(text, 'frame 7')
+
+
+def distances(made, other, number=6):
+    """Px between the places that two WCS give directions all over a CCD."""
+    row, column = np.meshgrid(np.linspace(0, 2047, number), np.linspace(44, 2091, number))
+    found = wcs.sky_to_pixel(made, *wcs.pixel_to_sky(other, row.ravel(), column.ravel()))
+    return np.hypot(found[0] - row.ravel(), found[1] - column.ravel())
+
+
+@pytest.mark.parametrize(('sector', 'camera', 'ccd'), [(3, 1, 2), (45, 3, 1), (70, 4, 4), (88, 2, 3)])
+def test_optics_of_another_sector_turned_to_the_pointing_of_one(sector, camera, ccd):
+    made = sector_wcs.sector_wcs(sector, camera, ccd)
+    turned = sector_wcs.turned(sector_wcs.sector_wcs(90, camera, ccd), made)
+    assert distances(turned, made).max() < 0.7
+    again = wcs.wcs_from_text(wcs.wcs_to_text(turned))
+    assert distances(again, turned).max() < 1e-4
+
+
+def test_predictions_beyond_the_tables_have_optics_that_were_measured():
+    known = sector_wcs.sector_wcs(5, 2, 2)
+    np.testing.assert_array_equal(sector_wcs.predicted_wcs(5, 2, 2).wcs.crval, known.wcs.crval)
+    for sector in (92, 108, 1751):
+        made = sector_wcs.predicted_wcs(sector, 2, 2)
+        # the shape of the CCD on the sky is that of any sector
+        sizes = [_diagonal(each) for each in (made, known)]
+        assert sizes[0] == pytest.approx(sizes[1], rel=3e-4)
+    with pytest.raises(InputMissingError, match='sector 500'):
+        sector_wcs.predicted_wcs(500, 2, 2)
+
+
+def _diagonal(made):
+    ra, dec = wcs.pixel_to_sky(made, [0, 2047], [44, 2091])
+    return angular_distance(ra[0], dec[0], ra[1], dec[1])
+
+
+@pytest.mark.parametrize('shift', [(0, 0), (2.5, -1.25), (-30, 400)])
+def test_a_moved_wcs_puts_every_star_as_far_on(shift):
+    made = sector_wcs.sector_wcs(2, 1, 1)
+    row, column = np.array([0.0, 2047, 100]), np.array([44.0, 2091, 1000])
+    again = wcs.wcs_from_text(wcs.wcs_to_text(wcs.moved(made, *shift)))
+    found = wcs.sky_to_pixel(again, *wcs.pixel_to_sky(made, row, column))
+    np.testing.assert_allclose(found, [row + shift[0], column + shift[1]], atol=1e-3)
+    assert made.wcs.crpix.tolist() == [1045, 1001]

@@ -192,3 +192,56 @@ def test_truncated(tmp_path, size):
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(InputBadError, match=path.name.replace('.', r'\.').replace('+', r'\+')):
         tesscut.read_tesscut(path)
+
+
+def as_tica(path, **cards):
+    """The same file as TESSCut makes it of images of TICA: no errors, no corrections, few keywords."""
+    with fits.open(path) as hdus:
+        table = hdus[1]
+        columns = [column for column in table.columns if column.name != 'TIMECORR']
+        made = fits.BinTableHDU.from_columns(columns, header=table.header)
+        made.data['FLUX_ERR'][:] = 0
+        for name in ('TIMEDEL', 'NREADOUT', 'INT_TIME', 'EXPOSURE'):
+            made.header[name] = None
+        index = [column.name for column in columns].index('FLUX') + 1
+        for name, old in table.header.items():
+            if name.startswith(('1CRV', '2CRV', '1CRP', '2CRP')) and name.endswith('P'):
+                made.header[f'{name[:4]}{index}P'] = old
+        for name, value in {'FFI_TYPE': 'TICA', 'CRMITEN': True, **cards}.items():
+            hdus[0].header[name] = value
+        fits.HDUList([hdus[0], made]).writeto(path, checksum=True, overwrite=True)
+    return path
+
+
+def test_cutouts_of_tica_are_electrons_without_errors(tmp_path):
+    times = ffi.ANCHOR_TIME + np.arange(5) / 144
+    plain = make(tmp_path, times)
+    with fits.open(plain) as hdus:
+        electrons = hdus[1].data['FLUX'].copy()
+    path = as_tica(plain, QUALITY=1)
+    cut = tesscut.read_tesscut(path.rename(path.with_name(path.name.replace('tess-', 'tica-'))))
+    frame = cut.frames[0]
+    assert (frame.product, frame.cadence, frame.timecorr, frame.quality) == ('tica', 600, 0, 0)
+    assert frame.exposure == pytest.approx(475.2) and frame.n_readout == 240 and frame.num_frm == 300
+    assert [each.time for each in cut.frames] == pytest.approx(times)
+    np.testing.assert_allclose(cut.flux, electrons / 475.2, rtol=1e-6)
+    read = 10.2 ** 2 + 5.2 ** 2 / 12  # output A
+    np.testing.assert_allclose(cut.flux_err, np.sqrt(electrons + 240 * read) / 475.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['tess', 'tica'])
+def test_name_or_keyword_tells_that_a_cutout_is_of_tica(tmp_path, name):
+    path = as_tica(make(tmp_path, regular(3)), FFI_TYPE='TICA' if name == 'tess' else '')
+    path = path.rename(path.with_name(name + path.name[4:]))
+    assert tesscut.read_tesscut(path).frames[0].product == 'tica'
+
+
+def test_a_cadence_that_the_times_contradict(tmp_path):
+    times = ffi.ANCHOR_TIME + np.arange(40) / 144 + 0.001
+    path = make(tmp_path, times)
+    with fits.open(path) as hdus:
+        hdus[1].header['TIMEDEL'] = 475.2 / 86400
+        hdus.writeto(path, checksum=True, overwrite=True)
+    cut = tesscut.read_tesscut(path)
+    assert cut.frames[0].cadence == 600 and not cut.dropped
+    assert np.diff([frame.cadenceno for frame in cut.frames]).tolist() == [1] * 39

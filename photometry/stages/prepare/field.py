@@ -116,23 +116,26 @@ def look(source, stars_of, settings, job, workers=1, catalog_path='the catalogue
     good = quality.good([frame.quality for frame in source.frames])
     ref_frame = placing.reference(texts, good)
     made = placing.reference_wcs(texts[ref_frame], job)
-    if not texts[ref_frame]:
-        # photometry places its stars by the WCS of the reference frame
-        texts = _with_text(texts, ref_frame, wcs.wcs_to_text(made))
     same_sky.require_same_sky(catalog_path, stars_of, made, source.limits, source.names[ref_frame])
-    stars = _stars(stars_of.stars, made, source.limits)
     image = _reference_image(source, good, job.label)
     prf = PRF(load_prf(*job.key))
-    centre = _camera_centre(stars_of.info, made, source)
-    layout = backgrounds.BackgroundLayout(source.limits, settings.mesh, centre)
-    time = source.frames[ref_frame].time
-    bad = badpixels.excluded(source.limits, *job.key, time)
-    survey = background_survey.survey(image, layout, stars.row, stars.column, stars.tmag, prf, bad)
-    sky = backgrounds.evaluate(survey.layout, survey.fit.parameters)
-    placing.check_against_stars(image - sky, survey.light, source.limits, stars, job,
-                                source.names[ref_frame])
-    saturated = badpixels.saturated(image)
-    return Field(stars, ref_frame, texts, tracks, survey, prf, image, saturated)
+    bad = badpixels.excluded(source.limits, *job.key, source.frames[ref_frame].time)
+
+    def placed(pointing):
+        stars = _stars(stars_of.stars, pointing, source.limits)
+        layout = backgrounds.BackgroundLayout(source.limits, settings.mesh,
+                                              _camera_centre(stars_of.info, pointing, source))
+        survey = background_survey.survey(image, layout, stars.row, stars.column, stars.tmag, prf, bad)
+        return stars, survey, image - backgrounds.evaluate(survey.layout, survey.fit.parameters)
+
+    stars, survey, starlight = placed(made)
+    if not texts[ref_frame]:
+        made = placing.put_right(made, starlight, survey.light, source.limits, stars)
+        stars, survey, starlight = placed(made)
+        # photometry places its stars by the WCS of the reference frame
+        texts = _with_text(texts, ref_frame, wcs.wcs_to_text(made))
+    placing.check_against_stars(starlight, survey.light, source.limits, stars, job, source.names[ref_frame])
+    return Field(stars, ref_frame, texts, tracks, survey, prf, image, badpixels.saturated(image))
 
 
 def _with_text(texts, frame, text):

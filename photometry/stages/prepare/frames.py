@@ -51,6 +51,8 @@ def fit(context, index) -> FrameFit:
         return FrameFit(REJECTED, 0, f'{context.source.names[index]} has no pixel with a value.', None)
     if badpixels.empty(image):
         return FrameFit(USED, int(CadenceFlag.MANUAL_EXCLUDE), 'all its pixels are zero', None)
+    if by_rule(context, index).all():
+        return FrameFit(USED, int(CadenceFlag.MANUAL_EXCLUDE), 'a rule excludes all its pixels', None)
     unusable = context.mask | excluded(context, index, uncertainty)
     made = backgrounds.fit_frame(image, unusable, context.layout, context.light)
     return FrameFit(USED, 0, '', np.concatenate([made.parameters, made.errors]))
@@ -86,6 +88,9 @@ def subtract(context, item):
 
 def excluded(context, index, uncertainty):
     """Pixels without an uncertainty or left out by rule."""
-    time = context.source.frames[index].time
-    return (badpixels.excluded(context.source.limits, *context.key, time)
-            | ~np.isfinite(uncertainty))
+    return by_rule(context, index) | ~np.isfinite(uncertainty)
+
+
+def by_rule(context, index):
+    """Pixels left out of a frame by rule."""
+    return badpixels.excluded(context.source.limits, *context.key, context.source.frames[index].time)

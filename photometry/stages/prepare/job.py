@@ -104,7 +104,10 @@ def _journal_path(path):
 
 def _identity(source, catalog_path, options):
     stars = catalog.manifest_entry(catalog_path, catalog_path.relative_to(options.folder).as_posix())
-    return Identity(cli.version(), options.settings.sections('prepare'), (*source.inputs(), stars))
+    sections = options.settings.sections('prepare')
+    # which product was asked for does not matter: the names of the inputs tell which it is
+    del sections['prepare']['product']
+    return Identity(cli.version(), sections, (*source.inputs(), stars))
 
 
 def _check_finished(path, identity):
@@ -222,7 +225,7 @@ def _info(job, source, known, tables, block):
     wing = known.survey.wing
     facts = {name: getattr(header, name) for name in (
         'cadence', 'data_rel', 'readnoise', 'gain', 'n_readout', 'num_frm', 'int_time', 'frame_time',
-        'exposure', 'deadc', 'crmiten', 'crblksz', 'crspoc', 'procver')}
+        'exposure', 'deadc', 'crmiten', 'crblksz', 'crspoc', 'procver', 'product')}
     return cube_schema.CubeInfo(
         *job.key, rows=limits.height, columns=limits.width, times=times, row_offset=limits.row_min,
         column_offset=limits.col_min, is_cutout=source.is_cutout, ref_frame=known.ref_frame,

@@ -24,7 +24,14 @@ _SEARCH = 7
 """Half width of the window in which a star is sought, px."""
 
 _LEAST = 5
-"""Stars without which the WCS cannot be judged."""
+"""Stars from which on the WCS is judged by stars one by one."""
+
+FEW_RESIDUAL = 1.0
+"""The same as `RESIDUAL` for a cutout with fewer stars."""
+
+_FEW_LIKE, _FEW_FACTOR, _FEW_LIGHT = 0.7, 1.6, 500.
+"""Likeness of such a cutout with the expected light, factor between their light, and light in e-/s, that
+make a shift between them believable."""
 
 
 def consistent(source, workers=1):
@@ -110,15 +117,31 @@ def reference_wcs(text, job):
     """
     if text:
         return wcs.wcs_from_text(text, job.label)
-    logger.warning('No frame of %s has a usable WCS; the predicted pointing is used.', job.label)
-    return sector_wcs.sector_wcs(*job.key)
+    logger.warning('No frame of %s has a usable WCS; the predicted pointing is used, put right on the stars.',
+                   job.label)
+    return sector_wcs.predicted_wcs(*job.key)
+
+
+def put_right(made, image, light, limits, stars):
+    """A predicted WCS moved to where the stars of an image are; as it is where they do not tell.
+
+    Parameters
+    ----------
+    made : astropy.wcs.WCS
+    image, light, limits, stars
+        As for `check_against_stars`.
+    """
+    offsets = _offsets(image, light, limits, stars)
+    if not len(offsets):
+        logger.warning('The stars do not tell how far the predicted pointing is off.')
+        return made
+    rows, columns = np.median(offsets, axis=0)
+    logger.info('The predicted pointing is moved by %+.2f rows and %+.2f columns.', rows, columns)
+    return wcs.moved(made, rows, columns)
 
 
 def check_against_stars(image, light, limits, stars, job, name):
     """Compare catalogue places with the stars in an image.
-
-    Stars that stand alone are compared one by one; where there are too few of
-    them, the image is compared with the expected light as a whole.
 
     Parameters
     ----------
@@ -134,25 +157,40 @@ def check_against_stars(image, light, limits, stars, job, name):
     InputBadError
         When the stars lie elsewhere.
     """
-    chosen = motion.select(stars.row, stars.column, stars.tmag, limits, count=400)
-    if len(chosen) < _LEAST:
-        logger.debug('%s has too few stars to check the WCS.', job.label)
-        return
-    offsets = np.array([_offset(image, limits, stars.row[star], stars.column[star])
-                        for star in _alone(stars, limits, chosen)]).reshape(-1, 2)
-    offsets = offsets[np.isfinite(offsets).all(axis=1)]
-    if len(offsets) < _LEAST:
-        offsets = _common_offset(image, light)
+    offsets = _offsets(image, light, limits, stars)
     if not len(offsets):
         logger.debug('%s cannot be compared with its catalogue.', job.label)
         return
     residual = float(np.median(np.hypot(*offsets.T)))
     logger.info('Stars lie %.2f px (median) from their catalogue places.', residual)
-    if residual > RESIDUAL:
+    if residual > (RESIDUAL if len(stars.row) >= _LEAST else FEW_RESIDUAL):
         row, column = np.median(offsets, axis=0)
         raise InputBadError(
             f'The WCS of {name} is wrong for {job.label}: stars lie {residual:.1f} px from their catalogue '
             f'places (median shift {row:+.1f} rows, {column:+.1f} columns); check catalogue and FFIs.')
+
+
+def _offsets(image, light, limits, stars):
+    """(row, column) by which stars stand beside their catalogue places, (n, 2); none where they do not tell.
+
+    Stars that stand alone are compared one by one; where there are too few of
+    them, the image is compared with the expected light as a whole. A cutout
+    around a star or two counts only where the image holds as much light as its
+    catalogue promises, and much the same shape: the catalogue may lack the rest.
+    """
+    chosen = motion.select(stars.row, stars.column, stars.tmag, limits, count=400)
+    if len(chosen) < _LEAST:
+        return _common_offset(image, light, least=_FEW_LIKE) if _as_bright(image, light) else np.zeros((0, 2))
+    offsets = np.array([_offset(image, limits, stars.row[star], stars.column[star])
+                        for star in _alone(stars, limits, chosen)]).reshape(-1, 2)
+    offsets = offsets[np.isfinite(offsets).all(axis=1)]
+    return offsets if len(offsets) >= _LEAST else _common_offset(image, light)
+
+
+def _as_bright(image, light):
+    """Whether an image holds about the light that is expected in it, and enough to tell."""
+    total, expected = (float(np.nansum(np.clip(values, 0, None))) for values in (image, light))
+    return expected > _FEW_LIGHT and abs(np.log(max(total, 1e-9) / expected)) < np.log(_FEW_FACTOR)
 
 
 def _common_offset(image, light, reach=10, least=0.3, most=512):

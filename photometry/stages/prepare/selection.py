@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from photometry.algorithms import timing
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
-from photometry.files import ffi, paths, tesscut
+from photometry.files import ffi, frames, paths, tesscut
 from photometry.stages.prepare.pool import FramePool
 from photometry.stages.prepare.sources import FFISource, TessCutSource
 
@@ -21,8 +22,12 @@ MANY = 300
 """Frames from which on worker processes read headers."""
 
 
-class OtherCadenceError(InputMissingError):
-    """Files are there, but none of the cadence that is wanted."""
+AUTO = 'auto'
+"""The product that is there, as long as there is but one."""
+
+
+class OtherFramesError(InputMissingError):
+    """Files are there, but none of the cadence or the product that is wanted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,31 +62,34 @@ def find_jobs(folder, sector=None, camera=None, ccd=None) -> list[Job]:
     used = _first_of_each(tuple(item.path for item in cutouts))
     jobs += [Job(item.ccd_key, (item.path,), True) for item in cutouts if item.path in used]
     if not jobs:
-        raise InputMissingError(f'{folder} holds no FFIs (tess*_ffic.fits) and no TESSCut files '
-                                '(tess*_astrocut.fits) that pass the filters; check the directory and '
-                                '--sector, --camera, --ccd. (Target pixel files are measured as they are.)')
+        raise InputMissingError(f'{folder} holds no FFIs (tess*_ffic.fits, hlsp_tica_*_img.fits) and no '
+                                'TESSCut files (tess*_astrocut.fits) that pass the filters; check the '
+                                'directory and --sector, --camera, --ccd. (Target pixel files are measured '
+                                'as they are.)')
     return jobs
 
 
-def select_ffis(folder, job, cadence=None, workers=1) -> FFISource:
+def select_ffis(folder, job, cadence=None, workers=1, product=AUTO) -> FFISource:
     """Read the headers of the FFIs of one CCD and put the usable frames in order.
 
-    A file that cannot be read is named in the log and left out; so is one of
-    two files with the same name (``.fits`` before ``.fits.gz``), and the later
-    one, by name, of two with the same time or cadence number. Times that were
-    stored through float32 are restored as in TESSCut files.
+    Images of SPOC and of TICA are never mixed. A file that cannot be read is
+    named in the log and left out; so is one of two files with the same name
+    (``.fits`` before ``.fits.gz``), and the later one, by name, of two with the
+    same time or cadence number. Times that were stored through float32 are
+    restored as in TESSCut files.
 
     Raises
     ------
     InputBadError
         When no frame is usable.
-    OtherCadenceError
-        When no frame has the wanted cadence.
+    OtherFramesError
+        When no frame is of the wanted product or has the wanted cadence.
     UsageError
-        When there are several cadences and none was chosen.
+        When there are several products or cadences and none was chosen, or data
+        releases that do not go together.
     """
     headers, where = {}, job.files[0].parent
-    chosen = _first_of_each(job.files)
+    chosen = _first_of_each(_one_product(job, product))
     with FramePool(_read_header, None, workers, MANY, len(chosen)) as pool:
         for path, header in pool.map(chosen):
             if isinstance(header, str):
@@ -91,36 +99,56 @@ def select_ffis(folder, job, cadence=None, workers=1) -> FFISource:
     if not headers:
         raise InputBadError(f'None of the {len(job.files)} FFIs of {job.label} in {where} can be used; the '
                             'log names each with its fault: download them again.')
-    headers = _one_cadence(headers, cadence, f'{where} ({job.label})')
-    headers = _same_pixels(headers)
-    releases = {(header.data_rel, header.procver) for header in headers.values()}
-    if len(releases) > 1:
-        logger.warning('%s mixes data releases: %s.', where, ', '.join(
-            f'{number} ({version})' for number, version in sorted(releases)))
+    headers = _same_pixels(_one_cadence(_true_cadences(headers), cadence, f'{where} ({job.label})'))
+    _check_releases(headers, f'{where} ({job.label})')
     ordered = _on_the_clock(_in_time(headers), f'{where} ({job.label})')
     names = tuple(path.relative_to(folder).as_posix() for path, _ in ordered)
     return FFISource(Path(folder), tuple(header for _, header in ordered), names)
 
 
+def _one_product(job, product):
+    """The files of a job that are of one product."""
+    files = {name: [path for path in job.files if paths.product_of(path) == name] for name in paths.PRODUCTS}
+    counts = ' and '.join(f'{len(found)} of {name.upper()}' for name, found in files.items() if found)
+    where = f'{job.files[0].parent} ({job.label})'
+    if product != AUTO:
+        if not files[product]:
+            raise OtherFramesError(f'{where} has no FFIs of {product.upper()}, but {counts}; '
+                                   'choose another --product.')
+        return files[product]
+    if all(files.values()):
+        raise UsageError(f'{where} has FFIs of two products: {counts}; choose one with --product.')
+    return job.files
+
+
 def _read_header(context, path):
     """Header of a file, or what is wrong with it."""
     try:
-        return ffi.read_ffi_header(path)
+        return frames.read_header(path)
     except (InputBadError, InputMissingError) as error:
         return str(error)
 
 
-def select_tesscut(folder, path, cadence=None) -> TessCutSource:
+def select_tesscut(folder, path, cadence=None, product=AUTO) -> TessCutSource:
     """A TESSCut file.
 
     Raises
     ------
-    OtherCadenceError
-        When it has another cadence than the wanted one.
+    OtherFramesError
+        When it is of another product or cadence than the wanted one.
+    UsageError
+        When the same cutout of the other product lies beside it and none was chosen.
     """
     source = TessCutSource(Path(folder), path.relative_to(folder).as_posix())
+    found = source.frames[0].product
+    if product not in (AUTO, found):
+        raise OtherFramesError(f'{path} is of {found.upper()}, not of {product.upper()}; '
+                               'choose another --product.')
+    twin = path.with_name({'tess': 'tica', 'tica': 'tess'}[path.name[:4]] + path.name[4:])
+    if product == AUTO and twin.exists():
+        raise UsageError(f'{path} and {twin.name} are of two products; choose one with --product.')
     if cadence and source.frames[0].cadence not in cadence:
-        raise OtherCadenceError(f'{path} has a cadence of {source.frames[0].cadence} s, not of '
+        raise OtherFramesError(f'{path} has a cadence of {source.frames[0].cadence} s, not of '
                                 f'{_seconds(cadence)} s; choose another --cadence.')
     for note in source.notes[:5]:
         logger.info('%s: %s.', path.name, note)
@@ -139,12 +167,48 @@ def _first_of_each(files):
     return list(chosen.values())
 
 
+def _check_releases(headers, where):
+    """Name several data releases; refuse them where one of them has the late clock and another has not."""
+    releases = {(header.data_rel, header.procver): header for header in headers.values()}
+    if len(releases) == 1:
+        return
+    words = ', '.join(f'{number} ({version})' for number, version in sorted(releases))
+    late = {timing.release_offset(header.sector, *release) for release, header in releases.items()}
+    if len(late) > 1 and next(iter(headers.values())).product == 'spoc':
+        raise UsageError(f'{where} mixes data releases whose clocks differ by two seconds: {words}; '
+                         'keep one release there.')
+    logger.warning('%s mixes data releases: %s.', where, words)
+
+
+def _true_cadences(headers):
+    """Headers whose stated cadence is not the step of their times get that, and numbers that go with it."""
+    groups = collections.defaultdict(list)
+    for path, header in headers.items():
+        groups[header.cadence].append((header.time - header.timecorr, path))
+    made = dict(headers)
+    for stated, members in groups.items():
+        middle, files = zip(*sorted(members), strict=True)
+        if tesscut.is_quantised(np.array([headers[path].time for path in files])):
+            continue
+        seconds = ffi.cadence_of_times(np.array(middle), stated)
+        if seconds == stated:
+            continue
+        logger.warning('%s and %d others state a cadence of %d s but lie %g s apart, which counts.', files[0],
+                       len(files) - 1, stated, seconds)
+        counted = all(headers[path].cadenceno == ffi.cadence_number(time, stated)
+                      for time, path in zip(middle, files, strict=True))
+        for time, path in zip(middle, files, strict=True):
+            number = ffi.cadence_number(time, seconds) if counted else headers[path].cadenceno
+            made[path] = dataclasses.replace(headers[path], cadence=round(seconds), cadenceno=number)
+    return made
+
+
 def _one_cadence(headers, cadence, where):
     counts = collections.Counter(header.cadence for header in headers.values())
     if cadence:
         chosen = {path: header for path, header in headers.items() if header.cadence in cadence}
         if not chosen:
-            raise OtherCadenceError(f'{where} has no FFIs of {_seconds(cadence)} s, but {_words(counts)}; '
+            raise OtherFramesError(f'{where} has no FFIs of {_seconds(cadence)} s, but {_words(counts)}; '
                                     'choose another --cadence.')
         counts = collections.Counter(header.cadence for header in chosen.values())
         headers = chosen
@@ -174,16 +238,22 @@ def _same_pixels(headers):
 
 
 def _in_time(headers):
-    """(path, header) sorted in time, each cadence once."""
-    ordered, numbers = [], set()
+    """(path, header) sorted in time, each time once, with cadence numbers that grow with it."""
+    ordered = []
     for path, header in sorted(headers.items(), key=lambda item: (item[1].time, item[0].name)):
-        if ordered and header.time <= ordered[-1][1].time or header.cadenceno in numbers:
-            logger.warning('Frame left out: %s has the time or cadence number %d of an earlier file.', path,
-                           header.cadenceno)
+        if ordered and header.time < ordered[-1][1].time + header.cadence / 172800:
+            logger.warning('Frame left out: %s has the time of an earlier file, %s.', path,
+                           ordered[-1][0].name)
             continue
-        numbers.add(header.cadenceno)
         ordered.append((path, header))
-    return ordered
+    numbers = np.array([header.cadenceno for _, header in ordered])
+    if (np.diff(numbers) > 0).all():
+        return ordered
+    wrong = ordered[1 + int(np.argmin(np.diff(numbers) > 0))][0]
+    logger.warning('%s has the cadence number of another time; all numbers are counted from the times.',
+                   wrong)
+    return [(path, dataclasses.replace(header, cadenceno=ffi.cadence_number(
+        header.time - header.timecorr, header.cadence))) for path, header in ordered]
 
 
 def _on_the_clock(ordered, where):

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from photometry.core.stamp import Stamp
-from photometry.files import ffi, tesscut
+from photometry.files import frames, tesscut
 from photometry.files.ffi import FrameHeader
 from photometry.files.schema import InputFile
 
@@ -54,7 +54,7 @@ class FFISource:
         InputBadError
             When the file is damaged, or another one than when its header was read.
         """
-        return ffi.read_ffi_pixels(self.folder / self.names[index], self.frames[index])
+        return frames.read_pixels(self.folder / self.names[index], self.frames[index])
 
     def inputs(self):
         """One entry a frame."""
