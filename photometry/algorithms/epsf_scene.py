@@ -332,7 +332,7 @@ class Scene:
         """Rms of what is left of stars over their peaks, (n,); flux, place and a level are their own."""
         rest, weight = self.image - self.model(), self.weight()
         images = np.stack(prf.render_at(self.row[stars], self.column[stars], HALF, derivatives=1)[0])
-        images = images.reshape(3, len(stars), -1)
+        images = images.reshape(3, len(stars), CORE ** 2)
         return np.array([self._residual(star, images[:, number], rest, weight)
                          for number, star in enumerate(stars)])
 

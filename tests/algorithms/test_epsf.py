@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from epsf_field import ORIGIN, errors, mean_image, pointings
 
-from photometry.algorithms import epsf, epsf_basis, epsf_blocks, epsf_prior, wing_images
+from photometry.algorithms import epsf, epsf_basis, epsf_blocks, epsf_prior, epsf_scene, wing_images
 from photometry.algorithms.prf import PRF, Wing
 from photometry.core.stamp import Stamp
 from photometry.files.prf import PRFSamples, load_prf
@@ -177,3 +177,15 @@ def test_parts_of_a_large_field():
     assert sum(part.height * part.width for part in four) == 500 * 510
     assert [epsf_blocks.degree(Stamp(0, side, 0, side), 1000) for side in (256, 512, 2048)] == [0, 1, 2]
     assert epsf_blocks.degree(limits, 200) == 1
+
+
+def test_a_part_of_the_field_without_a_star_to_learn_from(small):
+    field, _ = small
+    prf = PRF(field.samples)
+    stamp = Stamp(ORIGIN[0], ORIGIN[0] + field.image.shape[0], ORIGIN[1], ORIGIN[1] + field.image.shape[1])
+    scene = epsf_scene.Scene(field.image, stamp, field.row, field.column, field.tmag, field.exposure)
+    scene.update_wings()
+    scene.render(prf)
+    scene.fit()
+    assert scene.residuals(np.zeros(0, int), prf).size == 0
+    assert scene.residuals(scene.teachers()[:2], prf).size == 2
