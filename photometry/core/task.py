@@ -17,13 +17,14 @@ class Task:
     ccd: int
     cadence: int
     datasource: str = 'ffi'
+    """Source of pixels: ``ffi``, ``tpf``, or ``tpf:<TIC>`` for the target pixel file of another star."""
     priority: int | None = None
     """Row of the todo list; None for a star measured without a queue."""
     tmag: float | None = None
     method: str | None = None
     """Name of the photometric method; None lets the settings choose."""
     cube: str | None = None
-    """Path of the cube, relative to the input directory; None finds it."""
+    """Path of the cube or target pixel file, relative to the input directory; None finds it."""
     tile: int | None = None
     attempt: int = 0
     """How often the task was started before."""

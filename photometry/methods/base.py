@@ -37,12 +37,9 @@ class BasePhotometry:
         TIC number.
     input_folder, output_folder : path-like
     datasource : str
-        Registered source of pixels: ``ffi``, ``tpf``, or ``tpf:<TIC>`` for a star in the target pixel
-        file of another one.
-    sector, camera, ccd : int
-        Of a star with several target pixel files, which of them; camera and CCD are needed with ``ffi``.
-    cadence : int, optional
-        Seconds; not needed for ``ffi``.
+        Registered source of pixels, or ``tpf:<TIC>`` for the target pixel file of another star.
+    sector, camera, ccd, cadence : int, optional
+        Camera and CCD are needed with ``ffi``, others to choose among several; seconds.
     plot : bool
     cache : {'none', 'basic', 'full'}
         Size of the cache of tiles.

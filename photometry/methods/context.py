@@ -15,7 +15,7 @@ from photometry.algorithms import prf as prf_model
 from photometry.algorithms import timing
 from photometry.catalogs.nearby import Nearby
 from photometry.core import plugins, tiles
-from photometry.core.errors import InputBadError
+from photometry.core.errors import IncompatibleError, InputBadError
 from photometry.files import ephemeris, paths, prf, spice
 from photometry.methods import finding
 from photometry.methods import tile as tile_module
@@ -63,6 +63,7 @@ class WorkerContext:
         self._newest = None
         self._spacecraft = {}
         self._targets = OrderedDict()
+        self._found = {}
         self._prfs = {}
 
     def __enter__(self):
@@ -190,21 +191,38 @@ class WorkerContext:
                 except InputBadError:
                     del self._sources[path]
                     raise
+                self._borrow_wing(source)
         return self._sources[path]
+
+    def _borrow_wing(self, source):
+        """Give a target pixel file the wing that a cube of its CCD shows, a whole one first."""
+        info = source.pixels.info
+        found = self._files_of(paths.find_cubes, info)
+        if found:
+            try:
+                source.borrow_wing(min(found, key=lambda item: (item.is_cutout, item.path)).path)
+            except (InputBadError, IncompatibleError) as error:
+                logger.warning('%s is measured without a wing: %s', source.pixels.path, error)
 
     def _catalog(self, info):
         """The catalogue of a CCD, kept, and its path."""
         from photometry.files import catalog as catalog_file
-        folder = Path(self.options.input_folder)
-        found = paths.find_catalogs(folder, info.sector, info.camera, info.ccd)
+        found = self._files_of(paths.find_catalogs, info)
         if not found:
             raise MissingFileError(
                 f'No catalogue {paths.catalog_name(info.sector, info.camera, info.ccd)} lies below '
-                f'{folder}; run run_make_catalog.py {info.sector}.')
+                f'{self.options.input_folder}; run run_make_catalog.py {info.sector}.')
         path = found[0].path
         if path not in self._catalogs:
             self._catalogs[path] = Nearby(catalog_file.read_catalog(path))
         return self._catalogs[path], path
+
+    def _files_of(self, find, info):
+        """Files of a CCD below the input directory, kept: ten thousand others may lie there."""
+        key = find, info.sector, info.camera, info.ccd
+        if key not in self._found:
+            self._found[key] = find(self.options.input_folder, *key[1:])
+        return self._found[key]
 
     def _official_prf(self, *ccd):
         """`~photometry.algorithms.prf.PRF` of (sector, camera, CCD) without a wing, kept."""

@@ -13,7 +13,7 @@ from photometry.algorithms import prf as prf_model
 from photometry.algorithms import wing as wing_model
 from photometry.catalogs import same_sky
 from photometry.core.errors import NotInCatalogError, OffSiliconError, UsageError
-from photometry.files import prf
+from photometry.files import cube, prf
 from photometry.files import wcs as wcs_file
 from photometry.files.schema import InputFile
 from photometry.pixels import movement
@@ -50,7 +50,7 @@ class OpenSource:
         self.catalog = catalog
         self._model = model
         self._official = official or (lambda *ccd: prf_model.PRF(prf.load_prf(*ccd)))
-        self._whole = None
+        self._whole = self._borrowed = None
         self._files = [Path(path) for path in (pixels.path, catalog_path) if path is not None]
 
     def narrow(self, nearby):
@@ -69,9 +69,20 @@ class OpenSource:
         same_sky.require_same_sky(self._files[-1], nearby.catalog, self.wcs, limits, path)
         self._whole, self.catalog = nearby.catalog, nearby.around(self.wcs, limits)
 
+    def borrow_wing(self, path):
+        """Take the wing of the stars from a cube of the same CCD: a few pixels do not show it.
+
+        Parameters
+        ----------
+        path : path-like
+        """
+        with cube.CubeFile(path) as made:
+            self._borrowed = made.star_wing
+        self._files.append(Path(path))
+
     @cached_property
     def inputs(self):
-        """`photometry.files.schema.InputFile` of cube and catalogue, where they are files."""
+        """`photometry.files.schema.InputFile` of pixels and catalogue, and of what was borrowed from."""
         return [InputFile(path.name, path.stat().st_size) for path in self._files if path.is_file()]
 
     @cached_property
@@ -152,7 +163,7 @@ class OpenSource:
         return core.with_wing(wing)
 
     def _wing(self, core):
-        known = self.pixels.star_wing
+        known = self._borrowed if self._borrowed is not None else self.pixels.star_wing
         if known is not None:
             return prf_model.Wing(*known) if known else None
         limits = self.pixels.limits

@@ -295,17 +295,7 @@ def fill_sums(photometry, mask, weights=None):
 
 
 def background_error(photometry, weights):
-    """What the background of its pixels, where its error is known, adds to the error of a sum, e-/s.
-
-    Parameters
-    ----------
-    photometry : photometry.methods.base.BasePhotometry
-    weights : ndarray (rows, columns)
-
-    Returns
-    -------
-    ndarray (times,), or zero where the source of pixels does not know that error
-    """
+    """What the background adds to the error of a weighted sum, (times,) e-/s; 0 where no error is known."""
     doubt = photometry.cutout.backgrounds_err_cube
     return 0.0 if doubt is None else apertures.common_error(doubt, weights)
 

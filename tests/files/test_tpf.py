@@ -207,6 +207,14 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(fault, tmp_path):
     assert str(path) in str(raised.value) and str(raised.value).count('\n') == 0
 
 
+def test_a_gzipped_file_that_ends_early(tmp_path):
+    path = tmp_path / 'x_tp.fits.gz'
+    path.write_bytes(target_pixels.REAL.read_bytes()[:5000])
+    for read in (tpf.read_tpf, tpf.read_tpf_header):
+        with pytest.raises(InputBadError, match=r'x_tp.fits.gz cannot be used'):
+            read(path)
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(InputMissingError, match='does not exist'):
         tpf.read_tpf(tmp_path / 'x_tp.fits')

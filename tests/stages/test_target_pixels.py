@@ -18,6 +18,7 @@ from photometry.files import paths, tpf
 from photometry.files.lightcurve import read_lightcurve
 from photometry.files.truth import read_truth
 from photometry.methods import context as context_module
+from photometry.methods import open_source
 from photometry.methods.context import JobOptions, WorkerContext
 from photometry.programs import make_todo, tessphot
 from photometry.simulation.plan import SectorPlan
@@ -285,3 +286,33 @@ def test_the_catalogue_of_another_sky_fails_the_star(spoilt, tmp_path):
     path.unlink()
     result = measured_alone(spoilt.folder, spoilt.starid, tmp_path)
     assert result.reason == 'input_bad' and 'No catalogue' in result.errors[0]
+
+
+def test_the_wing_is_that_of_a_cube_of_the_ccd(made, tmp_path, monkeypatch):
+    for path in (*made.folder.glob('catalog_*'), *made.folder.glob('*_tp.fits')):
+        shutil.copy(path, tmp_path)
+    row = next(row for row in made.rows if row.datasource == 'tpf' and row.cadence == 120)
+    bare = measured_alone(tmp_path, row.starid, tmp_path / 'bare')
+    for name in ('sector005_camera2_ccd2_c1044r1000_64x64.hdf5', 'sector005_camera2_ccd2.hdf5'):
+        (tmp_path / name).write_bytes(b'')
+    result = measured_alone(tmp_path, row.starid, tmp_path / 'broken')
+    assert result.details['mean_flux'] == bare.details['mean_flux']
+    opened = []
+
+    class Cube:
+        star_wing = (0.03, 3.0, 60.0)
+
+        def __init__(self, path):
+            opened.append(path.name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+    monkeypatch.setattr(open_source.cube, 'CubeFile', Cube)
+    result = measured_alone(tmp_path, row.starid, tmp_path / 'out')
+    assert opened == ['sector005_camera2_ccd2.hdf5']
+    assert result.details['mean_flux'] == pytest.approx(bare.details['mean_flux'] / 0.97, rel=2e-3)
+    primary = read_lightcurve(tmp_path / 'out' / result.lightcurve).primary
+    assert 'sector005_camera2_ccd2.hdf5' in primary['MANIFEST'] and primary['PRFMODEL'] == 'prf'
