@@ -1,11 +1,14 @@
 """Target pixel files are read as they are meant, and refused when they cannot be."""
 
+import contextlib
 import gzip
 
 import numpy as np
 import pytest
 import target_pixels
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.core.quality import ApertureFlag
@@ -213,6 +216,27 @@ def test_a_gzipped_file_that_ends_early(tmp_path):
     for read in (tpf.read_tpf, tpf.read_tpf_header):
         with pytest.raises(InputBadError, match=r'x_tp.fits.gz cannot be used'):
             read(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4),
+       st.booleans())
+def test_any_damage_is_refused_or_harmless(whole_file, changes, in_headers):
+    path, content = whole_file
+    spoilt = bytearray(content)
+    for place, value in changes:
+        # the first tenth of the file is headers alone
+        spoilt[int(place * (len(content) // 10 if in_headers else len(content)))] = value
+    path.write_bytes(spoilt)
+    for read in (tpf.read_tpf_key, tpf.read_tpf_header, tpf.read_tpf):
+        with contextlib.suppress(InputBadError):
+            read(path)
+
+
+@pytest.fixture(scope='module')
+def whole_file(tmp_path_factory):
+    path = target_pixels.write(tmp_path_factory.mktemp('damage'))
+    return path, path.read_bytes()
 
 
 def test_a_missing_file(tmp_path):
