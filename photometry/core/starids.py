@@ -11,6 +11,9 @@ MOST_TIC = 10 ** 11
 
 LEAST = -(2 ** 63 - 1)
 
+SMALLEST_GAIA = 2 ** 32
+"""Gaia numbers are greater, local numbers of the stars of a table smaller."""
+
 _POSITIONS = 9 * 10 ** 18
 """Local numbers beyond this are positions; no Gaia number is as large."""
 
@@ -54,7 +57,8 @@ def name(starid, gaia=0) -> str:
     """What a star is called: by its TIC number, else its Gaia number, its position or its local number."""
     if starid > 0:
         return f'TIC {starid}'
-    if gaia:
-        return f'Gaia DR3 {gaia}'
     place = position(starid)
-    return f'Position {place[0]:.5f} {place[1]:+.5f}' if place else f'Local {-starid}'
+    if place:
+        return f'Position {place[0]:.5f} {place[1]:+.5f}'
+    gaia = gaia or (-starid if -starid > SMALLEST_GAIA else 0)
+    return f'Gaia DR3 {gaia}' if gaia else f'Local {-starid}'

@@ -59,7 +59,6 @@ GREATEST_SHIFT = 1.33
 """mag, a little more than G - Tmag of the reddest stars of that range."""
 
 _MEAN_SHIFT = -0.430
-_SMALLEST_GAIA = 2 ** 32
 _EVERY = frozenset(name for names in NAMES.values() for name in names) | frozenset(
     name for first, second, _ in POSITIONS for name in (*first, *second))
 _KEPT = frozenset(('', '0', '0.0', 'null', 'none', 'nan', '--'))
@@ -272,8 +271,8 @@ class _Columns:
         Gaia numbers are greater than 2^32, so that the two kinds of negative numbers do not meet.
         """
         numbers, gaia = self.given_numbers(), self.gaia_numbers()
-        named = (numbers == 0) & (gaia > _SMALLEST_GAIA)
-        lowest = min(int(numbers[numbers > -_SMALLEST_GAIA].min(initial=0)), 0)
+        named = (numbers == 0) & (gaia > starids.SMALLEST_GAIA)
+        lowest = min(int(numbers[numbers > -starids.SMALLEST_GAIA].min(initial=0)), 0)
         numbers[named] = -gaia[named]
         lacking = numbers == 0
         numbers[lacking] = lowest - 1 - np.arange(int(lacking.sum()))

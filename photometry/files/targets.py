@@ -48,7 +48,7 @@ class Targets:
     def words(self, index) -> str:
         """One of them, for messages."""
         if self.starid[index]:
-            return f'TIC {self.starid[index]}'
+            return starids.name(int(self.starid[index]))
         return f'RA {self.ra[index]:.5f}, Dec {self.dec[index]:+.5f}'
 
 

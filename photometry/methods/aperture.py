@@ -6,6 +6,7 @@ import numpy as np
 
 from photometry.algorithms import masks, metrics
 from photometry.algorithms.prf import HALF
+from photometry.core import starids
 from photometry.core.errors import FluxOnEdgeError
 from photometry.methods import remarks, sap, starlight, tile_sky, varying_stars
 from photometry.methods.base import BasePhotometry
@@ -99,10 +100,11 @@ class AperturePhotometry(BasePhotometry):
         """OK, or WARNING with a remark when a reader should look."""
         trail = self.chosen.trail
         if trail.any() and any(masks.touched_sides(masks.saturated(self.sumimage) & trail)[:2]):
-            raise FluxOnEdgeError(f'TIC {self.starid}: its charge bleeds beyond the pixels there are.')
+            raise FluxOnEdgeError(f'{starids.name(self.starid)}: '
+                                  'its charge bleeds beyond the pixels there are.')
         cut = any(masks.touched_sides(self.final_phot_mask))
         if cut and self.chosen.throughput < sap.LEAST_THROUGHPUT:
-            raise FluxOnEdgeError(f'TIC {self.starid}: the edge of the pixels leaves only '
+            raise FluxOnEdgeError(f'{starids.name(self.starid)}: the edge of the pixels leaves only '
                                   f'{100 * self.chosen.throughput:.0f} % of its light.')
         return remarks.verdict(self, self._remarks(cut))
 

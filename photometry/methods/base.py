@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from photometry.algorithms import masks, metrics, timing
-from photometry.core import plugins
+from photometry.core import plugins, starids
 from photometry.core.errors import NoFluxError, NoGoodCadencesError, OffSiliconError
 from photometry.core.stamp import Stamp
 from photometry.core.status import STATUS
@@ -119,7 +119,7 @@ class BasePhotometry:
         limits = self.source.pixels.limits
         if not limits.contains(self.target_pos_row, self.target_pos_column):
             raise OffSiliconError(
-                f'TIC {self.starid} lies at row {self.target_pos_row:.1f}, column '
+                f'{starids.name(self.starid)} lies at row {self.target_pos_row:.1f}, column '
                 f'{self.target_pos_column:.1f}, outside the pixels of {self.source.pixels.path}.')
         good = self.source.pixels.good
         if good.sum() < max(2, self.settings.photometry.good_fraction * good.size):
@@ -341,7 +341,7 @@ class BasePhotometry:
     def report_details(self, error=None, skip_targets=None):
         """Leave a remark, or the stars that this light curve delivers as well, for the queue."""
         if error is not None:
-            logger.info('TIC %d: %s', self.starid, error)
+            logger.info('%s: %s', starids.name(self.starid), error)
             self.errors.append(str(error))
         if skip_targets is not None:
             self.skip_targets.update(int(starid) for starid in skip_targets if starid != self.starid)
@@ -383,10 +383,11 @@ class BasePhotometry:
         flux, err = (self.columns[name][good] for name in ('flux', 'flux_err'))
         usable = np.isfinite(flux) & (err > 0) & np.isfinite(err)
         if usable.sum() < max(2, self.settings.photometry.good_fraction * usable.size):
-            raise NoFluxError(f'TIC {self.starid}: of {usable.size} good cadences only {usable.sum()} have '
+            raise NoFluxError(f'{starids.name(self.starid)}: '
+                              f'of {usable.size} good cadences only {usable.sum()} have '
                               'a flux with an error.')
         if not flux[usable].any():
-            raise NoFluxError(f'TIC {self.starid}: the flux is zero in every cadence.')
+            raise NoFluxError(f'{starids.name(self.starid)}: the flux is zero in every cadence.')
 
     def save_lightcurve(self, output_folder=None, version=None):
         """Write the light curve to its file.

@@ -14,7 +14,7 @@ from photometry import settings as settings_module
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms import timing
 from photometry.catalogs.nearby import Nearby
-from photometry.core import plugins, tiles
+from photometry.core import plugins, starids, tiles
 from photometry.core.errors import IncompatibleError, InputBadError
 from photometry.files import ephemeris, paths, prf, spice
 from photometry.methods import finding
@@ -160,8 +160,9 @@ class WorkerContext:
             path = finding.target_path(self.options.input_folder, task)
         source, wanted = self._open(path, task), finding.target_of(task)
         if source.pixels.starid != wanted:
-            raise InputBadError(f'{source.pixels.path} is the target pixel file of TIC '
-                                f'{source.pixels.starid}, not of TIC {wanted}; make the todo list anew.')
+            raise InputBadError(f'{source.pixels.path} is the target pixel file of '
+                                f'{starids.name(source.pixels.starid)}, not of {starids.name(wanted)}; '
+                                'make the todo list anew.')
         self._targets[path] = None
         self._targets.move_to_end(path)
         while len(self._targets) > TARGETS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from photometry.core import starids
 from photometry.core.errors import InputBadError, InputMissingError, UsageError
 from photometry.files import paths, tpf
 
@@ -86,12 +87,13 @@ def target_path(folder, task) -> str:
     if not headers:
         words = ''.join(f', {name} {value}' for name, value in
                         zip(('sector', 'camera', 'CCD', 'cadence'), wanted, strict=True) if value is not None)
-        raise MissingFileError(f'No target pixel file (*_tp.fits) of TIC {target_of(task)}{words} lies below '
+        raise MissingFileError(f'No target pixel file (*_tp.fits) of {starids.name(target_of(task))}'
+                               f'{words} lies below '
                                f'{folder}; get it from the archive.')
     found = sorted({(*header.ccd_key, header.cadence) for header in headers})
     if len(found) > 1:
         words = ', '.join(f'sector {sector} at {cadence} s' for sector, _, _, cadence in found)
-        raise AmbiguousSourceError(f'TIC {target_of(task)} was observed more than once ({words}); '
+        raise AmbiguousSourceError(f'{starids.name(target_of(task))} was observed more than once ({words}); '
                                    'give sector and cadence.')
     if len(headers) > 1:
         logger.warning('%s is used, %s has the same star, sector and cadence.', headers[0].path,
@@ -131,8 +133,9 @@ def of_cadence(sources, task):
     """
     found = [source for source in sources if source.pixels.info.cadence == task.cadence]
     if not found:
-        raise MissingFileError(f'No cube of camera {task.camera}, CCD {task.ccd} holding TIC {task.starid} '
-                               f'has a cadence of {task.cadence} s; name another one.')
+        raise MissingFileError(f'No cube of camera {task.camera}, CCD {task.ccd} holding '
+                               f'{starids.name(task.starid)} has a cadence of {task.cadence} s; '
+                               'name another one.')
     return found
 
 
@@ -146,7 +149,7 @@ def refuse_ambiguous(sources, task):
     found = sorted({(source.pixels.info.sector, source.pixels.info.cadence) for source in sources})
     if len(found) > 1:
         words = ', '.join(f'sector {sector} at {cadence:g} s' for sector, cadence in found)
-        raise AmbiguousSourceError(f'TIC {task.starid} was observed more than once ({words}); '
+        raise AmbiguousSourceError(f'{starids.name(task.starid)} was observed more than once ({words}); '
                                    'give sector and cadence.')
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from photometry.algorithms import full_pixels, halo, halo_pixels, halo_scene, halo_star, self_template
-from photometry.core import units
+from photometry.core import starids, units
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, NoGoodCadencesError
 from photometry.core.status import STATUS
 from photometry.methods import remarks, sap
@@ -74,7 +74,7 @@ class HaloPhotometry(BasePhotometry):
     def do_photometry(self):
         """Choose the pixels, find the level, measure."""
         if not self.source.pixels.good.any():
-            raise NoGoodCadencesError(f'TIC {self.starid}: every cadence is flagged.')
+            raise NoGoodCadencesError(f'{starids.name(self.starid)}: every cadence is flagged.')
         self._scene = self._fit_scene()
         self._choose_pixels()
         pixels = self._follow_star() if sap.unmoved(self) else self._make_pixels()
@@ -106,7 +106,8 @@ class HaloPhotometry(BasePhotometry):
         peak = full_pixels.highest(self.images_cube, self.sumimage, pixels.good)
         self._clear = usable = self._known & ~full_pixels.spoilt(peak)
         if usable.sum() < LEAST_PIXELS:
-            raise NoFluxError(f'TIC {self.starid}: only {usable.sum()} pixels of the stamp can be used.')
+            raise NoFluxError(f'{starids.name(self.starid)}: '
+                              f'only {usable.sum()} pixels of the stamp can be used.')
         index = self.tile.stars_on(self.stamp)
         row, column = (axis[index] for axis in self.source.mean_positions)
         known = halo_scene.fit_scene(self.sumimage, self._variance, usable, self._star,
@@ -123,7 +124,8 @@ class HaloPhotometry(BasePhotometry):
                         np.arange(stamp.col_min, stamp.col_max) - level.column)
         kept = self._usable & (away <= self.radius)
         if kept.sum() < LEAST_PIXELS:
-            raise NoFluxError(f'TIC {self.starid}: only {kept.sum()} pixels around the star can be used.')
+            raise NoFluxError(f'{starids.name(self.starid)}: '
+                              f'only {kept.sum()} pixels around the star can be used.')
         row, column = (int(np.floor(place - first + 0.5)) for place, first
                        in ((level.row, stamp.row_min), (level.column, stamp.col_min)))
         self._groups = halo_pixels.Groups.around(row, column, kept)
@@ -144,7 +146,7 @@ class HaloPhotometry(BasePhotometry):
         self._light = light = float(pixels.model.sum())
         if light < LEAST_LIGHT:
             kind = NoFluxError if self.stamp.shape == self.default_stamp() else FluxOnEdgeError
-            raise kind(f'TIC {self.starid}: the pixels that can be used hold only '
+            raise kind(f'{starids.name(self.starid)}: the pixels that can be used hold only '
                        f'{100 * light:.2g} % of its light.')
         return pixels
 
@@ -206,7 +208,7 @@ class HaloPhotometry(BasePhotometry):
     def _verdict(self):
         flux = np.asarray(self.columns['flux'])[self.source.pixels.good]
         if not np.isfinite(flux).any():
-            raise NoFluxError(f'TIC {self.starid}: no cadence has a flux.')
+            raise NoFluxError(f'{starids.name(self.starid)}: no cadence has a flux.')
         remarks = list(self._remarks(float(np.nanmedian(flux))))
         for remark in remarks:
             self.report_details(error=remark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.core import units
+from photometry.core import starids, units
 from photometry.core.errors import FluxOnEdgeError, NoFluxError
 from photometry.methods import remarks, sap
 from photometry.methods.base import BasePhotometry
@@ -39,7 +39,8 @@ class LinearPSF(BasePhotometry):
         flux, error = tile.series_of(self.catalog_index)
         drowned = not self._bright and tile.mean.seen[self._place] < LEAST_SEEN
         if drowned or not np.isfinite(flux[self.source.pixels.good]).any():
-            raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
+            raise NoFluxError(f'{starids.name(self.starid)}: '
+                              'no pixel that can be used holds enough light of the star.')
         self.columns['flux'][:], self.columns['flux_err'][:] = flux, sap.noise_gain(self) * error
         if self._bright:
             self._settle()

@@ -12,6 +12,7 @@ import numpy as np
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms import wing as wing_model
 from photometry.catalogs import same_sky
+from photometry.core import starids
 from photometry.core.errors import NotInCatalogError, OffSiliconError, UsageError
 from photometry.files import cube, prf
 from photometry.files import wcs as wcs_file
@@ -139,10 +140,12 @@ class OpenSource:
         if index == self.starid.size or self.starid[index] != starid:
             info = self.pixels.info
             if self._whole is not None and self._whole.index(starid) >= 0:
-                raise OffSiliconError(f'TIC {starid} lies far from the pixels of {self.pixels.path}.')
+                raise OffSiliconError(f'{starids.name(starid)} '
+                                      f'lies far from the pixels of {self.pixels.path}.')
             raise NotInCatalogError(
-                f'TIC {starid} is not in the catalogue of sector {info.sector}, camera {info.camera}, '
-                f'CCD {info.ccd}; make the catalogue again with a fainter limit or a wider buffer.')
+                f'{starids.name(starid)} is not in the catalogue of sector {info.sector}, camera '
+                f'{info.camera}, CCD {info.ccd}; make the catalogue again with a fainter limit or '
+                'a wider buffer.')
         return index
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 
 from photometry.algorithms import psf_scene
 from photometry.algorithms.scene_design import Blur
-from photometry.core import units
+from photometry.core import starids, units
 from photometry.core.errors import NoFluxError
 from photometry.methods import sap
 from photometry.methods.linpsf import LinearPSF
@@ -63,7 +63,8 @@ class PSFPhotometry(LinearPSF):
         placed = psf_scene.place(tile.mean, doubt, self._place, Blur.of(self._shift()[:, self._good].T),
                                  float(np.nansum(expected)))
         if not placed.light > LEAST_LIGHT:
-            raise NoFluxError(f'TIC {self.starid}: no pixel that can be used holds enough light of the star.')
+            raise NoFluxError(f'{starids.name(self.starid)}: '
+                              'no pixel that can be used holds enough light of the star.')
         return placed
 
     def _fit(self):

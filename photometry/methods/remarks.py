@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photometry.core import units
+from photometry.core import starids, units
 from photometry.core.status import STATUS
 
 LEAST_MOTION = 0.9
@@ -60,12 +60,12 @@ def common(photometry, level, others=()):
         yield (f'The flux is {brighter:+.1f} mag off that of the catalogue: '
                'a wrong magnitude or a neighbour without an entry.')
     if photometry.task.skipped_by is not None:
-        yield f'TIC {photometry.task.skipped_by}, brighter, delivers this star as well.'
+        yield f'{starids.name(photometry.task.skipped_by)}, brighter, delivers this star as well.'
 
 
 def sum_with(photometry, others):
     """A sentence where other stars give a part of the flux that matters."""
-    names = ', '.join(f'TIC {number}' for number in company(photometry, others))
+    names = ', '.join(starids.name(number) for number in company(photometry, others))
     if names:
         yield f'The flux is the sum with {names}, too close to be told apart.'
 

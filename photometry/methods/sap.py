@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from photometry.algorithms import apertures, halo_drift, k2p2, masks, metrics
+from photometry.core import starids
 from photometry.core.coordinates import ccd_output
 from photometry.core.errors import FluxOnEdgeError, NoFluxError, UsageError
 from photometry.core.quality import ApertureFlag, PixelFlag
@@ -111,7 +112,8 @@ def choose_mask(photometry):
         if not growth or not photometry.resize_stamp(**growth):
             break
     else:
-        raise FluxOnEdgeError(f'TIC {photometry.starid}: its light still touches the edge of the stamp '
+        raise FluxOnEdgeError(f'{starids.name(photometry.starid)}: '
+                              'its light still touches the edge of the stamp '
                               f'after {settings.stamp_growths} growths; '
                               'allow more by aperture.stamp_growths in the settings.')
     photometry.final_phot_mask = photometry.final_position_mask = aperture.mask
@@ -171,7 +173,7 @@ def _attempt(photometry, usable):
         variance[masks.bleeding(full)] = np.inf
     mask, remark = MAKERS[maker_of(photometry)](photometry, light, expected, variance)
     if not mask.any() or light.template[mask].sum() < LEAST_LIGHT:
-        raise NoFluxError(f'TIC {photometry.starid}: no pixel that can be used holds enough light '
+        raise NoFluxError(f'{starids.name(photometry.starid)}: no pixel that can be used holds enough light '
                           'of the star.')
     trail = np.zeros_like(mask)
     if own_trail:

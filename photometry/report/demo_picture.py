@@ -1,5 +1,6 @@
 """The picture of the demonstration: real light curves, stamps with masks, noise."""
 
+from photometry.core import starids
 from photometry.report import panels, style
 
 
@@ -20,7 +21,7 @@ def draw(path, real, field):
         for number, row in enumerate(shown):
             primary = row.curve.primary
             axes = above.add_subplot(grid[number, 0])
-            panels.light_curve(axes, row.curve, f"TIC {row.starid}, sector {primary['SECTOR']}, "
+            panels.light_curve(axes, row.curve, f"{starids.name(row.starid)}, sector {primary['SECTOR']}, "
                                f'Tmag {row.tmag:.1f}: {row.rms_hour:.0f} ppm in one hour')
             panels.stamp(above.add_subplot(grid[number, 1]), row.curve)
         axes.set_xlabel('BJD - 2457000 (d)')

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photometry import cli
+from photometry.core import starids
 from photometry.core.errors import ExitCode, InputBadError, InputMissingError, Reason, UsageError
 from photometry.core.status import STATUS
 from photometry.core.task import Task
@@ -166,13 +167,13 @@ def _why_empty(manager, job):
     if starid is None:
         return f'{where}; see what it holds with --status.'
     if job.selection != Selection(starid=starid) and sum(manager.counts(Selection(starid=starid)).values()):
-        return f'{where}, but other rows hold TIC {starid}; leave out a filter.'
+        return f'{where}, but other rows hold {starids.name(starid)}; leave out a filter.'
     from photometry.files import catalog
     found = paths.find_catalogs(job.options.input_folder)
     if any(catalog.read_star(item.path, starid) is not None for item in found):
         return (f'{where}: the star is in a catalogue, but off silicon, excluded or fainter than the limit; '
                 f'add it with run_make_todo.py --targets.')
-    return f'{where}: TIC {starid} is in no catalogue below {job.options.input_folder}.'
+    return f'{where}: {starids.name(starid)} is in no catalogue below {job.options.input_folder}.'
 
 
 def _exit_code(manager, outcome, say=logger.info):
@@ -214,7 +215,8 @@ def _tell(manager, say):
 
 def in_words(starid, status, lightcurve, errors):
     """One line about a star."""
-    words = [f'TIC {starid}: {summary.status_name(status)}', lightcurve, (errors or '').replace('\n', ' ')]
+    words = [f'{starids.name(starid)}: {summary.status_name(status)}', lightcurve,
+             (errors or '').replace('\n', ' ')]
     return ', '.join(word for word in words if word)
 
 

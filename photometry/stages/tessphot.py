@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from photometry.core import plugins
+from photometry.core import plugins, starids
 from photometry.core.errors import (
     InputBadError,
     InputMissingError,
@@ -127,9 +127,9 @@ def _attempt(call):
 
 def _failed(task, method, error, details=None):
     """What a failure leaves in the queue."""
-    reason, sentence = reason_of(error), _sentence(error)
+    reason, sentence, star = reason_of(error), _sentence(error), starids.name(task.starid)
     seen = reason is Reason.BUG and logger.isEnabledFor(logging.DEBUG)
-    logger.info('%s%s', '' if sentence.startswith('TIC ') else f'TIC {task.starid}: ', sentence,
+    logger.info('%s%s', '' if sentence.startswith(star) else f'{star}: ', sentence,
                 exc_info=error if seen else None)
     return _Outcome(method, reason=str(reason), details=details or {}, errors=(sentence,))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from photometry import cli
+from photometry.core import starids
 from photometry.core.status import STATUS
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def warned(result):
         return result
     if any(str(brighter) in sentence for sentence in result.errors):
         return replace(result, status=STATUS.WARNING)
-    sentence = f'The brighter TIC {brighter} shines on the same pixels; its aperture delivers this star.'
+    sentence = (f'The brighter {starids.name(brighter)} shines on the same pixels; its aperture delivers '
+                'this star.')
     return replace(result, status=STATUS.WARNING, errors=(*result.errors, sentence))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from photometry.core import starids
 from photometry.core.errors import Reason
 from photometry.core.status import STATUS
 from photometry.core.task import Result, Task
@@ -240,7 +241,7 @@ class _Loop:
         self.manager.give_back([self.claims.pop(task.priority) for task in event.others])
         if event.task is None:
             return
-        logger.warning('TIC %s: %s', event.task.starid, event.message)
+        logger.warning('%s: %s', starids.name(event.task.starid), event.message)
         self.finish(Result(event.task, STATUS.ERROR, reason=event.reason, errors=(event.message,)))
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 
 import sqlalchemy as sa
 
+from photometry.core import starids
 from photometry.core.errors import RETRIED, InputBadError, Reason
 from photometry.core.status import STATUS
 from photometry.core.task import Result, Task
@@ -291,7 +292,7 @@ class TaskManager(TodoReader):
         """
         task = result.task
         if self._claimed.get(task.priority) != task:
-            logger.warning('A late result of TIC %s is refused.', task.starid)
+            logger.warning('A late result of %s is refused.', starids.name(task.starid))
             return False
         if result.status == STATUS.ABORT:
             self.give_back([task])
@@ -302,7 +303,8 @@ class TaskManager(TodoReader):
                    rows.diagnostics_row(result))
         self.progress.finished += not again
         if result.status == STATUS.ERROR:
-            self.progress.last_error = f'TIC {task.starid}: {"; ".join(result.errors) or result.reason}'
+            sentence = '; '.join(result.errors) or result.reason
+            self.progress.last_error = f'{starids.name(task.starid)}: {sentence}'
         return True
 
     def fail(self, task, reason, message) -> bool:
