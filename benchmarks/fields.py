@@ -37,6 +37,9 @@ class FieldSource:
     warpmode: str = 'affine'
     star_wing: tuple | None = None
     psf: object = None
+    starid: int | None = None
+    aperture: np.ndarray | None = None
+    extra_layers: tuple = ()
 
     def __post_init__(self):
         field, detector = self.field, self.field.detector

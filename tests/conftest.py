@@ -2,10 +2,16 @@
 
 import itertools
 import logging
+import os
 import sys
 
 import pytest
 from postgres_server import PostgresServer
+
+from photometry.core.threads import ONE_THREAD
+
+for _name, _value in ONE_THREAD.items():
+    os.environ.setdefault(_name, _value)  # as children have; sums of several threads differ in the last bit
 
 _NUMBERS = itertools.count()
 

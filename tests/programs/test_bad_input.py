@@ -185,7 +185,7 @@ STARS = [
     Case('the same without a list', None, ONE + ' OFF', 4,
          r'1 star failed \(off_silicon\): TIC .* lies at row .*, column .*, outside the pixels of'),
     Case('targets nowhere', text('mine.txt', '77\n'), TODO + ' --targets INPUT/mine.txt', 4,
-         '1 target is in no catalogue or on no pixel with data: TIC 77; check the numbers'),
+         '1 target is in no catalogue or on no pixel with data: TIC 77; check the list'),
     Case('no star so bright', None, TODO + ' --faint-limit -5', 4,
          'None of the [0-9]+ stars on the cubes below INPUT is brighter than Tmag -5 .*raise --faint-limit'),
     Case('pixels behind a link', with_list(bad.external_link), ALL_STARS, 3,

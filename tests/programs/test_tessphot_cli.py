@@ -52,7 +52,7 @@ def test_words_that_are_refused(folder, words, capsys):
     (['--all', '--method', 'os.system'], 2, "'os.system' is not one of aperture"),
     (['--random', '--overwrite'], 2, '--random draws from the stars that wait'),
     (['--starid', '77'], 4, 'TIC 77 is in no catalogue below'),
-    (['--starid', '-5'], 4, 'TIC -5 is in no catalogue below'),  # a star without a TIC number
+    (['--starid', '-5'], 4, 'Local 5 is in no catalogue below'),  # a star without a TIC number
     (['--all', '--sector', '99'], 4, 'No row of'),
     (['--all', '--tmag-min', '12'], 4, '--tmag-min 12.0'),
     (['--priority', '9'], 4, 'matches --priority 9'),
