@@ -26,6 +26,9 @@ _FILLING = 7355_0001
 _AT_ONCE = 20_000
 """Rows that are written by one call."""
 
+_CACHE_KB = 262_144
+"""Memory for the pages of a new file, kB: keys come in no order, and their index is all over it."""
+
 _PENDING = (None, int(STATUS.SKIPPED), int(STATUS.STARTED), int(STATUS.ABORT))
 
 
@@ -95,6 +98,7 @@ def _new(path, temporary):
     engine = engines.connect(temporary, create=True)
     try:
         with engines.transaction(engine, path) as connection:
+            connection.exec_driver_sql(f'PRAGMA cache_size = -{_CACHE_KB}')
             todo_tables.metadata.create_all(connection)
             yield connection
         with engines.explained(path), engine.connect() as connection:
@@ -196,10 +200,11 @@ def fill(connection, new, skipped_by):
         Counts as of `merge`.
     """
     concerned, number = {*skipped_by, *skipped_by.values()}, {}
+    stars = {key[0] for key in concerned}
 
     def numbered():
         for priority, row in enumerate(new, 1):
-            if (key := _key(row)) in concerned:
+            if row['starid'] in stars and (key := _key(row)) in concerned:
                 number[key] = priority
             yield {'priority': priority, **row, **_FRESH}
     listed = _insert(connection, todolist, numbered())
