@@ -94,11 +94,12 @@ class _Sources:
                     raise
                 problems.append(str(error).partition(';')[0].rstrip('.'))
                 if len(self._answering) == 1:
+                    names = ' and '.join(source.label for source in self.every)
                     raise ArchiveError(
-                        f'No archive has stars now ({"; ".join(problems)}): name a table of stars or the '
-                        'directory of the strips tic_dec*.csv.gz with --catalog, put those strips into '
-                        'INPUT, or let run_fetch.py tic ask where there is a network, and give the same '
-                        'command again.') from error
+                        f'{names} have no stars now ({problems[0]}): name a table of stars or the directory '
+                        'of the strips tic_dec*.csv.gz with --catalog, put those strips into INPUT, or let '
+                        'run_fetch.py tic ask where there is a network, and give the same command '
+                        'again.') from error
                 self._answering.pop(0)
                 logger.warning('%s Stars come from %s instead.', error, self._answering[0].label)
 

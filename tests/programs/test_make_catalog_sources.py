@@ -108,8 +108,8 @@ def test_without_a_network_all_cures_are_named(run, folder, stub, capsys):
     assert run(mast=url, gaia=[url + '/a', url + '/b']) == 4
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('ERROR')]
     assert len(lines) == 1 and 'Traceback' not in lines[0]
-    for words in ('No archive has stars now', '/api/v0/invoke', 'the connection is refused',
-                  'services of Gaia', '--catalog', 'tic_dec*.csv.gz', 'INPUT', 'run_fetch.py tic'):
+    for words in ('MAST (TIC) and Gaia DR3 have no stars now', '/api/v0/invoke', 'the connection is refused',
+                  '--catalog', 'tic_dec*.csv.gz', 'INPUT', 'run_fetch.py tic'):
         assert words in lines[0]
     assert not list(folder.glob('catalog_*'))
 
