@@ -154,7 +154,8 @@ def _introduce(path):
 def _who(path):
     try:
         with open(_owner_path(path), encoding='utf-8', errors='replace') as file:
-            return f' ({file.read(200)})'
+            words = file.read(200)
+            return f' ({words})' if words else ''  # it may be about to say who it is
     except OSError:
         return ''
 

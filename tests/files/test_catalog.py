@@ -1,5 +1,6 @@
 """The catalogue file: what is written is read, what was made elsewhere too, damage is named."""
 
+import contextlib
 import sqlite3
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_bad_stars_are_refused(tmp_path):
 
 def established(path, *, drop=None, rows=3, settings_rows=1):
     """A catalogue as other software makes them: no version, its own column order and indexes."""
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute('CREATE TABLE settings (sector INT, reference_time REAL, epoch REAL, '
                          'coord_buffer DOUBLE PRECISION, camera SMALLINT, ccd SMALLINT, '
                          'camera_centre_ra REAL, camera_centre_dec REAL, footprint TEXT, ticver TEXT)')
@@ -127,7 +128,7 @@ def test_other_columns_are_refused(tmp_path, faults, message):
 
 def test_text_where_numbers_belong(tmp_path):
     established(tmp_path / NAME)
-    with sqlite3.connect(tmp_path / NAME) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / NAME)) as database, database:
         database.execute("UPDATE catalog SET ra = 'twelve' WHERE starid = 99")
     database.close()
     with pytest.raises(InputBadError, match='twelve'):
@@ -136,7 +137,7 @@ def test_text_where_numbers_belong(tmp_path):
 
 def test_a_view_is_no_table(tmp_path):
     established(tmp_path / NAME)
-    with sqlite3.connect(tmp_path / NAME) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / NAME)) as database, database:
         database.execute('ALTER TABLE catalog RENAME TO other')
         database.execute('CREATE VIEW catalog AS SELECT * FROM other')
     database.close()

@@ -1,5 +1,6 @@
 """Known troubles of the archive, each made anew from its description (docs/formats/frames.md)."""
 
+import contextlib
 import sqlite3
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_leading_columns_that_look_observed(tmp_path):
         made_wcs = wcs.wcs_from_text(found.wcs_text)
         row, column = wcs.sky_to_pixel(made_wcs, made.stars['ra'], made.stars['decl'])
     assert make_todo.main([str(tmp_path), '-q']) == 0
-    with sqlite3.connect(tmp_path / 'todo.sqlite') as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / 'todo.sqlite')) as database, database:
         listed = {star for star, in database.execute('SELECT starid FROM todolist')}
     outside = (column < 43) | (row < -1) | (column > 84) | (row > 40)
     assert listed and not listed & set(made.stars['starid'][outside].tolist())

@@ -65,7 +65,7 @@ def test_no_two_writers_on_a_cube(folder):
     first = prepare(folder, *words)
     owner = folder / f'{CUBES[1]}.journal.owner'
     until = time.monotonic() + 60
-    while not owner.exists():
+    while not (owner.exists() and owner.read_text()):
         assert first.poll() is None and time.monotonic() < until
         time.sleep(0.002)
     first.send_signal(signal.SIGSTOP)  # it holds the cube while the second one tries
