@@ -58,11 +58,11 @@ def _make(arguments):
     chosen = dataclasses.replace(loaded.catalog,
                                  **{key: value for key, value in given.items() if value is not None})
     folder = paths.input_directory(arguments.input, os.environ)
-    targets = cli.read_targets(arguments)
+    targets, rank = cli.read_targets(arguments), cli.share(arguments, os.environ)
     ccds = {'camera': arguments.camera, 'ccd': arguments.ccd}
     if targets is not None and not (arguments.catalog or arguments.source or arguments.overwrite):
         standing = paths.find_catalogs(folder, arguments.sector, **ccds)
-        for item in standing:
+        for item in rank.share(standing):
             targets_stage.enter_positions(item.path, targets)
         if standing:
             return
@@ -70,8 +70,7 @@ def _make(arguments):
     source, *instead = [plugins.load(plugins.CATALOGS, name).opened(catalog, network)
                         for name, catalog in _sources(chosen.source, arguments.catalog, folder)]
     make_catalog.make_catalog(folder, arguments.sector, source, chosen, instead=instead, **ccds,
-                              targets=targets, overwrite=arguments.overwrite,
-                              rank=cli.share(arguments, os.environ))
+                              targets=targets, overwrite=arguments.overwrite, rank=rank)
 
 
 def _sources(name, catalog, folder):
