@@ -64,8 +64,8 @@ def test_deaths_of_four_kinds(trial, peace, figures):
     number, chance = chaos.size(300, 5_000), random.Random(2)
     leavers = dict.fromkeys(chance.sample(range(1, number + 1), number // 100), 'leave_once')
     limit, asleep = chaos.size((0.7, 1.5), (5, 30))
-    run = trial(number, pause=0.004, faults=leavers, FAKE_TIMEOUT=limit).start()
-    sent = kill_now_and_then(run, random.Random(3), chaos.size(0.25, 0.5),
+    run = trial(number, pause=chaos.size(0.02, 0.004), faults=leavers, FAKE_TIMEOUT=limit).start()
+    sent = kill_now_and_then(run, random.Random(3), chaos.size(0.15, 0.5),
                              [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP], asleep)
     code, said = run.end()
     assert code == 0, said
