@@ -94,9 +94,7 @@ def main():
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(chosen.stars, Path(folder))
-    passed = record.show('stars of a CCD from MAST', result, GOALS)
-    record.save(chosen.output, result | {'goals': GOALS, 'passed': passed})
-    return 0 if passed else 1
+    return record.finish(chosen.output, 'stars of a CCD from MAST', result, GOALS)
 
 
 if __name__ == '__main__':

@@ -35,6 +35,13 @@ def save(path, result):
     path.write_text(json.dumps(result, indent=1, default=float) + '\n')
 
 
+def finish(path, title, result, goals):
+    """Print the table of a result, write it with its goals; the exit code of the benchmark."""
+    passed = show(title, result, goals)
+    save(path, dict(result) | {'goals': goals, 'passed': passed})
+    return 0 if passed else 1
+
+
 def machine():
     """What a core does just now: costs in CPU time are to be compared at the same of these.
 

@@ -94,9 +94,7 @@ def main():
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(chosen.stars, Path(folder))
-    passed = record.show('the list of all stars of sixteen CCDs', result, GOALS)
-    record.save(chosen.output, result | {'goals': GOALS, 'passed': passed})
-    return 0 if passed else 1
+    return record.finish(chosen.output, 'the list of all stars of sixteen CCDs', result, GOALS)
 
 
 if __name__ == '__main__':

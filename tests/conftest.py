@@ -6,6 +6,7 @@ import os
 import sys
 
 import pytest
+from http_stub import Stub
 from postgres_server import PostgresServer
 
 from photometry.core.threads import ONE_THREAD
@@ -41,3 +42,10 @@ def schema(server):
     name = f'test{next(_NUMBERS)}'
     server.run(f'CREATE SCHEMA {name}')
     return server.url(options=f'-csearch_path={name}')
+
+
+@pytest.fixture
+def stub():
+    """A server on this machine that answers as a test tells it."""
+    with Stub() as made:
+        yield made

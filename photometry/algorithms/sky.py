@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photometry.core.coordinates import from_vectors, unit_vectors
+from photometry.core.coordinates import from_vectors, local_axes, unit_vectors
 
 _MAS = np.deg2rad(1 / 3.6e6)
 FEW = 8
@@ -35,12 +35,7 @@ def move(ra, dec, pm_ra, pm_decl, years):
     ra, dec : arrays, deg
         Right ascension from 0 to 360.
     """
-    place = unit_vectors(ra, dec)
-    right, declination = np.deg2rad(ra), np.deg2rad(dec)
-    zero = np.zeros_like(right + declination)
-    east = np.stack([-np.sin(right) + zero, np.cos(right) + zero, zero], axis=-1)
-    north = np.stack([-np.sin(declination) * np.cos(right), -np.sin(declination) * np.sin(right),
-                      np.cos(declination) + zero], axis=-1)
+    place, (east, north) = unit_vectors(ra, dec), local_axes(ra, dec)
     along = [np.nan_to_num(np.asarray(motion, dtype='float64')) * _MAS * years for motion in (pm_ra, pm_decl)]
     return from_vectors(place + along[0][..., None] * east + along[1][..., None] * north)
 

@@ -81,11 +81,9 @@ class ArchiveCatalog(CatalogSource):
         return table
 
     @abstractmethod
-    @abstractmethod
     def read_cell(self, cell, faint_limit) -> RawTable:
         """Rows in the cone around a cell, with columns ``ra`` and ``dec``, from the cache or the archive."""
 
-    @abstractmethod
     @abstractmethod
     def is_at_hand(self, cell, faint_limit) -> bool:
         """Whether `read_cell` will find (the beginning of) its answer in the cache."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from photometry.catalogs.archive import ArchiveCatalog
 from photometry.core.errors import ArchiveError
 from photometry.files import table_formats, tic_service
 from photometry.files.table_formats import RawTable
-from photometry.files.web import PassingError
 
 _BRIGHTEST = -5.0
 
@@ -31,25 +28,17 @@ class MastCatalog(ArchiveCatalog):
         rows = sum(page.rows for page in pages)
         if rows != pages[0].total:
             for number in range(1, len(pages) + 1):
-                self.archives.cache.drop(self.name, self._query(cell, faint_limit, number))
+                self.archives.cache.drop(tic_service.ARCHIVE, self._query(cell, faint_limit, number))
             raise ArchiveError('MAST sent {} of {} rows around RA {:.3f}, Dec {:.3f} deg; give the same '
                                'command again later.'.format(rows, pages[0].total, *cell.centre))
         return table_formats.joined(page.table for page in pages)
 
     def _page(self, cell, faint_limit, number):
-        """One page, from the cache when it lies there and can be read."""
-        query, cache = self._query(cell, faint_limit, number), self.archives.cache
-        answer = cache.get(self.name, query)
-        if answer is not None:
-            with contextlib.suppress(ValueError, PassingError):
-                return tic_service.read_page(answer)
-        answer, page = tic_service.ask(self.archives.web, self.archives.mast, query)
-        cache.put(self.name, query, answer)
-        return page
+        return tic_service.kept(self.archives, self._query(cell, faint_limit, number))
 
     def is_at_hand(self, cell, faint_limit):
         """Whether the first page lies in the cache."""
-        return self.archives.cache.has(self.name, self._query(cell, faint_limit, 1))
+        return self.archives.cache.has(tic_service.ARCHIVE, self._query(cell, faint_limit, 1))
 
     def _query(self, cell, faint_limit, number):
         ra, dec = cell.centre

@@ -54,6 +54,15 @@ def unit_vectors(ra, dec):
                     axis=-1)
 
 
+def local_axes(ra, dec):
+    """Unit vectors (..., 3) to the east and to the north of directions in deg, also at the poles."""
+    ra, dec = np.deg2rad(ra), np.deg2rad(dec)
+    zero = np.zeros_like(ra + dec)
+    east = np.stack([-np.sin(ra) + zero, np.cos(ra) + zero, zero], axis=-1)
+    north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec) + zero], axis=-1)
+    return east, north
+
+
 def from_vectors(vectors):
     """Right ascension (0 to 360) and declination in deg of vectors (..., 3) of any length."""
     x, y, z = np.moveaxis(np.asarray(vectors, dtype='float64'), -1, 0)

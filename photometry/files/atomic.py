@@ -43,6 +43,14 @@ def make_directory(path):
     return Path(path)
 
 
+def bears(path, handle) -> bool:
+    """Whether a name stands for an open file, which may have been renamed or removed meanwhile."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
 def fsync_directory(path):
     """Make the names in a directory durable."""
     handle = os.open(path, os.O_RDONLY)

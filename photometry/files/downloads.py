@@ -204,19 +204,12 @@ def _locked(path, final):
             except BlockingIOError as error:
                 raise ArchiveError(f'{final} is being fetched by another process; wait for that one, or stop '
                                    'it.') from error
-            if not _is(path, file):
+            if not atomic.bears(path, file.fileno()):
                 continue
             try:
                 yield file
             finally:
                 file.flush()
-                if _is(path, file) and not os.fstat(file.fileno()).st_size:
+                if atomic.bears(path, file.fileno()) and not os.fstat(file.fileno()).st_size:
                     path.unlink()
             return
-
-
-def _is(path, file):
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False

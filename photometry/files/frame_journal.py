@@ -127,7 +127,7 @@ def _open_locked(path):
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, handle)
             _lock(path, handle)
-            if _bears(path, handle):
+            if atomic.bears(path, handle):
                 stack.pop_all()
                 return handle
 
@@ -158,14 +158,6 @@ def _who(path):
             return f' ({words})' if words else ''  # it may be about to say who it is
     except OSError:
         return ''
-
-
-def _bears(path, handle):
-    """Whether a name stands for an open file."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(handle))
-    except FileNotFoundError:
-        return False
 
 
 def _parse(line):

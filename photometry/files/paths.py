@@ -61,12 +61,12 @@ def _find(directory, pattern, glob, sector=None, camera=None, ccd=None) -> list[
         item = Found(int(match['sector']), int(match['camera']), int(match['ccd']), path,
                      match.groupdict().get('width') is not None)
         wanted = zip(item.ccd_key, (sector, camera, ccd), strict=True)
-        if all(_selected(value, choice) for value, choice in wanted):
+        if all(selected(value, choice) for value, choice in wanted):
             found.append(item)
     return sorted(found)
 
 
-def _selected(value, choice):
+def selected(value, choice):
     """Whether a value passes a filter: nothing, one number or several."""
     if choice is None or (not isinstance(choice, int) and not choice):
         return True
@@ -102,8 +102,8 @@ def find_targets(directory, sector=None, starid=None) -> list[FoundTarget]:
     chosen = {}
     for path in sorted(Path(directory).rglob('*tp.fits*'), key=lambda path: (len(path.name), path)):
         item = target_of(path)
-        if (item and (item.sector is None or _selected(item.sector, sector))
-                and (item.starid is None or _selected(item.starid, starid))):
+        if (item and (item.sector is None or selected(item.sector, sector))
+                and (item.starid is None or selected(item.starid, starid))):
             chosen.setdefault(path.name.removesuffix('.gz'), item)
     return [item for _, item in sorted(chosen.items())]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from photometry.core.coordinates import from_vectors, unit_vectors
+from photometry.core.coordinates import from_vectors, local_axes, unit_vectors
 from photometry.core.errors import InputMissingError
 
 LAST_SECTOR = 91
@@ -77,8 +77,9 @@ def turned(wcs, other):
     old, new = (_triad(unit_vectors(*directions.T)) for directions in (
         wcs.all_pix2world(pixels, 1), other.wcs_pix2world(pixels, 1)))
     rotation = new.T @ old
-    (east, north), crval = _local_axes(rotation @ unit_vectors(*wcs.wcs.crval))
-    up = rotation @ _local_axes(unit_vectors(*wcs.wcs.crval))[0][1]
+    crval = from_vectors(rotation @ unit_vectors(*wcs.wcs.crval))
+    east, north = local_axes(*crval)
+    up = rotation @ local_axes(*wcs.wcs.crval)[1]
     turn = np.array([[up @ north, up @ east], [-(up @ east), up @ north]])
     made = wcs.deepcopy()
     made.wcs.crval = crval
@@ -94,14 +95,6 @@ def _triad(directions):
     third = np.cross(first, directions[1])
     third = third / np.linalg.norm(third)
     return np.stack([first, np.cross(third, first), third])
-
-
-def _local_axes(direction):
-    """Unit vectors to the east and north of a direction, and its right ascension and declination in deg."""
-    east = np.cross([0., 0., 1.], direction)
-    east = east / np.linalg.norm(east)
-    ra, dec = from_vectors(direction)
-    return np.stack([east, np.cross(direction, east)]), (float(ra), float(dec))
 
 
 def _stored(sector, camera, ccd):

@@ -16,7 +16,6 @@ from photometry.files import star_table, table_formats
 
 _MAX_BYTES = 1 << 28
 _STARID = re.compile(r'-?[0-9]{1,19}')
-_STARID_NAMES = ('starid', 'tic', 'ticid', 'tic_id', 'id')
 _POSITION_NAMES = (('ra', 'dec'), ('ra_j2000', 'dec_j2000'), ('raj2000', 'dej2000'), ('ra', 'decl'),
                    ('ra_j2000', 'decl_j2000'))
 
@@ -88,7 +87,8 @@ def _once(path, found):
 def _of_table(path):
     """Targets of a table that says what its columns are."""
     places = {name for pair in star_table.POSITIONS for names in pair[:2] for name in names}
-    raw = table_formats.read_columns(path, lambda name: name.lower() in places | set(_STARID_NAMES))
+    wanted = places.union(star_table.NAMES['starid'])
+    raw = table_formats.read_columns(path, lambda name: name.lower() in wanted)
     starid = star_table.tic_numbers(path, raw)
     told = any(name.lower() in places for name in raw.columns)
     ra, dec = star_table.positions(path, raw) if told else np.full((2, len(starid)), math.inf)
@@ -126,7 +126,7 @@ def _cells(path, number, line):
 
 def _columns(header):
     """Columns of number, right ascension and declination by the names of a header; None without one."""
-    number = next((header.index(name) for name in _STARID_NAMES if name in header), None)
+    number = next((header.index(name) for name in star_table.NAMES['starid'] if name in header), None)
     place = next((tuple(map(header.index, names)) for names in _POSITION_NAMES if set(names) <= set(header)),
                  (None, None))
     return None if number is None and place[0] is None else (number, *place)

@@ -15,8 +15,6 @@ from photometry.files import ffi, fits_checks, paths, pixel_table, tica
 from photometry.files.ffi import FrameHeader
 from photometry.files.fits_checks import number
 
-_TIME_LIMITS = (-5000., 50000.)
-
 
 @dataclass(frozen=True)
 class TessCut:
@@ -101,7 +99,7 @@ def read_tesscut_header(path) -> CutHeader:
         stamp = whole_stamp.clipped(SCIENCE)
         if not stamp.height * stamp.width:
             raise ValueError('none of its pixels is a science pixel')
-        start, stop = (number(primary if name in primary else header, name, None, *_TIME_LIMITS)
+        start, stop = (number(primary if name in primary else header, name, None, *ffi.TIME_LIMITS)
                        for name in ('TSTART', 'TSTOP'))
         return CutHeader(path, ffi.identify(path, primary, header), stamp,
                          pixel_table.wcs_on_ffi(units, whole_stamp), start, stop, path.stat().st_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -16,6 +17,9 @@ from photometry.files.tic_strips import WANTED
 from photometry.files.web import PassingError
 
 logger = logging.getLogger(__name__)
+
+ARCHIVE = 'mast'
+"""Under which word its answers are kept."""
 
 SERVICE = 'Mast.Catalogs.Filtered.Tic.Position.Rows'
 BY_NUMBER = 'Mast.Catalogs.Filtered.Tic.Rows'
@@ -92,6 +96,29 @@ def ask(web, mast, query) -> tuple[bytes, Page]:
         pause = min(web.pause * (number + 1), 10.0)
         waited += max(pause, 0.1)
         web.stop.wait(pause)
+
+
+def kept(archives, query) -> Page:
+    """The answer to a `request` that was kept, where it can be read; else MAST is asked, and its answer kept.
+
+    Parameters
+    ----------
+    archives : photometry.files.archives.Archives
+    query : dict
+
+    Raises
+    ------
+    ArchiveError, DrainedError, OutputError
+    """
+    answer = archives.cache.get(ARCHIVE, query)
+    if answer is not None:
+        with contextlib.suppress(ValueError, PassingError):
+            page = read_page(answer)
+            if page is not None:
+                return page
+    answer, page = ask(archives.web, archives.mast, query)
+    archives.cache.put(ARCHIVE, query, answer)
+    return page
 
 
 def read_page(body) -> Page | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photometry.core import starids
 from photometry.core.coordinates import SCIENCE
 from photometry.core.quality import ApertureFlag
 from photometry.core.stamp import Stamp
@@ -26,7 +27,6 @@ LAYERS = {'images': 'FLUX', 'images_err': 'FLUX_ERR', 'backgrounds': 'FLUX_BKG',
 """Columns of images by the names of layers."""
 
 _SERIES = ('TIME', 'TIMECORR', 'CADENCENO', 'QUALITY', 'POS_CORR1', 'POS_CORR2')
-_TIME_LIMITS = (-5000., 50000.)
 _MOST_TIMECORR = 0.02
 
 
@@ -195,7 +195,7 @@ def _check_shape(index, header):
 
 def _identify(path, primary):
     """Star and CCD, by the first header and the name of the file, which must agree."""
-    starid = whole(primary, 'TICID', None, 1, 10 ** 11)
+    starid = whole(primary, 'TICID', None, 1, starids.MOST_TIC)
     key = ffi.identify(path, primary)
     named = paths.target_of(path) or paths.FoundTarget(path)
     for name, said, wanted in (('TICID', starid, named.starid), ('SECTOR', key[0], named.sector)):
@@ -221,7 +221,7 @@ def _header(path, units, step):
     cadence = ffi.cadence_seconds(header, step)
     if cadence > LONGEST:
         raise ValueError(f'its cadence of {cadence} s is that of full-frame images, of which cubes are made')
-    start, stop = (number(header if name in header else primary, name, None, *_TIME_LIMITS)
+    start, stop = (number(header if name in header else primary, name, None, *ffi.TIME_LIMITS)
                    for name in ('TSTART', 'TSTOP'))
     facts = ffi.instrument_facts(primary, header) | {'exposure': pixel_table.exposure(header, cadence)}
     return TargetHeader(path, starid, key, cadence, stamp, whole_stamp[::2], aperture,
@@ -233,7 +233,7 @@ def _rows_in_time(table, name):
     """Rows with a time, in order, every cadence once."""
     time, timecorr = table['TIME'].astype('f8'), table['TIMECORR'].astype('f8')
     with np.errstate(invalid='ignore'):
-        usable = (time > 1) & (time < _TIME_LIMITS[1]) & (np.abs(timecorr) < _MOST_TIMECORR)
+        usable = (time > 1) & (time < ffi.TIME_LIMITS[1]) & (np.abs(timecorr) < _MOST_TIMECORR)
     rows = np.flatnonzero(usable)
     if not len(rows):
         raise ValueError('no row has a time')

@@ -60,12 +60,10 @@ def _make(arguments):
     folder = paths.input_directory(arguments.input, os.environ)
     targets, rank = cli.read_targets(arguments), cli.share(arguments, os.environ)
     ccds = {'camera': arguments.camera, 'ccd': arguments.ccd}
-    if targets is not None and not (arguments.catalog or arguments.source or arguments.overwrite):
-        standing = paths.find_catalogs(folder, arguments.sector, **ccds)
-        for item in rank.share(standing):
-            targets_stage.enter_positions(item.path, targets)
-        if standing:
-            return
+    only_enter = targets is not None and not (arguments.catalog or arguments.source or arguments.overwrite)
+    if only_enter and targets_stage.enter_where_catalogs_stand(folder, arguments.sector, targets, **ccds,
+                                                               rank=rank):
+        return
     network = archives.Archives.reached(loaded.fetch, folder, os.environ)
     source, *instead = [plugins.load(plugins.CATALOGS, name).opened(catalog, network)
                         for name, catalog in _sources(chosen.source, arguments.catalog, folder)]

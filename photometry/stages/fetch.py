@@ -15,6 +15,7 @@ import numpy as np
 from photometry import cli
 from photometry.algorithms.sky import Region
 from photometry.catalogs.mast import MastCatalog
+from photometry.core.coordinates import from_vectors, local_axes, unit_vectors
 from photometry.core.errors import (
     ArchiveDownError,
     ArchiveError,
@@ -240,10 +241,6 @@ def _regions(folder, archives, choice, buffer):
 
 def _square(ra, dec):
     """Corners around a place, also at a pole."""
-    from photometry.core.coordinates import from_vectors, unit_vectors
-    centre = unit_vectors(ra, dec)
-    east = np.cross([0.0, 0.0, 1.0], centre) if abs(dec) < 89.9 else np.array([1.0, 0.0, 0.0])
-    east /= np.linalg.norm(east)
-    north, half = np.cross(centre, east), np.deg2rad(_PLACE)
+    centre, (east, north), half = unit_vectors(ra, dec), local_axes(ra, dec), np.deg2rad(_PLACE)
     return np.stack(from_vectors([centre + half * (x * east + y * north)
                                   for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]), axis=1)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from photometry.core.errors import ArchiveError, InputMissingError, UsageError
+from photometry.core.errors import InputMissingError, UsageError
 from photometry.files import downloads, fits_checks, mission_files, tesscut_service, tic_service
 
 logger = logging.getLogger(__name__)
@@ -184,13 +184,4 @@ def find_places(archives, starids) -> list[tuple[float, float]]:
 def _rows(archives, numbers):
     """Rows of the TIC by number, from the cache or from MAST."""
     query = tic_service.request(tic_service.BY_NUMBER, {'ID': [str(number) for number in numbers]})
-    answer = archives.cache.get('mast', query)
-    if answer is None:
-        answer, page = tic_service.ask(archives.web, archives.mast, query)
-        archives.cache.put('mast', query, answer)
-        return page.table
-    try:
-        return tic_service.read_page(answer).table
-    except (ValueError, AttributeError) as error:
-        path = archives.cache.path('mast', query)
-        raise ArchiveError(f'{path} is no answer of MAST; remove it.') from error
+    return tic_service.kept(archives, query).table

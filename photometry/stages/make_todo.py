@@ -105,11 +105,8 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
         inputs = schema.manifest_json([schema.InputFile(name, (input_folder / name).stat().st_size)
                                        for name in names])
         with filling.opened(todo, overwrite=overwrite) as connection:
-            rows, skips = rows_of(found, names, choice), skips_of(found)
-            if filling.is_empty(connection):
-                report.counts.update(filling.fill(connection, rows, skips))
-            else:
-                report.counts.update(filling.merge(connection, rows, skips, overwrite=overwrite))
+            report.counts.update(filling.enter(connection, rows_of(found, names, choice), skips_of(found),
+                                               overwrite=overwrite))
             filling.record(connection, cli.version(), sections or {}, inputs)
     return report
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import numpy as np
-
 from photometry.core.errors import InputBadError
 from photometry.files import paths, tpf
 
@@ -34,9 +32,7 @@ def by_ccd(folder, sector=None, camera=None, ccd=None, blame=None) -> dict:
         except InputBadError as error:
             (blame or _log)(error)
             continue
-        wanted = zip(key, (sector, camera, ccd), strict=True)
-        if all(choice is None or not np.size(choice) or value in np.atleast_1d(choice)
-               for value, choice in wanted):
+        if all(map(paths.selected, key, (sector, camera, ccd))):
             found.setdefault(key, []).append(item.path)
     return dict(sorted(found.items()))
 

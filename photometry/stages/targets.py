@@ -8,7 +8,7 @@ import numpy as np
 
 from photometry.algorithms.sky import Region
 from photometry.catalogs import same_sky
-from photometry.core import starids
+from photometry.core import ranks, starids
 from photometry.core.coordinates import unit_vectors
 from photometry.core.errors import InputMissingError
 from photometry.files import catalog as catalog_file
@@ -85,6 +85,25 @@ def enter_positions(path, targets) -> int:
     new = catalog_file.add_positions(path, stars[np.unique(stars['starid'], return_index=True)[1]])
     logger.info('%s: positions without a star that are now in it: %d.', path, new)
     return new
+
+
+def enter_where_catalogs_stand(folder, sector, targets, camera=None, ccd=None, rank=ranks.ALONE) -> bool:
+    """Enter positions into the catalogues of a sector that stand; whether there are any.
+
+    Parameters
+    ----------
+    folder : path-like
+    sector : int
+    targets : photometry.files.targets.Targets
+    camera, ccd : int or sequence of int, optional
+        Filters.
+    rank : photometry.core.ranks.Rank
+        Which share of the catalogues this process takes.
+    """
+    standing = paths.find_catalogs(folder, sector, camera, ccd)
+    for item in rank.share(standing):
+        enter_positions(item.path, targets)
+    return bool(standing)
 
 
 def in_catalogs(folder, targets, sector=None, camera=None, ccd=None) -> dict:

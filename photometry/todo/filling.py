@@ -179,9 +179,11 @@ def merge(connection, new, skipped_by, *, overwrite=False):
     return {'listed': len(rows), 'added': len(rows) - before, 'kept': before, 'skipped': skipped}
 
 
-def is_empty(connection) -> bool:
-    """Whether the list holds no row."""
-    return connection.execute(sa.select(todolist.c.priority).limit(1)).first() is None
+def enter(connection, new, skipped_by, *, overwrite=False):
+    """Enter rows, each key once, in the `order` of the list: by `fill` where none stands, else by `merge`."""
+    if connection.execute(sa.select(todolist.c.priority).limit(1)).first() is None:
+        return fill(connection, new, skipped_by)
+    return merge(connection, new, skipped_by, overwrite=overwrite)
 
 
 def fill(connection, new, skipped_by):

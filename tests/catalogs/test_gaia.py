@@ -4,7 +4,7 @@ import archive_stubs
 import numpy as np
 import pytest
 from archive_stubs import Tap, gaia_star, votable
-from http_stub import PAGE, Reply, Stub
+from http_stub import PAGE, Reply
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,12 +30,6 @@ def stars(number=60, seed=1):
 def region():
     corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
     return Region((np.array([137.2, -15.7]) + 0.45 * np.array(corners),), 0.05)
-
-
-@pytest.fixture
-def stub():
-    with Stub() as made:
-        yield made
 
 
 @pytest.fixture

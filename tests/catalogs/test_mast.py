@@ -6,7 +6,7 @@ import archive_stubs
 import numpy as np
 import pytest
 from archive_stubs import Mast, real_rows, tic_row
-from http_stub import PAGE, Reply, Stub
+from http_stub import PAGE, Reply
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,12 +26,6 @@ def square(ra, dec, half):
 
 def region(ra=137.2, dec=-15.7, half=0.55, buffer=0.1):
     return Region((square(ra, dec, half),), buffer)
-
-
-@pytest.fixture
-def stub():
-    with Stub() as made:
-        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from http_stub import PAGE, Reply, Stub, ranged
+from http_stub import PAGE, Reply, ranged
 
 from photometry.core.errors import ArchiveError, DrainedError, InputBadError, InputMissingError, OutputError
 from photometry.files import downloads, fits_checks
@@ -21,12 +21,6 @@ from photometry.files.web import Web
 INPUT = Path(__file__).parents[1] / 'input'
 FFI = next((INPUT / 'ffic').glob('*.fits'))
 BODY = FFI.read_bytes()
-
-
-@pytest.fixture
-def stub():
-    with Stub() as made:
-        yield made
 
 
 @pytest.fixture

@@ -21,12 +21,6 @@ ZIPPED = gzip.compress(GOOD)
 ZIP = {'Content-Encoding': 'gzip'}
 
 
-@pytest.fixture
-def stub():
-    with Stub() as made:
-        yield made
-
-
 def web(**changes):
     return Web(**{'timeout': 5.0, 'attempts': 3, 'pause': 0.001} | changes)
 
