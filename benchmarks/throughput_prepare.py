@@ -20,7 +20,7 @@ from pathlib import Path
 import floors
 from throughput_rows import Row
 
-FRAMES, QUICK = (12, 24), (2, 3)
+FRAMES, QUICK = (8, 40), (2, 3)
 STARS = 60_000
 SECTOR = 1300
 """Frames of a sector, for which the goal of the CPU a frame holds."""
