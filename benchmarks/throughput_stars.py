@@ -61,11 +61,14 @@ class Field:
     folder : pathlib.Path
     plan : photometry.simulation.plan.SectorPlan
     stars : structured array
+    least : int
+        Stars of `by_tile`, at least.
     """
 
     folder: Path
     plan: SectorPlan
     stars: np.ndarray
+    least: int = LEAST
 
     @classmethod
     def made(cls, folder, density, frames=FRAMES, size=SIZE, **more):
@@ -95,7 +98,7 @@ class Field:
         numbers = tiles.tile_number(inside['row'], inside['column'], limits)
         found = {}
         for number in sorted(set(numbers.tolist()), key=lambda number: _away(number, limits)):
-            if sum(map(len, found.values())) < LEAST:
+            if sum(map(len, found.values())) < self.least:
                 found[number] = inside[numbers == number]
         return found
 
