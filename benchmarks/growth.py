@@ -40,7 +40,7 @@ def arguments():
     parser.add_argument('--frames', type=int, default=1100)
     parser.add_argument('--size', type=int, default=192, help='px along a side')
     parser.add_argument('--method', nargs='+', default=METHODS)
-    parser.add_argument('--tiles', type=int, default=TILES, help='how many are measured, the middle one first')
+    parser.add_argument('--tiles', type=int, default=TILES, help='how many, the middle one first')
     parser.add_argument('--folder', help='where to make the files (default: the system\'s for such)')
     parser.add_argument('--child', nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args()
