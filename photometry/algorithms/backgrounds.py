@@ -209,10 +209,13 @@ def _mesh(layout, coefficients, stamp):
     """Tensor product of the two spline axes, columns in runs with common taps."""
     times = coefficients.shape[1:]
     grid = coefficients.reshape(layout.rows.count, layout.columns.count, *times)
-    grid = splines.extend(splines.extend(grid).swapaxes(0, 1)).swapaxes(0, 1)
     low, weights = layout.rows.taps(stamp.row_min, stamp.row_max)
+    grid = splines.extend(grid, low[0], low[-1] + 4)
+    low = low - low[0]
+    right, across = layout.columns.taps(stamp.col_min, stamp.col_max)
+    grid = splines.extend(grid.swapaxes(0, 1), right[0], right[-1] + 4).swapaxes(0, 1)
     lines = _four_taps(grid, low, weights)
-    low, weights = layout.columns.taps(stamp.col_min, stamp.col_max)
+    low, weights = right - right[0], across
     sky = np.empty((stamp.height, stamp.width, *times), dtype='f4')
     for start, stop in _runs(low):
         weight = weights[start:stop].reshape(1, stop - start, 4, *[1] * len(times))
