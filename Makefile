@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test faults lint install benchmarks clean help
+.PHONY: demo test faults lint install bench benchmarks clean help
 
 help:
 	@echo "make demo        run the whole pipeline on real and simulated pixels (1 to 4 minutes)"
 	@echo "make test        check style and run all tests (6 to 20 minutes)"
 	@echo "make faults      the fault tests at full size (an hour); JSON in benchmark-output/"
+	@echo "make bench       measure throughput beside its floors (under 10 minutes); JSON in benchmark-output/"
 	@echo "make benchmarks  measure precision and speed (long); JSON in benchmark-output/"
 	@echo "make lint        check style only"
 	@echo "make clean       remove what the other commands made"
@@ -28,6 +29,9 @@ faults: $(VENV)/.installed
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/throughput.py
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/all.py

@@ -63,6 +63,12 @@ def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def peak_of_memory():
+    """The same of this program alone: what it was started from may have left its own peak behind, MB."""
+    with open('/proc/self/status', encoding='ascii') as file:
+        return next(int(line.split()[1]) for line in file if line.startswith('VmHWM')) / 1024
+
+
 def least(work, repeats=5):
     """Least CPU time of some repetitions, s."""
     spent = []

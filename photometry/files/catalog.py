@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from photometry.core.errors import InputBadError, InputMissingError, OutputError
-from photometry.files import atomic, paths, schema
+from photometry.files import atomic, catalog_columns, paths, schema
 from photometry.files.schema import Column
 
-SCHEMA = '1.0'
+SCHEMA = '1.1'
 
 COLUMNS = (
     Column('starid', 'i8', '', 'TIC number, or a negative local number'),
@@ -134,6 +134,7 @@ def write_catalog(path, info, stars, overwrite=False, provenance=None):
         _insert(database, 'settings', _info_columns(), [tuple(asdict(info).values())])
         columns = [(name, _SQL_TYPES[stars.dtype[name].kind]) for name in stars.dtype.names]
         _insert(database, 'catalog', columns, zip(*map(_values, (stars[n] for n, _ in columns)), strict=True))
+        catalog_columns.write(database, _read_stars(database))
         _insert(database, 'tessphot', [('key', 'TEXT PRIMARY KEY'), ('value', 'TEXT')], sorted(notes.items()))
 
 
@@ -323,19 +324,27 @@ def _read_stars(database, starid=None):
             raise ValueError(f'its table catalog has no column {column.name}')
     extra = [name for name in present if _NAME.fullmatch(name) and name not in STAR_DTYPE.names]
     names = [*STAR_DTYPE.names, *extra]
-    query = 'SELECT ' + ', '.join(f'"{name}"' for name in names) + ' FROM catalog'
+    columns = catalog_columns.read(database, names) if starid is None else None
+    if columns is None:
+        columns = _read_rows(database, {name: present[name] for name in names}, starid)
+    stars = np.empty(columns[0].size, [(name, column.dtype)
+                                       for name, column in zip(names, columns, strict=True)])
+    for name, column in zip(names, columns, strict=True):
+        stars[name] = column
+    if (np.diff(stars['starid']) <= 0).any():
+        raise ValueError('a star stands in it twice')
+    return stars
+
+
+def _read_rows(database, declared, starid=None):
+    """Columns of all stars or of one, by their names and declared types, from the table itself."""
+    query = 'SELECT ' + ', '.join(f'"{name}"' for name in declared) + ' FROM catalog'
     if starid is None:
         rows = database.execute(query + ' ORDER BY starid').fetchall()
     else:
         rows = database.execute(query + ' WHERE starid = ?', (starid,)).fetchall()
-    values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    columns = [_as_column(name, column, present[name]) for name, column in zip(names, values, strict=True)]
-    stars = np.empty(len(rows), [(name, column.dtype) for name, column in zip(names, columns, strict=True)])
-    for name, column in zip(names, columns, strict=True):
-        stars[name] = column
-    if (np.diff(stars['starid']) == 0).any():
-        raise ValueError('a star stands in it twice')
-    return stars
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(declared)
+    return [_as_column(name, column, declared[name]) for name, column in zip(declared, values, strict=True)]
 
 
 def _as_column(name, values, declared):

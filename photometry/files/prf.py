@@ -108,11 +108,12 @@ def load_prf(sector, camera, ccd, path=LIBRARY, grain=False) -> PRFSamples:
 def smooth(samples):
     """Samples (places, rows, columns) without their grain; each place sums to 81."""
     padded = np.pad(_whole(samples), ((0, 0), _MARGIN, _MARGIN), mode='edge')
-    frequency = [np.fft.fftfreq(size, 1 / OVERSAMPLE) for size in padded.shape[1:]]
-    part = np.clip((STOPPED - np.hypot(frequency[0][:, None], frequency[1])) / (STOPPED - PASSED), 0, 1)
+    down = np.fft.fftfreq(padded.shape[1], 1 / OVERSAMPLE)
+    across = np.fft.rfftfreq(padded.shape[2], 1 / OVERSAMPLE)
+    part = np.clip((STOPPED - np.hypot(down[:, None], across)) / (STOPPED - PASSED), 0, 1)
     passed = part ** 2 * (3 - 2 * part)
     inner = slice(_MARGIN[0], -_MARGIN[1])
-    made = np.fft.ifft2(np.fft.fft2(padded) * passed).real[:, inner, inner]
+    made = np.fft.irfft2(np.fft.rfft2(padded) * passed, padded.shape[1:])[:, inner, inner]
     made = np.maximum(made, 0)
     return made * (OVERSAMPLE ** 2 / made.sum(axis=(1, 2)))[:, None, None]
 

@@ -67,6 +67,7 @@ class WorkerContext:
         self._targets = OrderedDict()
         self._found = {}
         self._prfs = {}
+        self._plugins = plugins.Registry()
 
     def __enter__(self):
         return self
@@ -119,12 +120,12 @@ class WorkerContext:
     @cached_property
     def method_names(self):
         """Names of the methods that are registered."""
-        return plugins.names(plugins.METHODS)
+        return self._plugins.names(plugins.METHODS)
 
     def method(self, name):
         """The class registered for a method, kept: a look-up takes longer than a star's sums."""
         if name not in self._methods:
-            self._methods[name] = plugins.load(plugins.METHODS, name)
+            self._methods[name] = self._plugins.load(plugins.METHODS, name)
         return self._methods[name]
 
     def close(self):
@@ -201,7 +202,7 @@ class WorkerContext:
 
     def _open(self, path, task):
         if path not in self._sources:
-            kind = plugins.load(plugins.SOURCES, task.datasource.partition(':')[0])
+            kind = self._plugins.load(plugins.SOURCES, task.datasource.partition(':')[0])
             pixels = kind(Path(self.options.input_folder) / path)
             nearby, catalog_path = self._catalog(pixels.info)
             source = self.add_source(path, pixels, nearby.catalog, catalog_path)

@@ -13,8 +13,12 @@ from photometry.core.status import STATUS
 if TYPE_CHECKING:
     from photometry.methods.context import JobOptions
 
-_PRELOAD = ('photometry.stages.tessphot', 'photometry.methods.context', 'photometry.methods.aperture',
-            'photometry.methods.linpsf', 'photometry.methods.psf', 'photometry.methods.halo')
+PRELOAD = ('photometry.stages.tessphot', 'photometry.methods.context', 'photometry.methods.aperture',
+           'photometry.methods.linpsf', 'photometry.methods.psf', 'photometry.methods.halo',
+           'photometry.pixels.ffi', 'photometry.algorithms.backgrounds', 'h5py', 'scipy.linalg', 'scipy.fft',
+           'scipy.ndimage', 'scipy.spatial', 'scipy.sparse.csgraph', 'astropy.wcs')
+"""Modules that the children share from birth: those that the first star of any CCD needs, with the
+libraries, which take longer to import than the star to measure."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def workers(job, open_worker=None, world=None, stop=None):
         return InlineWorkers(open_worker or OpenWorker(job.options), timeout=limits.timeout,
                              memory=limits.memory, stop=stop)
     options = {'timeout': limits.timeout, 'memory': limits.memory,
-               'preload': () if open_worker else _PRELOAD}
+               'preload': () if open_worker else PRELOAD}
     opened = open_worker or OpenWorker(job.options, job.log)
     if world is not None:
         from photometry.todo.workers.mpi import MpiWorkers

@@ -79,6 +79,16 @@ def test_plugins_are_found_by_name():
         plugins.load(plugins.METHODS, 'os.system')
 
 
+def test_what_is_installed_is_looked_up_once(monkeypatch):
+    looks, found = [], plugins.metadata.entry_points
+    monkeypatch.setattr(plugins.metadata, 'entry_points', lambda: looks.append(1) or found())
+    registry = plugins.Registry()
+    assert registry.load(plugins.METHODS, 'aperture').method == 'aperture'
+    assert registry.names(plugins.SOURCES) == plugins.names(plugins.SOURCES)
+    registry.check(plugins.CATALOGS, 'table')
+    assert len(looks) == 2  # the registry's, and that of the function
+
+
 @given(st.floats(-50, 400), st.floats(400, 800))
 def test_tiles_are_fixed_and_cover_the_pixels(row, column):
     limits = Stamp(100, 300, 500, 655)

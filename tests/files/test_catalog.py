@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photometry.core.errors import IncompatibleError, InputBadError, InputMissingError, OutputError
-from photometry.files import catalog
+from photometry.files import catalog, catalog_columns
 
 INFO = catalog.CatalogInfo(5, 2, 3, '8', 2458400.5, 2018.8, 0.2, 80.0, -60.0,
                            '((1.0,2.0),(3.0,4.0),(5.0,6.0))')
@@ -40,6 +40,50 @@ def test_what_is_written_is_read(tmp_path):
         assert np.array_equal(found.stars[name], expected[name], equal_nan=name == 'teff'), name
     assert found.index([-5, 44, 45, -6]).tolist() == [0, 49, -1, -1]
     assert [entry.name for entry in tmp_path.iterdir()] == [NAME]
+
+
+def slowly(path):
+    """The catalogue as its table has it."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(f'DROP TABLE {catalog_columns.TABLE}')
+        for name, in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER {name}')
+    return catalog.read_catalog(path)
+
+
+@pytest.mark.parametrize('number', [0, 1, 50])
+def test_the_copy_in_columns_is_the_table(tmp_path, number):
+    path = tmp_path / NAME
+    catalog.write_catalog(path, INFO, make_stars(number))
+    quickly = catalog.read_catalog(path).stars
+    table = slowly(path).stars
+    assert quickly.dtype == table.dtype and quickly.tobytes() == table.tobytes()
+
+
+@pytest.mark.parametrize('change', ['UPDATE catalog SET tmag = 7.5 WHERE starid = 3',
+                                    'DELETE FROM catalog WHERE starid = 3',
+                                    'INSERT INTO catalog (starid, tmag) VALUES (77, 7.5)'])
+def test_a_changed_table_is_read_as_it_is_now(tmp_path, change):
+    path = tmp_path / NAME
+    catalog.write_catalog(path, INFO, make_stars())
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(change)
+    changed = catalog.read_catalog(path).stars
+    assert changed.tobytes() != np.sort(make_stars(), order='starid').tobytes()
+    assert changed.tobytes() == slowly(path).stars.tobytes()
+    assert ('UPDATE' in change) == (len(changed) == 50)
+
+
+@pytest.mark.parametrize('damage', ["data = zeroblob(16) WHERE name = 'ra'", "data = NULL WHERE name = 'ra'",
+                                    "data = zeroblob(3) WHERE name = 'ra'", "dtype = '|O'", "dtype = 7",
+                                    "data = 'text'"])
+def test_a_damaged_copy_is_refused(tmp_path, damage):
+    path = tmp_path / NAME
+    catalog.write_catalog(path, INFO, make_stars())
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(f'UPDATE {catalog_columns.TABLE} SET {damage}')
+    with pytest.raises(InputBadError, match='make it again'):
+        catalog.read_catalog(path)
 
 
 def test_one_star(tmp_path):

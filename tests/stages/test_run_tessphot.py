@@ -56,6 +56,29 @@ def digests(folder):
             for path in folder.rglob('*') if path.is_file()}
 
 
+MODULES = '''
+import importlib, sys
+from photometry.core.task import Task
+from photometry.methods.context import JobOptions, WorkerContext
+from photometry.stages import tessphot, workforce
+for name in workforce.PRELOAD:
+    importlib.import_module(name)
+before = set(sys.modules)
+folder, starid, cube = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+with WorkerContext(JobOptions(folder, folder + '/modules')) as worker:
+    assert tessphot.process(Task(starid, 5, 2, 2, 1800, cube=cube), worker).lightcurve
+print(*sorted(name for name in set(sys.modules) - before if not name.startswith('encodings.')))
+'''
+
+
+def test_children_share_the_modules_that_a_first_star_needs(folder):
+    starid = todo_rows.query(folder / 'todo.sqlite', 'SELECT starid FROM todolist ORDER BY priority')[0][0]
+    cube, = folder.glob('*.hdf5')
+    words = [sys.executable, '-c', MODULES, folder, str(starid), cube.name]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=mpi_jobs.ROOT)
+    assert done.stdout.split() == []
+
+
 def test_bytes_do_not_depend_on_the_way(folder):
     assert run(folder, '--all', '--output', folder / 'one') in (0, 3)
     first = rows(folder)
