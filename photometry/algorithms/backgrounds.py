@@ -161,14 +161,61 @@ def evaluate(layout, parameters, stamp=None):
     return sky
 
 
+def evaluate_sum(layout, parameters, weights, stamp):
+    """Weighted sum of the background over the pixels of a stamp, without making them.
+
+    The background is linear in the numbers of mesh and glow, of which a few reach the stamp;
+    in the columns of straps it is that times a response.
+
+    Parameters
+    ----------
+    layout : BackgroundLayout
+    parameters : array (times, layout.size)
+    weights : array (height, width)
+    stamp : Stamp
+        Part of the layout's limits.
+
+    Returns
+    -------
+    float64 array (times,), e-/s
+    """
+    total = _smooth_sum(layout, parameters, weights, stamp)
+    first = stamp.col_min - layout.limits.col_min
+    for place in np.flatnonzero((layout.strap_index >= first) & (layout.strap_index < first + stamp.width)):
+        alone, column = np.zeros_like(weights, dtype='f8'), layout.strap_index[place] - first
+        alone[:, column] = weights[:, column]
+        if alone.any():
+            response = parameters[:, layout.strap_slice][:, place].astype('f8')
+            total += response * _smooth_sum(layout, parameters, alone, stamp)
+    return total
+
+
+def _smooth_sum(layout, parameters, weights, stamp):
+    """The same without the straps."""
+    rows = layout.rows.basis[stamp.row_min - layout.limits.row_min:][:stamp.height]
+    columns = layout.columns.basis[stamp.col_min - layout.limits.col_min:][:stamp.width]
+    shares = np.zeros(layout.strap_slice.start)
+    shares[layout.mesh_slice] = (rows.T @ weights @ columns).ravel()
+    if layout.glow_size:
+        pixels, low, taps = _glow_taps(layout, stamp)
+        glow = np.zeros(layout.glow_size + 3)
+        np.add.at(glow, low[:, None] + np.arange(4), taps * np.asarray(weights)[pixels][:, None])
+        shares[layout.glow_slice] = glow[3:]
+    some = np.flatnonzero(shares)
+    return parameters[:, some].astype('f8') @ shares[some]
+
+
 def _mesh(layout, coefficients, stamp):
     """Tensor product of the two spline axes, columns in runs with common taps."""
     times = coefficients.shape[1:]
     grid = coefficients.reshape(layout.rows.count, layout.columns.count, *times)
-    grid = splines.extend(splines.extend(grid).swapaxes(0, 1)).swapaxes(0, 1)
     low, weights = layout.rows.taps(stamp.row_min, stamp.row_max)
+    grid = splines.extend(grid, low[0], low[-1] + 4)
+    low = low - low[0]
+    right, across = layout.columns.taps(stamp.col_min, stamp.col_max)
+    grid = splines.extend(grid.swapaxes(0, 1), right[0], right[-1] + 4).swapaxes(0, 1)
     lines = _four_taps(grid, low, weights)
-    low, weights = layout.columns.taps(stamp.col_min, stamp.col_max)
+    low, weights = right - right[0], across
     sky = np.empty((stamp.height, stamp.width, *times), dtype='f4')
     for start, stop in _runs(low):
         weight = weights[start:stop].reshape(1, stop - start, 4, *[1] * len(times))

@@ -82,11 +82,11 @@ class Pixels:
     @cached_property
     def lost(self):
         """Frames without a number in any pixel, (times,) of bool."""
-        lost = np.ones(self.times, dtype=bool)
+        lost = ~np.isfinite(self.images[0, 0])  # few frames are left in doubt after one pixel
         for row in self.images:
-            lost[lost] = ~np.isfinite(row[:, lost]).any(axis=0)
             if not lost.any():
                 break
+            lost[lost] = ~np.isfinite(row[:, lost]).any(axis=0)
         return lost
 
     @property

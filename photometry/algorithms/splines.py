@@ -120,11 +120,27 @@ class SplineAxis:
         return float(np.sqrt(np.mean(np.sum(self.inverse**2, axis=1))))
 
 
-def extend(coefficients):
-    """Two more coefficients on either side of the first axis, on a straight line."""
-    if len(coefficients) == 1:
-        return np.stack([coefficients[0]] * 5)
-    first, last = coefficients[0], coefficients[-1]
-    step, end = first - coefficients[1], last - coefficients[-2]
-    return np.concatenate([[first + (step + step), first + step], coefficients,
-                           [last + end, last + (end + end)]])
+def extend(coefficients, start=0, stop=None):
+    """Two more coefficients on either side of the first axis, on a straight line.
+
+    Parameters
+    ----------
+    coefficients : array (n, ...)
+    start, stop : int, optional
+        The part of the n + 4 that is wanted; all by default.
+    """
+    number = len(coefficients)
+    stop = number + 4 if stop is None else stop
+    if number == 1:
+        return np.stack([coefficients[0]] * 5)[start:stop]
+    parts = [coefficients[max(start - 2, 0):max(stop - 2, 0)]]
+    if start < 2:
+        first = coefficients[0]
+        step = first - coefficients[1]
+        parts.insert(0, np.stack([first + (step + step), first + step])[start:stop])
+    if stop > number + 2:
+        last = coefficients[-1]
+        end = last - coefficients[-2]
+        beyond = number + 2
+        parts.append(np.stack([last + end, last + (end + end)])[max(start - beyond, 0):stop - beyond])
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]

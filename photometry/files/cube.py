@@ -14,7 +14,7 @@ from photometry.core import quality
 from photometry.core.errors import InputBadError, InputMissingError, OffSiliconError
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
-from photometry.files import cube_psf, fits_checks
+from photometry.files import cube_chunks, cube_psf, fits_checks
 from photometry.files.cube_schema import LAYERS, SPATIAL_CHUNK, as_text, check_structure, read_info
 
 
@@ -57,6 +57,7 @@ class CubeFile:
     def __init__(self, path, evaluate=None):
         self.path = Path(path)
         self._evaluate = evaluate
+        self._layers = {}
         with contextlib.ExitStack() as stack:
             self._file = stack.enter_context(open_hdf5(self.path))
             with explained(self.path):
@@ -74,6 +75,7 @@ class CubeFile:
 
     def close(self):
         """Close the file; arrays that were read stay valid."""
+        self._layers.clear()
         self._file.close()
 
     @property
@@ -206,7 +208,12 @@ class CubeFile:
         if layer not in {column.name for column in LAYERS}:
             raise KeyError(layer)
         with explained(self.path):
-            return self._file[layer][stamp.slices((self.info.row_offset, self.info.column_offset))]
+            return self._layer(layer)[stamp.slices((self.info.row_offset, self.info.column_offset))]
+
+    def _layer(self, name):
+        if name not in self._layers:
+            self._layers[name] = cube_chunks.open_layer(self._file[name])
+        return self._layers[name]
 
     def sumimage(self, stamp=None) -> np.ndarray:
         """Mean of images over the good cadences on a stamp, (rows, columns) float32."""

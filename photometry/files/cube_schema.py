@@ -11,7 +11,7 @@ from photometry.core.stamp import Stamp
 from photometry.files import cube_psf, schema
 from photometry.files.schema import Column
 
-SCHEMA = '1.3'
+SCHEMA = '1.4'
 
 LATER = ('product',)
 """Facts that came with later minor versions; cubes without them have the default."""

@@ -16,7 +16,7 @@ import numpy as np
 from photometry.core import quality
 from photometry.core.errors import InputBadError, OutputError
 from photometry.core.stamp import Stamp
-from photometry.files import atomic, cube_psf
+from photometry.files import atomic, cube_chunks, cube_psf
 from photometry.files.cube import damaged_blocks, explained, open_hdf5, provenance
 from photometry.files.cube_schema import (
     BLOCKS,
@@ -379,3 +379,4 @@ def _lay_out(file, info):
         kind = h5py.h5t.py_create(np.dtype(column.dtype))
         h5py.h5d.create(file.id, column.name.encode(), kind, space, creation)
         _describe(file[column.name], column)
+    cube_chunks.describe(file, [column.name for column in LAYERS])

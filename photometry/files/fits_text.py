@@ -79,18 +79,58 @@ def hdu(cards, data=b'', fill=b'\0'):
     data : bytes
         Big-endian data, padded here to a whole block.
     """
-    data = data + fill * (-len(data) % BLOCK)
-    return header(cards, sum32(data)) + data
+    return Cards().hdu(cards, data, fill)
 
 
 def header(cards, datasum):
     """A header as whole blocks for data whose sum is known (see `sum32`)."""
-    text = (cards + card('CHECKSUM', '0' * 16, 'of the whole HDU')
-            + card('DATASUM', str(datasum), 'of the data') + 'END'.ljust(80))
-    text += ' ' * (-len(text) % BLOCK)
-    total = sum32(text.encode('ascii'), datasum)
-    place = text.index("CHECKSUM= '", len(cards)) + len("CHECKSUM= '")
-    return (text[:place] + _encode(~total & 0xffffffff) + text[place + 16:]).encode('ascii')
+    return Cards().header(cards, datasum)
+
+
+class Cards:
+    """Headers and HDUs for many files, whose cards are mostly the same: these are made once."""
+
+    MOST = 20_000
+    """Cards that are remembered; more than files of one run have in common."""
+
+    def __init__(self):
+        self._known = {}
+
+    def card(self, keyword, value=None, comment=''):
+        """The same as `card`."""
+        if isinstance(value, (float, np.floating)):
+            return card(keyword, value, comment)  # hardly ever the same, and 0.0 equals -0.0
+        return self.once((keyword, type(value), value, comment), card, keyword, value, comment)
+
+    def once(self, key, make, *arguments):
+        """What a pure function returns, remembered under a key."""
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= self.MOST:
+                self._known.clear()
+            found = self._known[key] = make(*arguments)
+        return found
+
+    def hdu(self, cards, data=b'', fill=b'\0'):
+        """The same as `hdu`."""
+        data = data + fill * (-len(data) % BLOCK)
+        return self.header(cards, sum32(data)) + data
+
+    def header(self, cards, datasum):
+        """The same as `header`."""
+        text = f'{cards}{_CHECKSUM}{self.card("DATASUM", str(datasum), "of the data")}{"END":<80}'
+        text = (text + ' ' * (-len(text) % BLOCK)).encode('ascii')
+        place = len(cards) + len("CHECKSUM= '")
+        return text[:place] + self._encoded(~sum32(text, datasum) & 0xffffffff) + text[place + 16:]
+
+    def _encoded(self, value):
+        """A 32-bit number as 16 letters and digits (appendix J.2), from those of its bytes."""
+        codes = [self.once(byte, _letters, byte) for byte in value.to_bytes(4, 'big')]
+        text = ''.join(letter for four in zip(*codes, strict=True) for letter in four)
+        return (text[-1] + text[:-1]).encode('ascii')
+
+
+_CHECKSUM = card('CHECKSUM', '0' * 16, 'of the whole HDU')
 
 
 def sum32(data, start=0):
@@ -104,18 +144,13 @@ def sum32(data, start=0):
 _PUNCTUATION = frozenset(range(0x3a, 0x41)) | frozenset(range(0x5b, 0x61))
 
 
-def _encode(value):
-    """A 32-bit number as 16 letters and digits (appendix J.2)."""
-    letters = [''] * 16
-    for place in range(4):
-        quotient, rest = divmod(value >> (24 - 8 * place) & 255, 4)
-        codes = [quotient + 48 + rest, quotient + 48, quotient + 48, quotient + 48]
-        while _PUNCTUATION.intersection(codes):
-            for first in (0, 2):
-                if codes[first] in _PUNCTUATION or codes[first + 1] in _PUNCTUATION:
-                    codes[first] += 1
-                    codes[first + 1] -= 1
-        for row, code in enumerate(codes):
-            letters[4 * row + place] = chr(code)
-    text = ''.join(letters)
-    return text[-1] + text[:-1]
+def _letters(byte):
+    """The four letters and digits that stand for a byte of a checksum (appendix J.2)."""
+    quotient, rest = divmod(byte, 4)
+    codes = [quotient + 48 + rest, quotient + 48, quotient + 48, quotient + 48]
+    while _PUNCTUATION.intersection(codes):
+        for first in (0, 2):
+            if codes[first] in _PUNCTUATION or codes[first + 1] in _PUNCTUATION:
+                codes[first] += 1
+                codes[first + 1] -= 1
+    return ''.join(map(chr, codes))

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from photometry import cli
 from photometry import settings as settings_module
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms import timing
 from photometry.catalogs.nearby import Nearby
 from photometry.core import plugins, starids, tiles
 from photometry.core.errors import IncompatibleError, InputBadError
-from photometry.files import ephemeris, paths, prf, spice
+from photometry.files import ephemeris, paths, prf, schema, spice
+from photometry.files.lightcurve_writer import LightcurveWriter
 from photometry.methods import finding
 from photometry.methods import tile as tile_module
 from photometry.methods.finding import MissingFileError
@@ -97,6 +99,23 @@ class WorkerContext:
             table = self.ephemeris_over(time)
             self._spacecraft[id(source)] = timing.spacecraft_position(time, table.jd_tdb, table.position)
         return self._spacecraft[id(source)]
+
+    @cached_property
+    def lightcurves(self):
+        """`~photometry.files.lightcurve_writer.LightcurveWriter` as the settings want it."""
+        wanted = self.settings.lightcurve
+        compress = wanted.compress or wanted.layout == 'tasoc'  # the established name ends in .gz
+        return LightcurveWriter(wanted.layout, compress, self.options.source_date_epoch)
+
+    @cached_property
+    def software(self):
+        """Version of the program."""
+        return cli.version()
+
+    @cached_property
+    def settings_digest(self):
+        """Settings that matter to a light curve as JSON, and their SHA-256."""
+        return schema.settings_digest(self.settings.sections('photometry', 'aperture', 'lightcurve'))
 
     @cached_property
     def method_names(self):

@@ -14,7 +14,7 @@ from photometry.algorithms import wing as wing_model
 from photometry.catalogs import same_sky
 from photometry.core import starids
 from photometry.core.errors import NotInCatalogError, OffSiliconError, UsageError
-from photometry.files import cube, prf
+from photometry.files import cube, lightcurve_writer, prf, schema
 from photometry.files import wcs as wcs_file
 from photometry.files.schema import InputFile
 from photometry.pixels import movement
@@ -85,6 +85,16 @@ class OpenSource:
     def inputs(self):
         """`photometry.files.schema.InputFile` of pixels and catalogue, and of what was borrowed from."""
         return [InputFile(path.name, path.stat().st_size) for path in self._files if path.is_file()]
+
+    @cached_property
+    def manifest(self):
+        """The same as JSON."""
+        return schema.manifest_json(self.inputs)
+
+    @cached_property
+    def stamp_headers(self):
+        """`~photometry.files.lightcurve_writer.StampHeaders` of the reference frame."""
+        return lightcurve_writer.StampHeaders(self.pixels.wcs_text)
 
     @cached_property
     def wcs(self):

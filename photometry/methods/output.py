@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from photometry import cli
 from photometry.core import starids
 from photometry.core.coordinates import to_one_based
 from photometry.files import lightcurve as lightcurve_file
-from photometry.files import paths, schema
+from photometry.files import paths
 from photometry.methods import neighbours
 
 DAY = 86400.0
@@ -17,21 +16,19 @@ DAY = 86400.0
 def save(photometry, output_folder, version):
     """Write the light curve of a photometry and return its path."""
     settings = photometry.settings.lightcurve
-    compress = settings.compress or settings.layout == 'tasoc'  # the established name ends in .gz
     name = paths.lightcurve_name(photometry.starid, photometry.sector, photometry.camera, photometry.ccd,
                                  round(photometry.cadence), photometry.data_rel, version,
-                                 settings.layout, compress)
+                                 settings.layout, photometry.context.lightcurves.compress)
     path = Path(output_folder) / name
     around, psf_cont = neighbours.describe(photometry)
     photometry.details.setdefault('psf_cont', psf_cont)
     content = lightcurve_file.Lightcurve(
         columns=_columns(photometry), primary=_primary(photometry, version),
         table=_table(photometry), sumimage=photometry.sumimage, aperture=photometry.aperture,
-        wcs_text=lightcurve_file.stamp_wcs_text(photometry.source.pixels.wcs_text, photometry.stamp),
+        wcs_text=photometry.source.stamp_headers.of(photometry.stamp),
         weightmap=getattr(photometry, 'weightmap', None), neighbours=around,
         extra=photometry.additional_headers | _choice(photometry) | _provenance(photometry))
-    lightcurve_file.write_lightcurve(path, content, settings.layout, compress,
-                                     photometry.context.options.source_date_epoch)
+    photometry.context.lightcurves.write(path, content)
     return path
 
 
@@ -75,7 +72,7 @@ def _choice(photometry):
 def _primary(photometry, version):
     target, info = photometry.target, photometry.source.pixels.info
     details = photometry.details
-    software = cli.version()
+    software = photometry.context.software
     contamination = details.get('contamination')
     return {
         'CREATOR': f'tessphot {software} LightCurve',
@@ -113,12 +110,11 @@ def _table(photometry):
 
 def _provenance(photometry):
     """Settings that matter with their SHA-256, and the manifest of the inputs."""
-    sections = photometry.settings.sections('photometry', 'aperture', 'lightcurve')
-    text, digest = schema.settings_digest(sections)
+    text, digest = photometry.context.settings_digest
     return {'STATUS': (photometry.status.name, 'of the photometry'),
             'REMARKS': ' '.join(photometry.errors) or None,
             'CUBE': (Path(photometry.source.pixels.path).name, 'pixels'),
             'EPHEM': (Path(photometry.settings.times.kernels).name or 'tessphot', 'path of the spacecraft'),
             'DATASRC': (photometry.datasource, 'kind of the pixels'),
             'SETTINGS': text, 'SETHASH': digest,
-            'MANIFEST': schema.manifest_json(photometry.source.inputs)}
+            'MANIFEST': photometry.source.manifest}

@@ -280,7 +280,7 @@ def fill_sums(photometry, mask, weights=None):
     weights = mask if weights is None else weights
     sums = apertures.sums(photometry.cutout.light(mask), mask, weights, photometry.stamp)
     plain, weighted = apertures.errors(photometry.images_err_cube, mask, weights)
-    background = apertures.sum_pixels(photometry.backgrounds_cube, mask)
+    background = photometry.cutout.background_sum(mask)
     doubt, common = photometry.cutout.backgrounds_err_cube, background_error(photometry, mask)
     flags = apertures.any_flag(photometry.pixelflags_cube, mask)
     # Columns are filled in place: they may be those of a table that a user holds already.

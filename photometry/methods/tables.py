@@ -114,8 +114,8 @@ def aperture_bits(cutout, photometry_mask=None, position_mask=None):
     photometry_mask, position_mask : ndarray (rows, columns) of bool, optional
     """
     bits = output_bits(cutout.stamp) | np.where(cutout.collected, ApertureFlag.COLLECTED, 0)
-    unused = (cutout.pixelflags_cube & PixelFlag.NOT_USED_FOR_BACKGROUND) > 0
-    bits[~unused.all(axis=-1)] |= ApertureFlag.BACKGROUND
+    always = np.bitwise_and.reduce(cutout.pixelflags_cube, axis=-1)
+    bits[(always & PixelFlag.NOT_USED_FOR_BACKGROUND) == 0] |= ApertureFlag.BACKGROUND
     for mask, bit in ((photometry_mask, ApertureFlag.PHOTOMETRY), (position_mask, ApertureFlag.CENTROID)):
         if mask is not None:
             bits[mask] |= bit

@@ -37,6 +37,7 @@ class PixelBlock:
         self.region = region.clipped(source.limits)
         for name in PixelSource.__annotations__:
             setattr(self, name, getattr(source, name))
+        self.background_sum = getattr(source, 'background_sum', None)
         self.release()
 
     def read(self, layer, stamp):

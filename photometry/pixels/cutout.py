@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from photometry.algorithms import runs
+from photometry.algorithms import apertures, runs
 from photometry.core.stamp import Stamp
 from photometry.pixels.base import PixelSource
 
@@ -74,6 +74,16 @@ class Cutout:
             return np.isfinite(self.sumimage)
         good = self.images_cube[..., self.source.good]
         return np.isfinite(self.sumimage) & (np.isfinite(good).mean(axis=-1) > LEAST_FINITE)
+
+    def background_sum(self, weights) -> np.ndarray:
+        """Weighted sum of the background over the stamp, (times,) float64.
+
+        A source may know it without its pixels.
+        """
+        known = getattr(self.source, 'background_sum', None)
+        if known is not None:
+            return known(weights.astype('float64'), self.stamp)
+        return apertures.sum_pixels(self.backgrounds_cube, weights)
 
     def light(self, mask) -> np.ndarray:
         """Images in the pixels of a mask, (pixels, times) float64, kept for the last mask asked for."""

@@ -60,6 +60,10 @@ class CubeSource:
     def _background(self, model, stamp):
         return backgrounds.evaluate(self._layout, model.parameters, stamp)
 
+    def background_sum(self, weights, stamp):
+        """Weighted sum of the background over the pixels of a stamp, (times,), without making these."""
+        return backgrounds.evaluate_sum(self._layout, self._file.background.parameters, weights, stamp)
+
     @cached_property
     def psf(self):
         """The PRF learned from the stars of the cube, or None."""

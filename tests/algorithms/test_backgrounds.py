@@ -140,6 +140,24 @@ def test_bits_do_not_depend_on_what_is_asked_for():
         assert np.array_equal(backgrounds.evaluate(layout, parameters[3], stamp), single[3][part])
 
 
+@settings(deadline=None, max_examples=40)
+@given(row=st.integers(0, 280), column=st.integers(1700, 2070), height=st.integers(1, 20),
+       width=st.integers(1, 22), seed=st.integers(0, 99))
+def test_sums_need_no_pixels(row, column, height, width, seed):
+    rng, limits = np.random.default_rng(seed), Stamp(0, 300, 1700, 2092)
+    layout = backgrounds.BackgroundLayout(limits, 64, AXIS, (1750, 1751, 2000))
+    parameters = rng.normal(100, 30, (4, layout.size)).astype('f4')
+    parameters[:, layout.strap_slice] = rng.normal(0, 0.05, (4, 3))
+    parameters[1] = np.nan
+    stamp = Stamp(row, row + height, column, column + width)
+    weights = rng.random(stamp.shape) * (rng.random(stamp.shape) < 0.4)
+    pixels = backgrounds.evaluate(layout, parameters, stamp).astype('f8')
+    expected = np.einsum('rc,rct->t', weights, pixels)
+    expected[1] = np.nan if weights.any() else 0.0
+    np.testing.assert_allclose(backgrounds.evaluate_sum(layout, parameters, weights, stamp), expected,
+                               rtol=2e-6, atol=1e-4)
+
+
 SHAPES = (1, 1), (1, 40), (6, 6), (13, 13), (10, 15), (25, 90), (130, 70), (257, 129)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from photometry.core.errors import IncompatibleError, InputBadError, InputMissingError, OutputError
 from photometry.core.stamp import Stamp
 from photometry.files import fits_text, lightcurve
+from photometry.files.lightcurve_writer import LightcurveWriter, StampHeaders
 
 TIMES = 90
 
@@ -32,15 +33,15 @@ def content():
         columns, {'CREATOR': 'tessphot 0 LightCurve', 'OBJECT': 'TIC 25155310', 'TICID': 25155310,
                   'SECTOR': 5, 'CAMERA': 2, 'CCD': 3, 'RA_OBJ': 80.0, 'DEC_OBJ': -45.0, 'TEFF': np.nan},
         {'TSTART': 1440.0, 'EXPOSURE': 1.5}, rng.normal(10, 1, stamp.shape),
-        np.ones(stamp.shape, dtype=int), lightcurve.stamp_wcs_text(
-            simulated.flat_wcs(Stamp(290, 330, 490, 530)), stamp),
+        np.ones(stamp.shape, dtype=int), StampHeaders(
+            simulated.flat_wcs(Stamp(290, 330, 490, 530))).of(stamp),
         extra={'AP_NPIX': (9, 'pixels'), 'NOTE': "it's " * 40})
 
 
 @pytest.fixture
 def path(tmp_path, content):
     made = tmp_path / 'c1800' / 'tess.fits'
-    lightcurve.write_lightcurve(made, content, source_date_epoch=1700000000)
+    LightcurveWriter(source_date_epoch=1700000000).write(made, content)
     return made
 
 
@@ -84,14 +85,17 @@ def test_the_wcs_of_the_stamp_points_where_that_of_the_frame_does(path):
 
 
 def test_bytes_depend_on_the_content_alone(content, monkeypatch):
-    assert lightcurve.encode(content, source_date_epoch=5) == lightcurve.encode(content, source_date_epoch=5)
+    fresh, used = LightcurveWriter(source_date_epoch=5), LightcurveWriter(source_date_epoch=5)
+    used.encode(dataclasses.replace(content, primary={'SECTOR': True, 'CAMERA': 2.0, 'CCD': '3'},
+                                    sumimage=np.zeros((2, 3)), extra={'NOTE': 'other'}))
+    assert fresh.encode(content) == used.encode(content) == used.encode(content)
     monkeypatch.setenv('SOURCE_DATE_EPOCH', '5')
-    assert lightcurve.encode(content) == lightcurve.encode(content, source_date_epoch=5)
+    assert LightcurveWriter().encode(content) == fresh.encode(content)
 
 
 def test_compressed_files_have_no_time_stamp(tmp_path, content):
     for name in ('a.fits.gz', 'b.fits.gz'):
-        lightcurve.write_lightcurve(tmp_path / name, content, compress=True, source_date_epoch=5)
+        LightcurveWriter(compress=True, source_date_epoch=5).write(tmp_path / name, content)
     assert (tmp_path / 'a.fits.gz').read_bytes() == (tmp_path / 'b.fits.gz').read_bytes()
     assert lightcurve.read_lightcurve(tmp_path / 'a.fits.gz').primary['TICID'] == 25155310
 
@@ -124,7 +128,7 @@ def test_damaged_files_are_named(path, damage):
 @given(place=st.integers(0, 30000), bit=st.integers(0, 7), cut=st.booleans(), packed=st.booleans())
 def test_wild_damage_is_refused_or_harmless(content, tmp_path, place, bit, cut, packed):
     path = tmp_path / ('wild.fits.gz' if packed else 'wild.fits')
-    lightcurve.write_lightcurve(path, content, compress=packed, source_date_epoch=5)
+    LightcurveWriter(compress=packed, source_date_epoch=5).write(path, content)
     data = bytearray(path.read_bytes())
     place %= len(data)
     data[place] ^= 1 << bit
@@ -138,7 +142,7 @@ def test_wild_damage_is_refused_or_harmless(content, tmp_path, place, bit, cut, 
 
 def test_keywords_have_at_most_eight_letters(content):
     with pytest.raises(ValueError, match='KEYWORDXY'):
-        lightcurve.encode(dataclasses.replace(content, extra={'KEYWORDXY': 1}))
+        LightcurveWriter().encode(dataclasses.replace(content, extra={'KEYWORDXY': 1}))
 
 
 def test_missing_files_are_named(tmp_path):
@@ -149,12 +153,12 @@ def test_missing_files_are_named(tmp_path):
 def test_an_output_that_cannot_be_written_is_explained(tmp_path, content):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OutputError, match='not a directory'):
-        lightcurve.write_lightcurve(tmp_path / 'file' / 'c1800' / 'tess.fits', content)
+        LightcurveWriter().write(tmp_path / 'file' / 'c1800' / 'tess.fits', content)
 
 
 def test_the_established_layout(tmp_path, content):
     path = tmp_path / 'tasoc.fits'
-    lightcurve.write_lightcurve(path, content, layout='tasoc')
+    LightcurveWriter(layout='tasoc').write(path, content)
     found = lightcurve.read_lightcurve(path)
     assert list(found.columns) == [
         'TIME', 'TIMECORR', 'CADENCENO', 'FLUX_RAW', 'FLUX_RAW_ERR', 'FLUX_BKG', 'FLUX_CORR',
@@ -177,7 +181,7 @@ def rich(content):
 
 def test_what_is_optional_comes_back(tmp_path, rich):
     path = tmp_path / 'rich.fits'
-    lightcurve.write_lightcurve(path, rich, source_date_epoch=5)
+    LightcurveWriter(source_date_epoch=5).write(path, rich)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         with fits.open(path, checksum=True) as hdus:
@@ -196,25 +200,26 @@ def test_what_is_optional_comes_back(tmp_path, rich):
 
 def test_no_neighbour_is_an_empty_table(tmp_path, rich):
     path = tmp_path / 'a.fits'
-    lightcurve.write_lightcurve(path, dataclasses.replace(rich, neighbours={'STARID': np.array([], 'i8')}))
+    LightcurveWriter().write(path, dataclasses.replace(rich, neighbours={'STARID': np.array([], 'i8')}))
     assert all(values.size == 0 for values in lightcurve.read_lightcurve(path).neighbours.values())
 
 
 def test_unknown_columns_are_refused(rich):
     with pytest.raises(ValueError, match='no column FLUXX'):
-        lightcurve.encode(dataclasses.replace(rich, columns=rich.columns | {'FLUXX': np.zeros(TIMES)}))
+        LightcurveWriter().encode(
+            dataclasses.replace(rich, columns=rich.columns | {'FLUXX': np.zeros(TIMES)}))
 
 
 def test_the_established_layout_has_nothing_optional(tmp_path, rich):
     path = tmp_path / 'tasoc.fits'
-    lightcurve.write_lightcurve(path, rich, layout='tasoc')
+    LightcurveWriter(layout='tasoc').write(path, rich)
     found = lightcurve.read_lightcurve(path)
     assert len(found.columns) == 14 and found.neighbours is None and (found.weightmap == 1).all()
 
 
 def test_files_of_the_first_schema_are_read(tmp_path, content, monkeypatch):
     monkeypatch.setattr(lightcurve.lightcurve_schema, 'VERSION', '1.0')
-    lightcurve.write_lightcurve(tmp_path / 'old.fits', content)
+    LightcurveWriter().write(tmp_path / 'old.fits', content)
     monkeypatch.undo()
     found = lightcurve.read_lightcurve(tmp_path / 'old.fits')
     assert found.primary['SCHEMA'] == '1.0' and found.neighbours is found.weightmap is None
@@ -267,7 +272,7 @@ def test_our_own_reader_gives_any_column_in_its_unit(layout, column, source, uni
         warnings.simplefilter('ignore')
         from photometry.files import lightkurve_reader
     path = tmp_path / 'a.fits'
-    lightcurve.write_lightcurve(path, content, layout=layout)
+    LightcurveWriter(layout=layout).write(path, content)
     found = lightkurve_reader.read(path, column, quality_bitmask='default')
     kept = content.columns['QUALITY'] == 0
     assert np.array_equal(found.flux.value, lightcurve.read_lightcurve(path).columns[source][kept],
@@ -283,7 +288,7 @@ def test_our_own_reader_takes_the_flux_of_another_method(tmp_path, rich):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         from photometry.files import lightkurve_reader
-    lightcurve.write_lightcurve(tmp_path / 'a.fits', rich)
+    LightcurveWriter().write(tmp_path / 'a.fits', rich)
     found = lightkurve_reader.read(tmp_path / 'a.fits', 'flux_aperture')
     assert (found.flux.value == 3).all() and (found.flux_err.value == 4).all()
     assert str(found.flux.unit) == 'electron / s' and found.meta['FLUX_ORIGIN'] == 'flux_aperture'
@@ -292,7 +297,7 @@ def test_our_own_reader_takes_the_flux_of_another_method(tmp_path, rich):
 
 def test_wild_text_stays_within_the_standard(tmp_path, content):
     wild = 'two\nlines\tand \u00e9' + "'" * 70 + '\x7f'
-    lightcurve.write_lightcurve(tmp_path / 'a.fits', dataclasses.replace(content, extra={'REMARKS': wild}))
+    LightcurveWriter().write(tmp_path / 'a.fits', dataclasses.replace(content, extra={'REMARKS': wild}))
     with fits.open(tmp_path / 'a.fits') as hdus:
         hdus.verify('exception')
         assert hdus[0].header['REMARKS'] == 'two lines and ?' + "'" * 70

@@ -216,12 +216,12 @@ def test_a_queue_in_use_does_not_hinder_a_single_star(folder):
 
 
 def test_full_disk_stops_the_run_and_leaves_all_waiting(folder, monkeypatch, capsys):
-    from photometry.files import lightcurve
+    from photometry.files.lightcurve_writer import LightcurveWriter
 
-    def full(path, *_):
+    def full(self, path, *_):
         raise OutputError(f'Cannot write {path}: the disk is full; free some space.')
     with monkeypatch.context() as patched:
-        patched.setattr(lightcurve, 'write_lightcurve', full)
+        patched.setattr(LightcurveWriter, 'write', full)
         assert run(folder, '--all') == ExitCode.RESUMABLE
     assert 'the disk is full' in capsys.readouterr().err
     assert sum(status is None for _, status, *_ in rows(folder)) > 0.7 * len(rows(folder))
