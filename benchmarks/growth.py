@@ -27,7 +27,7 @@ import numpy as np
 
 TIMES = 10
 LINEAR, MEMORY, FLAT = 1.15, 2000.0, 1.15
-"""CPU a star over what it should be; MB of a worker; its memory after the last tile over that after the first."""
+"""CPU a star over what it should be; MB of a worker; those after the last tile over those after the first."""
 
 CADENCE = 200
 NAMES = ('as it is', 'more cadences', 'more stars', 'more of both')
