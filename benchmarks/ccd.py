@@ -72,7 +72,7 @@ def timed(program, *words):
         return spent.ru_utime + spent.ru_stime
     cpu, wall = used(), time.perf_counter()
     done = subprocess.run([sys.executable, ROOT / program, *map(str, words), '-q'], check=False,
-                          stdout=subprocess.DEVNULL)
+                          stdout=subprocess.DEVNULL, env=record.compiled())
     wall = time.perf_counter() - wall
     if done.returncode not in (0, 3):  # 3: some stars could not be measured
         raise SystemExit(f'{program} ended with {done.returncode}')
