@@ -12,9 +12,9 @@ from pathlib import Path
 import record
 
 HERE = Path(__file__).parent
-NAMES = ('timing', 'orientation', 'simulate', 'background', 'motion', 'prepare', 'aperture_cost', 'psf_cost',
-         'tpf', 'todo_list', 'queue_speed', 'tic_strip', 'archive_stars', 'mpi_idle', 'scaling',
-         'supervision', 'precision', 'transits')
+NAMES = ('throughput', 'timing', 'orientation', 'simulate', 'background', 'motion', 'prepare',
+         'aperture_cost', 'psf_cost', 'tpf', 'todo_list', 'queue_speed', 'tic_strip', 'archive_stars',
+         'mpi_idle', 'scaling', 'supervision', 'growth', 'ccd', 'precision', 'transits')
 
 
 def main(chosen):

@@ -69,6 +69,11 @@ def peak_of_memory():
         return next(int(line.split()[1]) for line in file if line.startswith('VmHWM')) / 1024
 
 
+def compiled():
+    """An environment in which compiled modules are kept, as in an installation, whatever is set here."""
+    return {name: value for name, value in os.environ.items() if name != 'PYTHONDONTWRITEBYTECODE'}
+
+
 def least(work, repeats=5):
     """Least CPU time of some repetitions, s."""
     spent = []

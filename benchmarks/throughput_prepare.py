@@ -38,12 +38,12 @@ def rows(quick=False, folder=None):
         made.mkdir()
         prepare.make_sector(made, argparse.Namespace(seed=1, frames=many, density='typical',
                                                      stars=600 if quick else STARS))
-        part = _part_of(made, Path(place, 'few'), few)
+        part = part_of(made, Path(place, 'few'), few)
         first, second = (_prepared(path) for path in (part, made))
     return _rows(few, many, first, second)
 
 
-def _part_of(folder, part, frames):
+def part_of(folder, part, frames):
     """A folder with the catalogue and the first frames of another one."""
     part.mkdir()
     paths = sorted(path for path in folder.iterdir() if path.is_file())

@@ -7,7 +7,6 @@ measures a star in a fresh process and prints seconds as JSON; `rows` calls it s
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import record
 from throughput_rows import Row
 
 ROOT = Path(__file__).parents[1]
@@ -61,16 +61,10 @@ def _linked(field, folder, number):
 
 
 def _child(folder, star, other):
-    """Seconds of a fresh process; the first one in a folder compiles the modules."""
+    """Seconds of a fresh process."""
     words = [sys.executable, __file__, folder, folder / 'out', str(star), str(other)]
     return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-                                     env=_compiled(folder)).stdout)
-
-
-def _compiled(folder):
-    """An environment in which compiled modules are kept, as in an installation, whatever is set here."""
-    kept = {name: value for name, value in os.environ.items() if name != 'PYTHONDONTWRITEBYTECODE'}
-    return kept | {'PYTHONPYCACHEPREFIX': str(Path(folder) / 'compiled')}
+                                     env=record.compiled()).stdout)
 
 
 def measure(folder, output, star, other):
@@ -105,19 +99,18 @@ def measure(folder, output, star, other):
 def help_rows(times=TIMES):
     """Time to the help of every program; the row with the goal is the slowest one's."""
     made = []
-    with tempfile.TemporaryDirectory(prefix='tessphot-') as folder:
-        for program in sorted(ROOT.glob('run_*.py')):
-            spent = [_help(program, folder) for _ in range(times + 1)][1:]
-            made.append(Row(f'{program.name} --help', float(np.median(spent)), 's'))
+    for program in sorted(ROOT.glob('run_*.py')):
+        spent = [_help(program) for _ in range(times + 1)][1:]
+        made.append(Row(f'{program.name} --help', float(np.median(spent)), 's'))
     worst = max(made, key=lambda row: row.measured)
     return [Row(f'--help, the slowest: {worst.what.split()[0]}', worst.measured, 's', 0.3), *made]
 
 
-def _help(program, folder):
+def _help(program):
     """Wall-clock seconds to the help of a program."""
     start = time.perf_counter()
     subprocess.run([sys.executable, program, '--help'], check=True, stdout=subprocess.DEVNULL,
-                   env=_compiled(folder))
+                   env=record.compiled())
     return time.perf_counter() - start
 
 

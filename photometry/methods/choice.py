@@ -126,7 +126,10 @@ def measure(first, attempt):
                       if name in first.context.method_names)
     try_all(ALWAYS[1:])
     star = star_of(first)
-    try_all(further(star, [trial.error for trial in trials if trial.error]))
+    more = list(further(star, [trial.error for trial in trials if trial.error]))
+    if more:
+        first.cutout.release()  # what saturates has a large stamp, and the next method one of its own
+    try_all(more)
     return _chosen(trials, star)
 
 

@@ -19,7 +19,7 @@ LEAST_FINITE = 0.9
 class Cutout:
     """Pixels of a source inside a stamp, read when first asked for.
 
-    Another stamp is another Cutout; nothing in here is ever reset. Cubes have
+    Another stamp is another Cutout; nothing in here ever changes. Cubes have
     the shape (rows, columns, times), images (rows, columns).
     """
 
@@ -84,6 +84,11 @@ class Cutout:
         if known is not None:
             return known(weights.astype('float64'), self.stamp)
         return apertures.sum_pixels(self.backgrounds_cube, weights)
+
+    def release(self):
+        """Forget the cubes; they are read again, the same, when asked for."""
+        for name in ('images_cube', 'images_err_cube', 'backgrounds_cube', 'pixelflags_cube', '_light'):
+            self.__dict__.pop(name, None)
 
     def light(self, mask) -> np.ndarray:
         """Images in the pixels of a mask, (pixels, times) float64, kept for the last mask asked for."""

@@ -5,7 +5,7 @@ import pytest
 import simulated
 
 from photometry.core.stamp import Stamp
-from photometry.methods import tile
+from photometry.methods import tile, tile_sky
 
 
 @pytest.fixture(scope='module')
@@ -54,6 +54,21 @@ def test_tiles_are_kept_and_forgotten(sector, context):
     assert context.tile(source, 1090.0, 712.0) is not first
     context.clear_cache()
     assert context.tile(source, 1010.0, 710.0) is not first
+
+
+def test_a_tile_that_was_left_keeps_nothing_of_every_frame(sector, context):
+    source = context.source(simulated.task(1000))
+    first = context.tile(source, 1010.0, 710.0)
+    before, mean, sky = first.series, first.mean, tile_sky.around(first, 1010.0, 710.0)
+    context.tile(source, 1090.0, 712.0)
+    frames = source.pixels.time.size
+    kept = {name for name, value in first.__dict__.items()
+            if name in tile.OF_FRAMES or getattr(value, 'template_flux', np.zeros(0)).shape[-1:] == (frames,)}
+    assert not kept and not first.pixels.held and first.mean is mean
+    assert first.series is not before
+    assert np.array_equal(first.series.template_flux, before.template_flux, equal_nan=True)
+    again = tile_sky.around(first, 1010.0, 710.0)
+    assert np.array_equal(again.change, sky.change, equal_nan=True)
 
 
 def test_stars_outside_the_cell_get_fluxes_by_magnitude(sector, context):

@@ -34,6 +34,16 @@ def test_products_are_read_once(sector):
     assert cutout.images_cube is cutout.images_cube
 
 
+def test_released_cubes_are_read_again(sector):
+    cutout = Cutout(sector.source, Stamp(1003, 1011, 705, 716))
+    mask = np.ones(cutout.stamp.shape, bool)
+    before, light, image = cutout.images_cube, cutout.light(mask), cutout.sumimage
+    cutout.release()
+    assert not {'images_cube', '_light'} & set(cutout.__dict__) and cutout.sumimage is image
+    assert cutout.images_cube is not before and np.array_equal(cutout.images_cube, before)
+    assert np.array_equal(cutout.light(mask), light)
+
+
 def test_variance_is_the_mean_square_of_good_errors(sector):
     cutout = Cutout(sector.source, Stamp(1003, 1011, 705, 716))
     err = cutout.images_err_cube[..., sector.source.good].astype('f8')
