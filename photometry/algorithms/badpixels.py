@@ -56,7 +56,8 @@ def excluded(limits, sector, camera, ccd, time):
 
 def empty(image) -> bool:
     """Whether a frame holds nothing: every finite pixel is exactly zero, or none is finite."""
-    return not np.any(np.isfinite(image) & (np.asarray(image) != 0))
+    # the first rows tell, but for a frame that is empty
+    return not any(np.any(np.isfinite(row) & (row != 0)) for row in np.atleast_1d(image))
 
 
 def saturated(image, live=1.0, int_time=1.98, full_well=units.SATURATION, margin=0.9):
