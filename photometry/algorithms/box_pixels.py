@@ -24,9 +24,10 @@ class BoxPixels:
 
     def __init__(self, usable, rows, columns, step=1):
         self.shape, self.step = (rows.count, columns.count), step
-        self._kept = [np.flatnonzero(np.arange(axis.length) % axis.size % step == 0) for axis in (rows, columns)]
-        self._basis = [axis.basis[kept] for axis, kept in zip((rows, columns), self._kept, strict=True)]
-        self._box = [kept // axis.size for axis, kept in zip((rows, columns), self._kept, strict=True)]
+        axes = rows, columns
+        self._kept = [np.flatnonzero(np.arange(axis.length) % axis.size % step == 0) for axis in axes]
+        self._basis = [axis.basis[kept].astype('f4') for axis, kept in zip(axes, self._kept, strict=True)]
+        self._box = [kept // axis.size for axis, kept in zip(axes, self._kept, strict=True)]
         self._usable = self._thinned(np.asarray(usable))
         self.groups = list(self._groups())
 
@@ -34,7 +35,7 @@ class BoxPixels:
         return image if self.step == 1 else image[self._kept[0]][:, self._kept[1]]
 
     def _groups(self):
-        """Boxes with about as many pixels each: their numbers, their pixels, which of these stand for none."""
+        """Boxes with about as many pixels each: numbers, pixels, and which of these stand for none."""
         box = (self._box[0][:, None] * self.shape[1] + self._box[1]).astype('u4').ravel()
         pixel = np.flatnonzero(self._usable)
         pixel = pixel[np.argsort(box[pixel], kind='stable')]
@@ -68,7 +69,7 @@ class BoxPixels:
         scatter : array (boxes,), optional
             As for `boxes.statistics`.
         """
-        rows, columns = (basis.astype('f4') for basis in self._basis)
+        rows, columns = self._basis
         model = (rows @ mesh.astype('f4') @ columns.T).ravel()
         size = self.shape[0] * self.shape[1]
         made = boxes.BoxStatistics(np.full(size, np.nan), np.zeros(size), np.zeros(size, int))

@@ -205,7 +205,7 @@ def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
 
 
 def _content(stream, length, there):
-    """The next bytes of a stream, fewer at its end; ``there`` says that (nearly) so many are known to come."""
+    """The next bytes of a stream, fewer at its end; ``there`` says that about so many will come."""
     if not there:
         return memoryview(stream.read(length))
     # large arrays of numpy lie in large pages of memory, which bytes do not
