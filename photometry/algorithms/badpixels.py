@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from photometry.algorithms import boxes
 from photometry.core import units
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
@@ -156,9 +157,8 @@ def _above(image, limit, box):
 
 def _box_medians(image, which, box):
     """Medians of some boxes, given by rows and columns of boxes; NaN where no pixel is known."""
-    import bottleneck as bn
     parts = image.reshape(len(image) // box, box, -1, box)[which[0], :, which[1]]
-    return bn.nanmedian(parts.reshape(-1, box * box), axis=1)
+    return boxes.medians(parts.reshape(-1, box * box))
 
 
 def frame_flags(image, not_used, excluded=None, saturated=None, artefact=None):

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from photometry.algorithms import boxes
 
-GROUP = 1 << 17
-"""Pixels of the boxes that are worked on at once: few enough to stay in the cache of a core."""
+TOGETHER = 1 << 17
+"""Pixels that are worked on at once: few enough to stay in the cache of a core."""
+
+
+class _Band(NamedTuple):
+    """Some rows of boxes."""
+
+    rows: slice
+    """Rows of pixels."""
+    boxes: slice
+    pixel: np.ndarray
+    """Usable pixels of each box, counted from the first of the band, (boxes, most)."""
+    none: np.ndarray
+    """Which of them stand for no pixel, (boxes, most)."""
 
 
 class BoxPixels:
@@ -23,37 +37,28 @@ class BoxPixels:
     """
 
     def __init__(self, usable, rows, columns, step=1):
-        self.shape, self.step = (rows.count, columns.count), step
         axes = rows, columns
+        self.shape, self.step = (rows.count, columns.count), step
         self._kept = [np.flatnonzero(np.arange(axis.length) % axis.size % step == 0) for axis in axes]
         self._basis = [axis.basis[kept].astype('f4') for axis, kept in zip(axes, self._kept, strict=True)]
-        self._box = [kept // axis.size for axis, kept in zip(axes, self._kept, strict=True)]
-        self._usable = self._thinned(np.asarray(usable))
-        self.groups = list(self._groups())
+        row, column = (kept // axis.size for axis, kept in zip(axes, self._kept, strict=True))
+        usable = self._thinned(np.asarray(usable))
+        together = max(1, TOGETHER * rows.count // usable.size)
+        self._bands = []
+        for first in range(0, rows.count, together):
+            some = slice(*np.searchsorted(row, [first, first + together]))
+            number = (row[some, None] - first) * columns.count + column
+            self._bands.append(_band(some, first * columns.count, usable[some], number))
 
     def _thinned(self, image):
         return image if self.step == 1 else image[self._kept[0]][:, self._kept[1]]
 
-    def _groups(self):
-        """Boxes with about as many pixels each: numbers, pixels, and which of these stand for none."""
-        box = (self._box[0][:, None] * self.shape[1] + self._box[1]).astype('u4').ravel()
-        pixel = np.flatnonzero(self._usable)
-        pixel = pixel[np.argsort(box[pixel], kind='stable')]
-        counts = np.bincount(box[pixel], minlength=self.shape[0] * self.shape[1])
-        starts = np.cumsum(counts) - counts
-        waiting = np.argsort(-counts, kind='stable')[:np.count_nonzero(counts)]
-        while len(waiting):
-            most = counts[waiting[0]]
-            some, waiting = np.split(waiting, [max(1, GROUP // most)])
-            none = np.arange(most) >= counts[some, None]
-            yield some, pixel[np.where(none, 0, starts[some, None] + np.arange(most))], none
-
     def gather(self, image):
-        """Values (boxes, pixels) of each group from an image (height, width); NaN where there is none."""
-        flat, made = self._thinned(image).ravel(), []
-        for _, pixel, none in self.groups:
-            values = flat.take(pixel)
-            values[none] = np.nan
+        """Values (boxes, pixels) of each band from an image (height, width); NaN where there is none."""
+        image, made = self._thinned(image), []
+        for band in self._bands:
+            values = image[band.rows].ravel()[band.pixel]
+            values[band.none] = np.nan
             made.append(values)
         return made
 
@@ -70,12 +75,24 @@ class BoxPixels:
             As for `boxes.statistics`.
         """
         rows, columns = self._basis
-        model = (rows @ mesh.astype('f4') @ columns.T).ravel()
-        size = self.shape[0] * self.shape[1]
-        made = boxes.BoxStatistics(np.full(size, np.nan), np.zeros(size), np.zeros(size, int))
-        for (some, pixel, _), values in zip(self.groups, gathered, strict=True):
-            found = boxes.statistics(values - model.take(pixel),
-                                     scatter=None if scatter is None else scatter[some])
-            for whole, part in zip(made, found, strict=True):
-                whole[some] = part
-        return made
+        lines = mesh.astype('f4') @ columns.T
+        found = []
+        for band, values in zip(self._bands, gathered, strict=True):
+            model = (rows[band.rows] @ lines).ravel()
+            known = None if scatter is None else scatter[band.boxes]
+            found.append(boxes.statistics(values - model[band.pixel], scatter=known))
+        return boxes.BoxStatistics(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _band(rows, first, usable, number):
+    """Rows of boxes from their usable pixels and the number of each pixel's box, counted from the first."""
+    pixel = np.flatnonzero(usable)
+    number = number.ravel().astype('u2')
+    pixel = pixel[np.argsort(number[pixel], kind='stable')]
+    counts = np.bincount(number[pixel], minlength=int(number.max()) + 1)
+    starts = np.cumsum(counts) - counts
+    place = np.arange(max(counts.max(), 1))
+    none = place >= counts[:, None]
+    pixel = pixel if pixel.size else np.zeros(1, int)
+    chosen = np.where(none, 0, starts[:, None] + place)
+    return _Band(rows, slice(first, first + counts.size), pixel[chosen], none)

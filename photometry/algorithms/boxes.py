@@ -68,27 +68,47 @@ def statistics(values, clip=3.0, scatter=None) -> BoxStatistics:
         Known scatter of values that lie around zero; the limits are then
         moved once only.
     """
-    import bottleneck as bn
     with np.errstate(invalid='ignore'):
+        # numpy sorts many numbers at once, faster than others find the middle one
+        values.sort(axis=1)
         if scatter is not None:
             limit = (clip * np.where(np.isfinite(scatter), scatter, np.inf)).astype('f4')
-            values[np.abs(values) > limit[:, None]] = np.nan
-            return _mode(values, bn.nanmedian(values, axis=1))
-        median = bn.nanmedian(values, axis=1)
-        limit = clip * 1.4826 * bn.nanmedian(np.abs(values - median[:, None]), axis=1)
-        for _ in range(2):
-            values[np.abs(values - median[:, None]) > limit[:, None]] = np.nan
-            median = bn.nanmedian(values, axis=1)
-    return _mode(values, median)
+            return _mode(values, -limit, limit)
+        median = medians(values)
+        limit = clip * 1.4826 * medians(np.abs(values - median[:, None]))
+        low, high = median - limit, median + limit
+        median = _middle(values, *_between(values, low, high))
+        return _mode(values, np.maximum(low, median - limit), np.minimum(high, median + limit))
 
 
-def _mode(values, median):
-    median = median.astype('f4')
-    deviation = values - median[:, None]
-    finite = deviation == deviation
-    count = np.count_nonzero(finite, axis=1)
+def medians(values):
+    """Medians along the second axis without NaN, (n,); the array is sorted in place."""
+    values.sort(axis=1)
+    return _middle(values, 0, np.count_nonzero(values == values, axis=1))
+
+
+def _between(ordered, low, high):
+    """First of the sorted values of each row that lies between two limits, and one more than the last."""
+    return (np.count_nonzero(ordered < low[:, None], axis=1), np.count_nonzero(ordered <= high[:, None], axis=1))
+
+
+def _middle(ordered, first, end):
+    """Median of some of the sorted values of each row; NaN of none."""
+    row, first, end = np.arange(len(ordered)), np.asarray(first), np.asarray(end)
+    last = ordered.shape[1] - 1
+    low, high = (np.clip(place, 0, last) for place in ((first + end - 1) // 2, (first + end) // 2))
+    return np.where(first < end, (ordered[row, low] + ordered[row, high]) / 2, np.nan).astype(ordered.dtype)
+
+
+def _mode(ordered, low, high):
+    """Statistics of the sorted values of each row between two limits."""
+    first, end = _between(ordered, low, high)
+    count = end - first
+    median = _middle(ordered, first, end)
+    place = np.arange(ordered.shape[1])
+    kept = (place >= first[:, None]) & (place < end[:, None])
+    deviation = np.where(kept, ordered - median[:, None], np.float32(0))
     divisor = np.maximum(count, 1)
-    deviation[~finite] = 0
     # deviations are small, so pairwise float32 sums lose nothing
     shift = deviation.sum(axis=1) / divisor
     deviation *= deviation
