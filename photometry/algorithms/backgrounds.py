@@ -112,13 +112,13 @@ class BackgroundLayout:
         counts = np.add.outer(np.zeros(self.rows.length), np.ones(self.columns.length))
         edges = [np.arange(axis.count) * axis.size for axis in (self.rows, self.columns)]
 
-        def means(image):
+        def sums(image):
             return np.add.reduceat(np.add.reduceat(image, edges[0], axis=0), edges[1], axis=1)
-        made = []
+        made, number = [], sums(counts)
         for unit in np.eye(self.glow_size, dtype='f4'):
             image = np.zeros(self.limits.shape, dtype='f4')
             _add_glow(self, unit, self.limits, image)
-            made.append(means(image.astype('f8')) / means(counts))
+            made.append(sums(image.astype('f8')) / number)
         return np.array(made)
 
     def pixels(self, usable):

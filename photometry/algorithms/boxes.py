@@ -89,7 +89,8 @@ def medians(values):
 
 def _between(ordered, low, high):
     """First of the sorted values of each row that lies between two limits, and one more than the last."""
-    return (np.count_nonzero(ordered < low[:, None], axis=1), np.count_nonzero(ordered <= high[:, None], axis=1))
+    sides = ordered < low[:, None], ordered <= high[:, None]
+    return tuple(np.count_nonzero(side, axis=1) for side in sides)
 
 
 def _middle(ordered, first, end):
