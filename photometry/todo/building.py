@@ -15,7 +15,7 @@ ROW = np.dtype([('starid', 'i8'), ('sector', 'i4'), ('camera', 'i4'), ('ccd', 'i
                 ('cube', 'i4'), ('target', 'i8'), ('whole', '?'), ('depth', 'f8'), ('skipped_by', 'i8'),
                 ('method', 'i4'), ('wanted', '?'), ('excluded', '?')])
 """A star of one CCD and cadence; ``cube`` and ``method`` count in lists, ``skipped_by`` is a starid or 0,
-``target`` the star whose target pixel file ``cube`` is, or 0; who is ``excluded`` would be ``wanted`` else."""
+``target`` the star whose target pixel file ``cube`` is, or 0; without ``excluded`` it would be ``wanted``."""
 
 
 @dataclass(frozen=True)
