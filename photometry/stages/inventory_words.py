@@ -96,8 +96,9 @@ def _frames_of(made):
             where = f'{label(one)}, {group.product.upper()}'
             if group.gaps:
                 longest = max(group.gaps, key=lambda gap: gap.frames)
-                yield (f'{where}: {_frames(group.missing)} missing in {len(group.gaps)} places, at most '
-                       f'{longest.frames} ({longest.days:.2f} d), after {longest.after}')
+                places = '' if len(group.gaps) == 1 else f' in {len(group.gaps)} places, at most {longest.frames}'
+                yield (f'{where}: {_frames(group.missing)} missing{places} ({longest.days:.2f} d) after '
+                       f'{longest.after}')
             if group.same_time:
                 yield f'{where}: {_frames(group.same_time)} with the time of another one'
             if group.copies:

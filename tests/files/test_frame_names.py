@@ -39,7 +39,7 @@ def test_numbers_of_tica():
 def test_kinds_by_name():
     for name, kind in ((NAME.format('1'), 'ffi'), ('tess-s0001-1-1_1_2_3x4_astrocut.fits', 'tesscut'),
                        ('sector005_camera2_ccd2.hdf5', 'cube'), ('sector005_camera2_ccd2.hdf5.work', 'work'),
-                       ('sector005_camera2_ccd2_c1r2_3x4.hdf5.journal', 'journal'), ('x_tp.fits.gz', 'target'),
-                       ('catalog_sector005_camera2_ccd2.sqlite', 'catalog'), ('x.work', None),
+                       ('sector005_camera2_ccd2_c1r2_3x4.hdf5.journal', 'journal'), ('x.work', None),
+                       ('catalog_sector005_camera2_ccd2.sqlite', 'catalog'), ('x_tp.fits.gz', 'target'),
                        ('sector005_camera2_ccd2.hdf5.tmp', None), ('', None)):
         assert paths.kind_of(name)[0] == kind

@@ -32,7 +32,7 @@ def test_text(tmp_path, capsys):
                                'damaged cutouts targets stars cube todo list').split()
     assert rows[0].split() == ('5 2 2 SPOC 1800 s 3 2018-11-15 11:58 2018-11-15 13:28 1 - - - 3 - -').split()
     assert rows[1].split() == '6 1 4 - - - - - - - - - 3 - -'.split()
-    assert '1 frame missing in 1 places' in said and 'made elsewhere' in said
+    assert '1 frame missing (0.02 d) after tess2018319122850-' in said and 'made elsewhere' in said
     assert said.count('sector 6, camera 1, CCD 4: no image') == 1
 
 
