@@ -96,7 +96,8 @@ def _frames_of(made):
             where = f'{label(one)}, {group.product.upper()}'
             if group.gaps:
                 longest = max(group.gaps, key=lambda gap: gap.frames)
-                places = '' if len(group.gaps) == 1 else f' in {len(group.gaps)} places, at most {longest.frames}'
+                number = len(group.gaps)
+                places = '' if number == 1 else f' in {number} places, at most {longest.frames}'
                 yield (f'{where}: {_frames(group.missing)} missing{places} ({longest.days:.2f} d) after '
                        f'{longest.after}')
             if group.same_time:
