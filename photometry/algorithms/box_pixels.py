@@ -39,9 +39,10 @@ class BoxPixels:
     def __init__(self, usable, rows, columns, step=1):
         axes = rows, columns
         self.shape, self.step = (rows.count, columns.count), step
-        self._kept = [np.flatnonzero(np.arange(axis.length) % axis.size % step == 0) for axis in axes]
+        self._kept = [_every(axis, step) for axis in axes]
         self._basis = [axis.basis[kept].astype('f4') for axis, kept in zip(axes, self._kept, strict=True)]
-        row, column = (kept // axis.size for axis, kept in zip(axes, self._kept, strict=True))
+        row, column = (np.arange(axis.length)[kept] // axis.size
+                       for axis, kept in zip(axes, self._kept, strict=True))
         usable = self._thinned(np.asarray(usable))
         together = max(1, TOGETHER * rows.count // usable.size)
         self._bands = []
@@ -51,7 +52,7 @@ class BoxPixels:
             self._bands.append(_band(some, first * columns.count, usable[some], number))
 
     def _thinned(self, image):
-        return image if self.step == 1 else image[self._kept[0]][:, self._kept[1]]
+        return image[self._kept[0]][:, self._kept[1]]
 
     def gather(self, image):
         """Values (boxes, pixels) of each band from an image (height, width); NaN where there is none."""
@@ -82,6 +83,13 @@ class BoxPixels:
             known = None if scatter is None else scatter[band.boxes]
             found.append(boxes.statistics(values - model[band.pixel], scatter=known))
         return boxes.BoxStatistics(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _every(axis, step):
+    """Every step-th pixel of every box of an axis, as an index."""
+    if axis.size % step == 0:
+        return slice(None, None, step)
+    return np.flatnonzero(np.arange(axis.length) % axis.size % step == 0)
 
 
 def _band(rows, first, usable, number):

@@ -31,6 +31,10 @@ from photometry.files.cube_schema import (
 
 logger = logging.getLogger(__name__)
 
+_ODD = 16
+"""Numbers by which images in memory lie further apart than a power of two, lest the same pixel of all of
+them should contend for one place in the cache of the processor."""
+
 
 @dataclass(frozen=True)
 class CubeTables:
@@ -205,13 +209,16 @@ class CubeWriter:
     def _write_layer(self, column, cadences, images):
         """Write a layer of a block in strips of rows; its CRC-32."""
         dataset, checksum = self._file[column.name], 0
+        spare = np.empty((len(images), SPATIAL_CHUNK * self.info.columns + _ODD), column.dtype)
         for row in range(0, self.info.rows, SPATIAL_CHUNK):
-            rows = slice(row, row + SPATIAL_CHUNK)
-            values = np.stack([image[rows] for image in images])
+            rows = slice(row, min(row + SPATIAL_CHUNK, self.info.rows))
+            pixels = (rows.stop - rows.start) * self.info.columns
+            for place, image in enumerate(images):
+                spare[place, :pixels] = image[rows].ravel()
             if column.name == 'images':
-                self._mean.add(cadences, rows, values)
-            strip = values.transpose(1, 2, 0).astype(column.dtype, order='C')
-            dataset[rows, :, cadences] = strip
+                self._mean.add(cadences, rows, spare[:, :pixels].reshape(len(images), -1, self.info.columns))
+            strip = np.ascontiguousarray(spare[:, :pixels].T)
+            dataset[rows, :, cadences] = strip.reshape(-1, self.info.columns, len(images))
             checksum = zlib.crc32(strip, checksum)
         dataset.flush()  # an error at closing would be lost
         if column.name == 'images':
