@@ -1,6 +1,7 @@
 """Throughput of the photometry: whole CPU a star with reading and file, stamps, light-curve files."""
 
 import functools
+import itertools
 import os
 import tempfile
 import time
@@ -16,6 +17,7 @@ from photometry import settings
 from photometry.core import tiles
 from photometry.core.stamp import Stamp
 from photometry.files import cube_schema, lightcurve, lightcurve_schema, paths
+from photometry.files.lightcurve_writer import LightcurveWriter, StampHeaders
 from photometry.methods.context import WorkerContext
 from photometry.pixels.ffi import CubeSource
 from photometry.simulation.plan import SectorPlan
@@ -230,17 +232,18 @@ def file_rows(field, number=40, rounds=5):
     made = []
     with tempfile.TemporaryDirectory() as folder:
         for word, compress, goal in (('plain', False, 0.6), ('gzip', True, 3.0)):
-            path = Path(folder, 'star.fits' + '.gz' * compress)
+            # as in a run, no file replaces another one
+            writer, names = LightcurveWriter(compress=compress), map(str, itertools.count())
+            writer.write(Path(folder, word), content)
+            buffer = bytes(Path(folder, word).stat().st_size)
 
-            def work(path=path, compress=compress):
+            def work(writer=writer, names=names, word=word):
                 for _ in range(number):
-                    lightcurve.write_lightcurve(path, content, compress=compress)
-            work()
-            buffer, synced = bytes(path.stat().st_size), Path(folder, 'floor')
+                    writer.write(Path(folder, word + next(names)), content)
 
-            def floor(synced=synced, buffer=buffer):
+            def floor(names=names, buffer=buffer, word=word):
                 for _ in range(number):
-                    floors.write_synced(synced, buffer)
+                    floors.write_synced(Path(folder, word + next(names)), buffer)
             spent = floors.alternated(work, floor, rounds)
             what = f'light-curve file, {columns} columns, {word}'
             made += [Row(f'{what}, CPU', 1e3 * spent['cpu'] / number, 'ms', goal,
@@ -265,5 +268,5 @@ def _content(field):
              for name in ('REMARKS', 'CUBE', 'DATASRC', 'SETTINGS', 'SETHASH', 'MANIFEST')
              if name in read.primary}
     return lightcurve.Lightcurve(read.columns, primary, table, read.sumimage, read.aperture,
-                                 lightcurve.stamp_wcs_text(wcs_text, stamp), read.weightmap, read.neighbours,
+                                 StampHeaders(wcs_text).of(stamp), read.weightmap, read.neighbours,
                                  extra)

@@ -10,9 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from photometry.algorithms import boxes, splines, straps
+from photometry.algorithms.box_pixels import BoxPixels
 from photometry.core.stamp import Stamp
 
 logger = logging.getLogger(__name__)
+
+THIN, PASSES = (4, 2, 1), (4, 2, 1)
+"""Every how many-th pixel of a box of 64 px is looked at, along both axes, and how often at most."""
 
 GLOW_RADIUS = 2400.0
 """Distance from the camera centre beyond which the corner glow begins, px."""
@@ -108,14 +112,24 @@ class BackgroundLayout:
         counts = np.add.outer(np.zeros(self.rows.length), np.ones(self.columns.length))
         edges = [np.arange(axis.count) * axis.size for axis in (self.rows, self.columns)]
 
-        def means(image):
+        def sums(image):
             return np.add.reduceat(np.add.reduceat(image, edges[0], axis=0), edges[1], axis=1)
-        made = []
+        made, number = [], sums(counts)
         for unit in np.eye(self.glow_size, dtype='f4'):
             image = np.zeros(self.limits.shape, dtype='f4')
             _add_glow(self, unit, self.limits, image)
-            made.append(means(image.astype('f8')) / means(counts))
+            made.append(sums(image.astype('f8')) / number)
         return np.array(made)
+
+    def pixels(self, usable):
+        """Pixels that may serve for the sky, (height, width), as `fit_frame` takes them: few, more, all."""
+        steps = [step if self.box >= 64 else min(step, 2) for step in THIN]
+        return [BoxPixels(usable, self.rows, self.columns, step) for step in steps]
+
+    @cached_property
+    def gaps(self) -> boxes.Gaps:
+        """What fills boxes without a value."""
+        return boxes.Gaps((self.rows.count, self.columns.count))
 
     @cached_property
     def strap_index(self) -> np.ndarray:
@@ -199,40 +213,39 @@ def _smooth_sum(layout, parameters, weights, stamp):
     if layout.glow_size:
         pixels, low, taps = _glow_taps(layout, stamp)
         glow = np.zeros(layout.glow_size + 3)
-        np.add.at(glow, low[:, None] + np.arange(4), taps * np.asarray(weights)[pixels][:, None])
+        np.add.at(glow, low + np.arange(4)[:, None], taps * np.ravel(weights)[pixels])
         shares[layout.glow_slice] = glow[3:]
     some = np.flatnonzero(shares)
     return parameters[:, some].astype('f8') @ shares[some]
 
 
 def _mesh(layout, coefficients, stamp):
-    """Tensor product of the two spline axes, columns in runs with common taps."""
+    """Tensor product of the two spline axes, rows in runs with common taps."""
     times = coefficients.shape[1:]
     grid = coefficients.reshape(layout.rows.count, layout.columns.count, *times)
-    low, weights = layout.rows.taps(stamp.row_min, stamp.row_max)
-    grid = splines.extend(grid, low[0], low[-1] + 4)
-    low = low - low[0]
+    down, weights = layout.rows.taps(stamp.row_min, stamp.row_max)
     right, across = layout.columns.taps(stamp.col_min, stamp.col_max)
-    grid = splines.extend(grid.swapaxes(0, 1), right[0], right[-1] + 4).swapaxes(0, 1)
-    lines = _four_taps(grid, low, weights)
-    low, weights = right - right[0], across
+    grid = splines.extend(grid, down[0], down[-1] + 4).swapaxes(0, 1)
+    grid = splines.extend(grid, right[0], right[-1] + 4)
+    lines = np.ascontiguousarray(_four_taps(grid, right - right[0], across.T).swapaxes(0, 1))
+    low = down - down[0]
     sky = np.empty((stamp.height, stamp.width, *times), dtype='f4')
+    spare = np.empty((min(layout.rows.size, stamp.height), *sky.shape[1:]), dtype='f4')
     for start, stop in _runs(low):
-        weight = weights[start:stop].reshape(1, stop - start, 4, *[1] * len(times))
-        part = sky[:, start:stop]
-        node = low[start]
-        np.multiply(lines[:, node, None], weight[:, :, 0], out=part)
+        weight = weights[start:stop].T.reshape(4, stop - start, 1, *[1] * len(times))
+        part, term, node = sky[start:stop], spare[:stop - start], low[start]
+        np.multiply(lines[node], weight[0], out=part)
         for tap in range(1, 4):
-            part += lines[:, node + tap, None] * weight[:, :, tap]
+            part += np.multiply(lines[node + tap], weight[tap], out=term)
     return sky
 
 
 def _four_taps(values, low, weights):
-    """Sum of four neighbouring entries of the first axis, in fixed order."""
-    weights = weights.reshape(*weights.shape, *[1] * (values.ndim - 1))
-    total = values[low] * weights[:, 0]
+    """Sum of four neighbouring entries of the first axis with weights (4, n), in fixed order."""
+    weights = weights.reshape(4, -1, *[1] * (values.ndim - 1))
+    total = values[low] * weights[0]
     for tap in range(1, 4):
-        total += values[low + tap] * weights[:, tap]
+        total += values[low + tap] * weights[tap]
     return total
 
 
@@ -249,10 +262,11 @@ def _glow_taps(layout, stamp):
     columns = np.arange(stamp.col_min, stamp.col_max)[None, :] - column
     # the square root is exact to the last bit on every machine; hypot and exp are not
     steps = (np.sqrt(rows * rows + columns * columns) - GLOW_RADIUS) / GLOW_STEP
-    pixels = np.nonzero(steps > 0)
-    steps = steps[pixels]
+    pixels = np.flatnonzero(steps > 0)
+    steps = steps.ravel()[pixels]
     node = np.floor(steps)
-    return pixels, node.astype(int), splines.cubic_weights(steps - node).astype('f4')
+    weights = splines.cubic_weights(steps - node).astype('f4')
+    return pixels, node.astype(int), np.ascontiguousarray(weights.T)
 
 
 def _extended_glow(coefficients):
@@ -264,10 +278,10 @@ def _extended_glow(coefficients):
 def _add_glow(layout, coefficients, stamp, sky):
     pixels, low, weights = layout.whole_glow if stamp == layout.limits else _glow_taps(layout, stamp)
     if len(low):
-        sky[pixels] += _four_taps(_extended_glow(coefficients), low, weights)
+        sky.reshape(-1, *sky.shape[2:])[pixels] += _four_taps(_extended_glow(coefficients), low, weights)
 
 
-def fit_frame(image, mask, layout, starlight=None) -> BackgroundFit:
+def fit_frame(image, mask, layout, starlight=None, pixels=None) -> BackgroundFit:
     """Background of one frame from the pixels without starlight.
 
     Parameters
@@ -289,17 +303,17 @@ def fit_frame(image, mask, layout, starlight=None) -> BackgroundFit:
     data = np.array(image, dtype='f4')
     if starlight is not None:
         data -= starlight
-    data[~np.isfinite(data)] = np.nan
-    usable = ~np.asarray(mask) & np.isfinite(data)
+    finite = np.isfinite(data)
+    usable = finite & ~np.asarray(mask)
     if not usable.any():
-        usable = np.isfinite(data)
+        usable, pixels = finite, None
     if not usable.any():
         nothing = np.full(layout.size, np.nan, dtype='f4')
         return BackgroundFit(nothing, nothing)
-    data[~usable] = np.nan
+    np.putmask(data, ~usable, np.nan)
     if layout.mesh_size <= 4:
         return _fit_plane(data, layout)
-    return _fit_mesh(data, layout)
+    return _fit_mesh(data, layout, pixels or layout.pixels(usable))
 
 
 def _fit_plane(data, layout, rounds=6):
@@ -345,16 +359,14 @@ def _whole(layout, mesh, errors, glow=None, strap=None):
     return BackgroundFit(parameters, deviations)
 
 
-def _fit_mesh(data, layout):
+def _fit_mesh(data, layout, pixels):
     """Glow first, then the mesh on coarse and on all pixels, then the straps."""
     glow = _fit_glow(data, layout) if layout.glow_size else None
-    rest = data
+    rest = data.copy()
     if glow is not None:
-        rest = data - evaluate(layout, _whole(layout, np.zeros(layout.mesh_size), 0, glow).parameters)
-    if layout.strap_columns:
-        rest = rest.copy() if rest is data else rest
-        rest[:, layout.strap_index] = np.nan
-    mesh, errors = _settle(rest, layout)
+        _add_glow(layout, -glow[0].astype('f4'), layout.limits, rest)
+    rest[:, layout.strap_index] = np.nan
+    mesh, errors = _settle(rest, layout, pixels)
     fit = _whole(layout, mesh, errors, glow)
     if layout.strap_columns:
         smooth = evaluate(layout, fit.parameters)
@@ -363,41 +375,39 @@ def _fit_mesh(data, layout):
     return fit
 
 
-def _settle(data, layout, coarse=2, rounds=10, tolerance=0.03):
+def _settle(data, layout, levels, tolerance=0.03):
     """Mesh of an image, and its errors.
 
     Starlight leaves pixels off the middle of their box, so that on a slope the
     mode of a box is not that of its middle. Residuals cure that: passes over
-    every other pixel until the mesh holds still, then one over all of them.
+    few pixels until the mesh holds still, over more, then one over all of them.
     """
-    rows, columns = layout.rows, layout.columns
-    data = boxes.pad(data, rows, columns)
-    mesh, sigma = np.zeros((rows.count, columns.count)), None
-    thin = boxes.thin(data, rows, columns, coarse)
-    for _ in range(rounds if np.isfinite(thin).any() else 0):
-        new, _, sigma = _update_mesh(thin, mesh, layout, coarse, sigma)
-        change = np.sqrt(np.mean((new - mesh) ** 2))
-        mesh = new
-        if change < tolerance:
-            break
-    mesh, errors, _ = _update_mesh(data, mesh, layout, 1, sigma)
-    return mesh, errors
+    mesh, sigma = np.zeros((layout.rows.count, layout.columns.count)), None
+    for pixels, passes in zip(levels, PASSES, strict=True):
+        gathered = pixels.gather(data)
+        # few pixels may be none
+        for _ in range(passes if any(np.isfinite(values).any() for values in gathered) else 0):
+            before = mesh
+            mesh, found, known = _update_mesh(pixels, gathered, mesh, layout, sigma)
+            sigma = found.sigma
+            if np.sqrt(np.mean((mesh - before) ** 2)) < tolerance:
+                break
+    errors = found.sigma * np.sqrt(boxes.MODE_VARIANCE / np.maximum(found.count, 1))
+    errors = layout.gaps.fill(errors.reshape(mesh.shape), known) * layout.rows.gain * layout.columns.gain
+    return mesh, np.abs(errors)
 
 
-def _update_mesh(data, mesh, layout, step, sigma):
-    """Coefficients that bring the mode of the residuals to zero in every box, errors, scatter."""
+def _update_mesh(pixels, gathered, mesh, layout, sigma):
+    """Coefficients that bring the mode of the residuals to zero in every box, statistics, known boxes."""
     rows, columns = layout.rows, layout.columns
-    model = rows.thinned(step) @ mesh.astype('f4') @ columns.thinned(step).T
-    found = boxes.statistics(boxes.split(data - model, rows, columns), scatter=sigma)
-    size = rows.size * columns.size / step**2
+    found = pixels.residual(gathered, mesh, sigma)
+    size = rows.size * columns.size / pixels.step**2
     known = (found.count >= max(8, 0.02 * size)).reshape(mesh.shape)
     if not known.any():
         known = (found.count > 0).reshape(mesh.shape)
     means = rows.average @ mesh @ columns.average.T + found.mode.reshape(mesh.shape)
-    mesh = rows.inverse @ boxes.fill(means, known) @ columns.inverse.T
-    errors = found.sigma * np.sqrt(boxes.MODE_VARIANCE / np.maximum(found.count, 1))
-    errors = boxes.fill(errors.reshape(mesh.shape), known) * rows.gain * columns.gain
-    return mesh, np.abs(errors), found.sigma
+    mesh = rows.inverse @ layout.gaps.fill(means, known) @ columns.inverse.T
+    return mesh, found, known
 
 
 def _fit_glow(data, layout, inner=600.0, box=32):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from photometry.algorithms import boxes
 from photometry.core import units
 from photometry.core.quality import PixelFlag
 from photometry.core.stamp import Stamp
@@ -56,7 +57,8 @@ def excluded(limits, sector, camera, ccd, time):
 
 def empty(image) -> bool:
     """Whether a frame holds nothing: every finite pixel is exactly zero, or none is finite."""
-    return not np.any(np.isfinite(image) & (np.asarray(image) != 0))
+    # the first rows tell, but for a frame that is empty
+    return not any(np.any(np.isfinite(row) & (row != 0)) for row in np.atleast_1d(image))
 
 
 def saturated(image, live=1.0, int_time=1.98, full_well=units.SATURATION, margin=0.9):
@@ -113,15 +115,19 @@ def artefacts(difference, stars=None, limit=10.0, fraction=0.1, box=8):
     -------
     bool array (height, width)
     """
-    import bottleneck as bn
     from scipy import ndimage
-    level = np.abs(_box_medians(difference, box, bn.nanmedian))
-    threshold = np.full(level.shape, limit)
+    height, width = np.shape(difference)
+    difference = _full_boxes(np.asarray(difference), box)
+    # a box whose median is above half the limit has half its pixels above it; the others need no median
+    above = _above(difference, limit / 2, box)
+    suspect = np.nonzero(above >= box * box / 2)
+    level, threshold = np.zeros(above.shape), np.full(above.shape, limit)
+    level[suspect] = np.nan_to_num(np.abs(_box_medians(difference, suspect, box)))
     if stars is not None:
-        threshold += fraction * np.nan_to_num(np.abs(_box_medians(stars, box, bn.nanmedian)))
-    level = np.nan_to_num(level)
+        light = np.abs(_box_medians(_full_boxes(np.asarray(stars), box), suspect, box))
+        threshold[suspect] += fraction * np.nan_to_num(light)
     strong = level > threshold
-    found = np.zeros(np.shape(difference), dtype=bool)
+    found = np.zeros((height, width), dtype=bool)
     if strong.any():
         grown = ndimage.binary_propagation(strong, np.ones((3, 3)), mask=level > threshold / 2)
         rows, columns = (np.arange(length) // box for length in found.shape)
@@ -129,14 +135,30 @@ def artefacts(difference, stars=None, limit=10.0, fraction=0.1, box=8):
     return found
 
 
-def _box_medians(image, box, median):
-    height, width = (-(-length // box) for length in image.shape)
-    if image.shape != (height * box, width * box):
-        full = np.full((height * box, width * box), np.nan, dtype='f4')
-        full[:image.shape[0], :image.shape[1]] = image
-        image = full
-    parts = image.reshape(height, box, width, box).transpose(0, 2, 1, 3).reshape(height * width, -1)
-    return median(parts, axis=1).reshape(height, width)
+def _full_boxes(image, box):
+    """An image with NaN added until every box is full."""
+    height, width = (-(-length // box) * box for length in image.shape)
+    if image.shape == (height, width):
+        return image
+    full = np.full((height, width), np.nan, dtype='f4')
+    full[:image.shape[0], :image.shape[1]] = image
+    return full
+
+
+def _above(image, limit, box):
+    """Pixels of every box that are further from zero than a limit, or unknown."""
+    counts = []
+    for top in range(0, len(image), box):
+        with np.errstate(invalid='ignore'):
+            above = ~(np.abs(image[top:top + box]) <= limit)
+        counts.append(above.sum(axis=0, dtype='u1').reshape(-1, box).sum(axis=1, dtype='i4'))
+    return np.array(counts)
+
+
+def _box_medians(image, which, box):
+    """Medians of some boxes, given by rows and columns of boxes; NaN where no pixel is known."""
+    parts = image.reshape(len(image) // box, box, -1, box)[which[0], :, which[1]]
+    return boxes.medians(parts.reshape(-1, box * box))
 
 
 def frame_flags(image, not_used, excluded=None, saturated=None, artefact=None):
@@ -152,9 +174,9 @@ def frame_flags(image, not_used, excluded=None, saturated=None, artefact=None):
     uint8 array (height, width) of PixelFlag bits
     """
     flags = np.zeros(np.shape(image), dtype='u1')
-    flags[~np.isfinite(image)] |= np.uint8(PixelFlag.NOT_FINITE)
-    for mask, bit in ((not_used, PixelFlag.NOT_USED_FOR_BACKGROUND), (excluded, PixelFlag.EXCLUDED),
+    for mask, bit in ((~np.isfinite(image), PixelFlag.NOT_FINITE),
+                      (not_used, PixelFlag.NOT_USED_FOR_BACKGROUND), (excluded, PixelFlag.EXCLUDED),
                       (saturated, PixelFlag.SATURATED), (artefact, PixelFlag.ARTEFACT)):
         if mask is not None:
-            flags[mask] |= np.uint8(bit)
+            flags |= np.multiply(mask, np.uint8(bit), dtype='u1')
     return flags

@@ -12,6 +12,9 @@ MODE_VARIANCE = 4.57
 _SMALL = 256
 """Nodes of a grid up to which dense matrices are faster than sparse ones."""
 
+_PULL = 1e-3
+"""Pull to the median, lest lone boxes run away on a line."""
+
 
 class BoxStatistics(NamedTuple):
     """Mode, scatter and number of used pixels of every box, each (boxes,)."""
@@ -65,27 +68,48 @@ def statistics(values, clip=3.0, scatter=None) -> BoxStatistics:
         Known scatter of values that lie around zero; the limits are then
         moved once only.
     """
-    import bottleneck as bn
     with np.errstate(invalid='ignore'):
+        # numpy sorts many numbers at once, faster than others find the middle one
+        values.sort(axis=1)
         if scatter is not None:
             limit = (clip * np.where(np.isfinite(scatter), scatter, np.inf)).astype('f4')
-            values[np.abs(values) > limit[:, None]] = np.nan
-            return _mode(values, bn.nanmedian(values, axis=1))
-        median = bn.nanmedian(values, axis=1)
-        limit = clip * 1.4826 * bn.nanmedian(np.abs(values - median[:, None]), axis=1)
-        for _ in range(2):
-            values[np.abs(values - median[:, None]) > limit[:, None]] = np.nan
-            median = bn.nanmedian(values, axis=1)
-    return _mode(values, median)
+            return _mode(values, -limit, limit)
+        median = medians(values)
+        limit = clip * 1.4826 * medians(np.abs(values - median[:, None]))
+        low, high = median - limit, median + limit
+        median = _middle(values, *_between(values, low, high))
+        return _mode(values, np.maximum(low, median - limit), np.minimum(high, median + limit))
 
 
-def _mode(values, median):
-    median = median.astype('f4')
-    deviation = values - median[:, None]
-    finite = deviation == deviation
-    count = np.count_nonzero(finite, axis=1)
+def medians(values):
+    """Medians along the second axis without NaN, (n,); the array is sorted in place."""
+    values.sort(axis=1)
+    return _middle(values, 0, np.count_nonzero(values == values, axis=1))
+
+
+def _between(ordered, low, high):
+    """First of the sorted values of each row that lies between two limits, and one more than the last."""
+    sides = ordered < low[:, None], ordered <= high[:, None]
+    return tuple(np.count_nonzero(side, axis=1) for side in sides)
+
+
+def _middle(ordered, first, end):
+    """Median of some of the sorted values of each row; NaN of none."""
+    row, first, end = np.arange(len(ordered)), np.asarray(first), np.asarray(end)
+    last = ordered.shape[1] - 1
+    low, high = (np.clip(place, 0, last) for place in ((first + end - 1) // 2, (first + end) // 2))
+    return np.where(first < end, (ordered[row, low] + ordered[row, high]) / 2, np.nan).astype(ordered.dtype)
+
+
+def _mode(ordered, low, high):
+    """Statistics of the sorted values of each row between two limits."""
+    first, end = _between(ordered, low, high)
+    count = end - first
+    median = _middle(ordered, first, end)
+    place = np.arange(ordered.shape[1])
+    kept = (place >= first[:, None]) & (place < end[:, None])
+    deviation = np.where(kept, ordered - median[:, None], np.float32(0))
     divisor = np.maximum(count, 1)
-    deviation[~finite] = 0
     # deviations are small, so pairwise float32 sums lose nothing
     shift = deviation.sum(axis=1) / divisor
     deviation *= deviation
@@ -96,40 +120,65 @@ def _mode(values, median):
     return BoxStatistics(np.where(count > 0, mode, np.nan), sigma, count)
 
 
-def fill(values, known):
-    """Values of a grid where ``known`` is False, so that second differences are least.
+class Gaps:
+    """Fills gaps of a grid so that second differences are least.
 
     Parameters
     ----------
-    values : array (rows, columns)
-    known : bool array of the same shape, at least one True
-
-    Returns
-    -------
-    array (rows, columns)
+    shape : (rows, columns)
     """
-    if known.all():
-        return values
-    missing = np.flatnonzero(~known)
-    operator = _differences(*values.shape)
-    inner, outer = operator[:, missing], operator[:, np.flatnonzero(known)]
-    right = -inner.T @ (outer @ values[known])
-    # a trace of pull to the middle keeps lone boxes from running away on a line
-    pull = 1e-3
-    right += pull * np.median(values[known])
-    solution = _solve(inner.T @ inner, pull, right)
-    filled = np.array(values, dtype='f8')
-    filled.flat[missing] = solution
-    return filled
+
+    def __init__(self, shape):
+        self._operator = _differences(*shape)
+        self._known = None
+
+    def __getstate__(self):
+        """What travels to other processes: factors of matrices cannot."""
+        return {'_operator': self._operator, '_known': None}
+
+    def fill(self, values, known):
+        """Values of a grid with new ones where ``known`` is False.
+
+        Parameters
+        ----------
+        values : array (rows, columns)
+        known : bool array of the same shape, at least one True
+
+        Returns
+        -------
+        array (rows, columns)
+        """
+        if known.all():
+            return values
+        # the gaps are mostly those of the time before
+        if not np.array_equal(known, self._known):
+            self._learn(known)
+        right = self._coupling @ values[known] + _PULL * np.median(values[known])
+        filled = np.array(values, dtype='f8')
+        filled[~known] = self._solve(right)
+        return filled
+
+    def _learn(self, known):
+        missing = np.flatnonzero(~known)
+        inner, outer = self._operator[:, missing], self._operator[:, np.flatnonzero(known)]
+        self._coupling, self._known = -inner.T @ outer, known.copy()
+        self._solve = _solver(inner.T @ inner)
 
 
-def _solve(normal, pull, right):
-    if isinstance(normal, np.ndarray):
-        return np.linalg.solve(normal + pull * np.eye(len(normal)), right)
-    from scipy.sparse import linalg
-    normal = normal.tolil()
-    normal.setdiag(normal.diagonal() + pull)
-    return linalg.spsolve(normal.tocsc(), right)
+def fill(values, known):
+    """Values of one grid with gaps, see `Gaps`."""
+    return values if known.all() else Gaps(values.shape).fill(values, known)
+
+
+def _solver(normal):
+    """Solution of normal equations for any right side."""
+    from scipy import linalg
+    if isinstance(normal, np.ndarray) or normal.shape[0] <= _SMALL:
+        normal = normal if isinstance(normal, np.ndarray) else normal.toarray()
+        factor = linalg.cho_factor(normal + _PULL * np.eye(len(normal)))
+        return lambda right: linalg.cho_solve(factor, right)
+    from scipy import sparse
+    return sparse.linalg.splu((normal + _PULL * sparse.eye(normal.shape[0])).tocsc()).solve
 
 
 def _differences(rows, columns):

@@ -105,6 +105,7 @@ def _solved(matrix, right):
     matrix /= scale[:, None]
     unit = np.zeros_like(right)
     unit[-1] = 1
-    factor = cho_factor(matrix, lower=True, overwrite_a=True)
+    # LAPACK wants columns in memory, which the rows of a transposed matrix are
+    factor = cho_factor(matrix.T, lower=False, overwrite_a=True, check_finite=False)
     solution, inverse = cho_solve(factor, np.stack([right / scale, unit], axis=1)).T
     return solution / scale, np.sqrt(inverse[-1]) / scale[-1]

@@ -13,6 +13,9 @@ TYPICAL_WING = prf_model.Wing(0.03, 3.0)
 
 _CHUNK = 8192
 
+_FEW = 1000
+"""Stars up to which wings are rendered one by one: quicker than the convolution of a CCD, and exact."""
+
 
 def render(limits, row, column, tmag, prf, wing=None, zero_point=units.ZERO_POINT):
     """Expected light of the catalogue's stars.
@@ -66,10 +69,24 @@ def _add_cores(image, limits, row, column, light, prf):
 def _wings(limits, row, column, light, wing):
     from scipy import signal
     reach = int(np.ceil(wing.radius))
+    if len(row) < _FEW:
+        return _single_wings(limits, row, column, light, wing, reach)
     step = np.arange(-reach, reach + 1)[None]
     kernel = wing.render(np.zeros(1), np.zeros(1), step, step)[0, 0]
     points = _points(limits.grown(*[reach] * 4), row, column, light)
     return np.maximum(signal.oaconvolve(points, kernel, mode='valid'), 0).astype('f4')
+
+
+def _single_wings(limits, row, column, light, wing, reach):
+    """Wings star by star."""
+    image = np.zeros(limits.shape)
+    for r, c, flux in zip(row, column, light, strict=True):
+        part = Stamp.around(r, c, 2 * reach + 1, 2 * reach + 1).clipped(limits)
+        if min(part.shape) > 0:
+            pixels = np.arange(part.row_min, part.row_max)[None], np.arange(part.col_min, part.col_max)[None]
+            values = wing.render(np.array([r]), np.array([c]), *pixels)[0, 0]
+            image[part.slices((limits.row_min, limits.col_min))] += flux * values
+    return image.astype('f4')
 
 
 def _points(limits, row, column, light):

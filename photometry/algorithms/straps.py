@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from photometry.algorithms import boxes
+
 PRIOR = 0.2
 """Scatter of the response expected before any data, as a fraction of the sky."""
 
@@ -25,24 +27,25 @@ def responses(data, smooth, columns):
     response, error : float64 arrays (n,)
         The data are smooth * (1 + response); zero where no pixel is usable.
     """
-    import bottleneck as bn
-    sky = np.where(np.isfinite(data[:, columns]), smooth[:, columns], np.nan).astype('f8')
-    excess = data[:, columns] - sky
-    count = np.isfinite(excess).sum(axis=0)
+    # columns run in memory as rows do, which medians like
+    data = np.array(data.T[columns])
+    sky = np.where(np.isfinite(data), smooth.T[columns], np.nan).astype('f8')
+    excess = data - sky
+    count = np.isfinite(excess).sum(axis=1)
     empty = count == 0
-    sky[:, empty], excess[:, empty] = 1.0, 0.0
-    level = bn.nanmedian(np.abs(sky), axis=0)
+    sky[empty], excess[empty] = 1.0, 0.0
+    level = boxes.medians(np.abs(sky))
     # median of ratios, weighted towards bright sky by leaving out the dark half of each column
-    dark = (np.abs(sky) < 0.5 * level) | (sky == 0)
+    dark = (np.abs(sky) < 0.5 * level[:, None]) | (sky == 0)
     ratio = np.where(dark, np.nan, excess / np.where(dark, 1.0, sky))
-    ratio[:, level < 1e-6] = 0.0
-    first = bn.nanmedian(ratio, axis=0)
-    rest = excess - first * sky
-    sigma = np.maximum(1.4826 * bn.nanmedian(np.abs(rest), axis=0), 1e-6)
-    kept = np.abs(rest) < 3 * sigma
+    ratio[level < 1e-6] = 0.0
+    first = boxes.medians(ratio)
+    rest = excess - first[:, None] * sky
+    sigma = np.maximum(1.4826 * boxes.medians(np.abs(rest)), 1e-6)
+    kept = np.abs(rest) < 3 * sigma[:, None]
     sky = np.where(kept, sky, 0.0)
-    power = np.einsum('ij,ij->j', sky, sky)
-    mean = np.einsum('ij,ij->j', sky, np.where(kept, rest, 0.0)) / np.maximum(power, 1e-12)
+    power = np.einsum('ij,ij->i', sky, sky)
+    mean = np.einsum('ij,ij->i', sky, np.where(kept, rest, 0.0)) / np.maximum(power, 1e-12)
     trust = power / (power + 4.57 * sigma**2 / PRIOR**2)
     crowded = np.abs(mean) > 0.3 * sigma / level.clip(1e-6)
     response = np.where(empty, 0.0, trust * (first - np.where(crowded, 0.0, 1.5 * mean)))

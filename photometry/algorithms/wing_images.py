@@ -59,9 +59,9 @@ class WingImages:
         return made[start:start + self.stamp.height, start:start + self.stamp.width]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _transforms(exponent, shape):
-    """Fourier transforms of a wing and its derivatives; parts of a field of one size share them."""
+    """Fourier transforms of a wing and its derivatives; parts of one size share those that are tried."""
     from scipy import fft
     return fft.rfft2(_kernels(exponent), shape)
 

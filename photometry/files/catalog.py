@@ -252,6 +252,13 @@ def read_provenance(path) -> dict:
         return _read_provenance(path, database)
 
 
+def count_stars(path) -> int:
+    """How many stars a catalogue has; raises as `read_catalog` does, without reading them."""
+    with _opened(path) as database:
+        _table_columns(database, 'catalog')
+        return database.execute('SELECT count(*) FROM catalog').fetchone()[0]
+
+
 def read_star(path, starid):
     """One star of a catalogue as a structured scalar, or None when it has no row.
 

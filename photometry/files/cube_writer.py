@@ -15,8 +15,7 @@ import numpy as np
 
 from photometry.core import quality
 from photometry.core.errors import InputBadError, OutputError
-from photometry.core.stamp import Stamp
-from photometry.files import atomic, cube_chunks, cube_psf
+from photometry.files import atomic, cube_chunks, cube_psf, cube_sums
 from photometry.files.cube import damaged_blocks, explained, open_hdf5, provenance
 from photometry.files.cube_schema import (
     BLOCKS,
@@ -32,8 +31,9 @@ from photometry.files.cube_schema import (
 
 logger = logging.getLogger(__name__)
 
-_SUM_COLUMNS = 256
-"""Columns summed at once for the sum image, to bound the memory."""
+_ODD = 16
+"""Numbers by which images in memory lie further apart than a power of two, lest the same pixel of all of
+them should contend for one place in the cache of the processor."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,9 @@ class CubeWriter:
             with explained(self.work):
                 self.info = read_info(self.work, self._file)
                 check_structure(self._file, self.info)
+                good = quality.good(self._file['quality'][...])
+            self._mean = cube_sums.TimeMean((self.info.rows, self.info.columns), good)
+            self._summed = 0
             stack.pop_all()
 
     @classmethod
@@ -182,12 +185,12 @@ class CubeWriter:
         return np.flatnonzero(self._file['blocks_done'][...] == 0).tolist()
 
     def write_block(self, index, layers: dict):
-        """Write one block durably.
+        """Write one block durably; blocks are written in the order of `pending`.
 
         Parameters
         ----------
         index : int
-        layers : dict of arrays, (cadences of the block, rows, columns)
+        layers : dict of arrays, (cadences of the block, rows, columns), or of lists of images
             Under the names of the layers.
 
         Raises
@@ -195,6 +198,7 @@ class CubeWriter:
         OutputError
         """
         cadences = self.info.block_range(index)
+        self._sum_up_to(index)
         with atomic.explained_output(self.work), _full_disk():
             sums = [self._write_layer(column, cadences, layers[column.name]) for column in LAYERS]
             self._file['blocks_checksum'][index] = sums
@@ -202,15 +206,34 @@ class CubeWriter:
             self._file['blocks_done'][index] = 1
             self._file.flush()
 
-    def _write_layer(self, column, cadences, values):
+    def _write_layer(self, column, cadences, images):
         """Write a layer of a block in strips of rows; its CRC-32."""
         dataset, checksum = self._file[column.name], 0
+        spare = np.empty((len(images), SPATIAL_CHUNK * self.info.columns + _ODD), column.dtype)
         for row in range(0, self.info.rows, SPATIAL_CHUNK):
-            strip = values[:, row:row + SPATIAL_CHUNK].transpose(1, 2, 0).astype(column.dtype, order='C')
-            dataset[row:row + SPATIAL_CHUNK, :, cadences] = strip
+            rows = slice(row, min(row + SPATIAL_CHUNK, self.info.rows))
+            pixels = (rows.stop - rows.start) * self.info.columns
+            for place, image in enumerate(images):
+                spare[place, :pixels] = image[rows].ravel()
+            if column.name == 'images':
+                self._mean.add(cadences, rows, spare[:, :pixels].reshape(len(images), -1, self.info.columns))
+            strip = np.ascontiguousarray(spare[:, :pixels].T)
+            dataset[rows, :, cadences] = strip.reshape(-1, self.info.columns, len(images))
             checksum = zlib.crc32(strip, checksum)
         dataset.flush()  # an error at closing would be lost
+        if column.name == 'images':
+            self._summed += 1
         return checksum
+
+    def _sum_up_to(self, block):
+        """Let blocks before one that an earlier run has written enter the sum image."""
+        for index in range(self._summed, block):
+            cadences = self.info.block_range(index)
+            for row in range(0, self.info.rows, SPATIAL_CHUNK):
+                rows = slice(row, row + SPATIAL_CHUNK)
+                values = self._file['images'][rows, :, cadences]
+                self._mean.add(cadences, rows, np.ascontiguousarray(values.transpose(2, 0, 1)))
+            self._summed += 1
 
     def _discard_damaged(self):
         """Mark blocks for writing again whose pixels do not fit their checksum."""
@@ -220,18 +243,12 @@ class CubeWriter:
                 self._file['blocks_done'][index] = 0
 
     def sumimage(self) -> np.ndarray:
-        """Mean of images over the good cadences from the blocks, (rows, columns) float64.
+        """Mean of images over the good cadences, (rows, columns) float64, once the blocks are written.
 
-        Every pixel is summed along time in one go in float64, so that blocks
-        and workers cannot change a bit. NaN where a pixel has no good value.
+        NaN where a pixel has no good value.
         """
-        info = self.info
-        good = np.flatnonzero(quality.good(self._file['quality'][...]))
-        made = np.full((info.rows, info.columns), np.nan)
-        for part in _parts(info.limits):
-            there = part.slices(info.limits[::2])
-            made[there] = _time_mean(self._file['images'][there][:, :, good])
-        return made
+        self._sum_up_to(self.info.blocks)
+        return self._mean.mean()
 
     def weighted_sums(self, stamp, weights) -> np.ndarray:
         """Sums of images over the cadences, once the blocks are written.
@@ -249,9 +266,9 @@ class CubeWriter:
         weights = np.asarray(weights, dtype='f8')
         some = np.flatnonzero(weights.any(axis=0))
         made = np.empty((len(weights), *stamp.shape))
-        for part in _parts(stamp):
+        for part in cube_sums.parts(stamp):
             values = self.read('images', part)[:, :, some]
-            made[:, *part.slices(stamp[::2])] = _weighted(values, weights[:, some])
+            made[:, *part.slices(stamp[::2])] = cube_sums.weighted(values, weights[:, some])
         return made
 
     def read(self, layer, stamp) -> np.ndarray:
@@ -306,29 +323,6 @@ class _full_disk:
             for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
                 if f'errno = {code},' in str(error) or getattr(error, 'errno', None) == code:
                     raise OSError(code, os.strerror(code)) from error
-
-
-def _parts(stamp):
-    """The pieces of a stamp whose pixels of all times fit in memory."""
-    for row in range(stamp.row_min, stamp.row_max, SPATIAL_CHUNK):
-        for column in range(stamp.col_min, stamp.col_max, _SUM_COLUMNS):
-            yield Stamp(row, row + SPATIAL_CHUNK, column, column + _SUM_COLUMNS).clipped(stamp)
-
-
-def _time_mean(values):
-    """Mean of the finite values along time, (rows, columns) float64; NaN of none."""
-    finite = np.isfinite(values)
-    number = finite.sum(axis=2)
-    mean = np.full(number.shape, np.nan)
-    np.divide(values.sum(axis=2, dtype='f8', where=finite), number, out=mean, where=number > 0)
-    return mean
-
-
-def _weighted(values, weights):
-    """Sums (n, rows, columns) of values (rows, columns, times), missing ones taken for the mean."""
-    mean = _time_mean(values)
-    away = np.where(np.isfinite(values), values - mean[:, :, None], 0.0)
-    return np.moveaxis(away @ weights.T, 2, 0) + mean * weights.sum(axis=1)[:, None, None]
 
 
 def _write_attributes(file, info, identity):

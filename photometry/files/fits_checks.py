@@ -39,7 +39,7 @@ class RawHDU:
 
     header: object
     """`astropy.io.fits.Header`."""
-    data: bytes | None
+    data: memoryview | None
     """The data part without its padding; None where it was skipped."""
 
     def image(self) -> np.ndarray:
@@ -197,11 +197,20 @@ def _read_unit(stream, size, path, index, want_data, max_bytes, shapes):
         shapes(index, header)
     if not want_data:
         return RawHDU(header, None)
-    content = stream.read(_padded(length))
+    content = _content(stream, _padded(length), size is not None)
     if len(content) < length:
         raise ValueError(f'it is truncated in the data of HDU {index}')
     _compare_sums(header, raw, ones_sum(content), path, index)
-    return RawHDU(header, content[:length] if len(content) != length else content)
+    return RawHDU(header, content[:length])
+
+
+def _content(stream, length, there):
+    """The next bytes of a stream, fewer at its end; ``there`` says that about so many will come."""
+    if not there:
+        return memoryview(stream.read(length))
+    # large arrays of numpy lie in large pages of memory, which bytes do not
+    content = memoryview(np.empty(length, 'u1'))
+    return content[:stream.readinto(content)]
 
 
 def _padded(length):

@@ -113,8 +113,15 @@ class Cards:
 
     def hdu(self, cards, data=b'', fill=b'\0'):
         """The same as `hdu`."""
-        data = data + fill * (-len(data) % BLOCK)
-        return self.header(cards, sum32(data)) + data
+        return b''.join(self.pieces(cards, data, fill))
+
+    def pieces(self, cards, data=b'', fill=b'\0'):
+        """Header, data and what fills the last block of an HDU, for someone to join with others."""
+        size = memoryview(data).nbytes
+        rest = fill * (-size % BLOCK)
+        if size % 4 or rest.strip(b'\0'):
+            data, rest = bytes(data) + rest, b''
+        return self.header(cards, sum32(data)), data, rest
 
     def header(self, cards, datasum):
         """The same as `header`."""
@@ -126,7 +133,7 @@ class Cards:
     def _encoded(self, value):
         """A 32-bit number as 16 letters and digits (appendix J.2), from those of its bytes."""
         codes = [self.once(byte, _letters, byte) for byte in value.to_bytes(4, 'big')]
-        text = ''.join(letter for four in zip(*codes, strict=True) for letter in four)
+        text = ''.join(map(''.join, zip(*codes, strict=True)))
         return (text[-1] + text[:-1]).encode('ascii')
 
 

@@ -119,6 +119,30 @@ def remove_idle(path):
         os.close(handle)
 
 
+def state(path) -> tuple[int, bool]:
+    """How many records a journal has, and whether a run has it open; nothing is changed.
+
+    Raises
+    ------
+    OSError
+    """
+    with open(path, 'rb') as file:
+        line = file.readline(_MAX_HEADER)
+        size = (_parse(line) or {}).get('size')
+        left = os.fstat(file.fileno()).st_size - len(line)
+        return (left // size if isinstance(size, int) and size > 0 else 0), _is_locked(file)
+
+
+def _is_locked(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _open_locked(path):
     """A locked handle of the file that bears the name; one that its owner has just removed is let go."""
     while True:

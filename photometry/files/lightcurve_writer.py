@@ -64,7 +64,8 @@ class LightcurveWriter:
             parts.append(self._image_hdu('WEIGHTMAP', lightcurve.weightmap, 'f4', lightcurve.wcs_text))
         if lightcurve.neighbours is not None and self.layout != 'tasoc':
             parts.append(self._table_hdu('NEIGHBOURS', lightcurve_schema.NEIGHBOURS, lightcurve.neighbours))
-        return b''.join([self._primary_hdu(lightcurve, len(parts)), *parts])
+        return b''.join([piece for part in (self._primary_hdu(lightcurve, len(parts)), *parts)
+                         for piece in part])
 
     def _primary_hdu(self, lightcurve, extensions):
         card = self._cards.card
@@ -81,7 +82,7 @@ class LightcurveWriter:
                 raise ValueError(f'The header keyword {name} has more than 8 letters.')
             value, comment = value if isinstance(value, tuple) else (value, '')
             cards.append(card(name, value, comment))
-        return self._cards.hdu(''.join(cards))
+        return self._cards.pieces(''.join(cards))
 
     def _declared(self, comments, values):
         """Cards of the keywords that a schema declares."""
@@ -101,12 +102,12 @@ class LightcurveWriter:
         for column in layout:
             table[column.name] = columns.get(column.name, np.nan if column.dtype[0] == 'f' else 0)
         fixed = self._cards.once((name, names, rows), _table_cards, name, layout, kind.itemsize, rows)
-        return self._cards.hdu(fixed + cards, table.tobytes())
+        return self._cards.pieces(fixed + cards, table.view('u1').data)
 
     def _image_hdu(self, name, image, dtype, wcs_text, unit=''):
         image = np.asarray(image)
         fixed = self._cards.once((name, image.shape), _image_cards, name, image.shape, dtype, unit)
-        return self._cards.hdu(fixed + wcs_text, image.astype('>' + dtype).tobytes())
+        return self._cards.pieces(fixed + wcs_text, image.astype('>' + dtype, order='C').view('u1').data)
 
 
 class StampHeaders:

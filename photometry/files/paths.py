@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ _TARGET = re.compile(r'(tess\d+-s(?P<sector>\d{4})-(?P<starid>\d{16})-|'
                      r'hlsp_.*_(?P<number>\d{11,16})-s(?P<in_sector>\d{2,4})_)?.*[_-]tp\.fits(\.gz)?$')
 _CATALOG = re.compile(r'catalog_sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])\.sqlite$')
 
+
+FFI, TESSCUT, TARGET, CATALOG, CUBE = 'ffi', 'tesscut', 'target', 'catalog', 'cube'
+WORK, JOURNAL = 'work', 'journal'
+_KINDS = {FFI: (_FFI, _TICA), TESSCUT: (_TESSCUT,), CATALOG: (_CATALOG,), CUBE: (_CUBE,), TARGET: (_TARGET,)}
 
 PRODUCTS = ('spoc', 'tica')
 """Who calibrates full-frame images: the mission's pipeline (SPOC), or the TESS Image CAlibrator (TICA)."""
@@ -58,12 +63,16 @@ def _find(directory, pattern, glob, sector=None, camera=None, ccd=None) -> list[
         match = pattern.match(path.name)
         if not match:
             continue
-        item = Found(int(match['sector']), int(match['camera']), int(match['ccd']), path,
-                     match.groupdict().get('width') is not None)
+        item = _found(match, path)
         wanted = zip(item.ccd_key, (sector, camera, ccd), strict=True)
         if all(selected(value, choice) for value, choice in wanted):
             found.append(item)
     return sorted(found)
+
+
+def _found(match, path):
+    return Found(int(match['sector']), int(match['camera']), int(match['ccd']), path,
+                 match.groupdict().get('width') is not None)
 
 
 def selected(value, choice):
@@ -71,6 +80,31 @@ def selected(value, choice):
     if choice is None or (not isinstance(choice, int) and not choice):
         return True
     return value == choice if isinstance(choice, int) else value in choice
+
+
+def kind_of(name) -> tuple[str, re.Match] | tuple[None, None]:
+    """What a file is by its name, with the match of the pattern that its name follows; None for neither.
+
+    A cube in work (``.work``) and a journal (``.journal``) go by the name of their cube.
+    """
+    for suffix in (WORK, JOURNAL):
+        if name.endswith(f'.hdf5.{suffix}'):
+            match = _CUBE.match(name.removesuffix(f'.{suffix}'))
+            return (suffix, match) if match else (None, None)
+    for kind, patterns in _KINDS.items():
+        for pattern in patterns:
+            match = pattern.match(name)
+            if match:
+                return kind, match
+    return None, None
+
+
+def recognised(path: Path) -> tuple[str, Found | FoundTarget] | None:
+    """What a file is by its name: its kind with what the name tells; None for a file of no kind."""
+    kind, match = kind_of(path.name)
+    if match is None:
+        return None
+    return kind, target_of(path) if kind == TARGET else _found(match, path)
 
 
 def find_ffis(directory, sector=None, camera=None, ccd=None):
@@ -84,7 +118,7 @@ def find_ffis(directory, sector=None, camera=None, ccd=None):
 
 def product_of(path) -> str:
     """Which of `PRODUCTS` a full-frame image or a cutout is by its name; without a TICA name it is SPOC's."""
-    name = Path(path).name
+    name = os.path.basename(path)  # a Path takes ten times as long, and there may be many
     return 'tica' if _TICA.match(name) or name.startswith('tica-') else 'spoc'
 
 

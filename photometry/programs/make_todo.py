@@ -10,7 +10,7 @@ EXAMPLES = """\
   run_make_todo.py data/                              every star of every cube below data/
   run_make_todo.py data/ --sector 5 --faint-limit 13  only the bright ones of sector 5
   run_make_todo.py data/ --targets mine.csv           only these TIC numbers
-  run_make_todo.py data/ --dry-run                    count, write nothing"""
+  run_make_todo.py data/ --dry-run                    tell how many stars of each CCD, write nothing"""
 
 
 def main(words=None):
@@ -25,7 +25,7 @@ def main(words=None):
     made.add_argument('--exclusions', metavar='FILE', help='ECSV with starid, sector, datasource, reason')
     made.add_argument('--methods', metavar='FILE', help='ECSV with starid, sector, datasource, method')
     made.add_argument('--todo', metavar='FILE', help='the list (default: TESSPHOT_TODO or INPUT/todo.sqlite)')
-    made.add_argument('--dry-run', action='store_true', help='print the counts, write nothing')
+    made.add_argument('--dry-run', action='store_true', help='tell what would be listed, write nothing')
     made.add_argument('--overwrite', action='store_true', help='forget the results of these stars')
     return cli.run(_make, made.parse_args(words))
 
@@ -59,6 +59,8 @@ def _make(arguments):
 
 
 def _print(report, where):
+    from photometry.stages import todo_counts
+    sys.stdout.writelines(line + '\n' for line in todo_counts.table(report.by_ccd))
     for name, number in report.counts.items():
         sys.stdout.write(f'{name:>28} {number:9d}\n')
     sys.stdout.write(f'{where}\n')

@@ -20,7 +20,7 @@ from photometry.files import cube as cube_file
 from photometry.files import paths, schema, todo_lists
 from photometry.files import wcs as wcs_file
 from photometry.files.targets import Targets
-from photometry.stages import target_files, todo_targets
+from photometry.stages import target_files, todo_counts, todo_targets
 from photometry.stages import targets as targets_stage
 from photometry.todo import building, filling
 
@@ -57,6 +57,8 @@ class Report:
     """Places in the list of targets of those that lie on pixels with data."""
     unknown: list = field(default_factory=list)
     """Targets that no catalogue and no cube holds, in words."""
+    by_ccd: list = field(default_factory=list)
+    """Of a dry run: what would be listed where (`todo_counts.by_ccd`)."""
 
 
 def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=None, ccd=None,
@@ -74,7 +76,7 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
     sector, camera, ccd : sequence of int, optional
         Filters.
     dry_run : bool
-        Count only.
+        Count only; nothing is written, and no lock is taken.
 
     Raises
     ------
@@ -100,7 +102,9 @@ def make_todo(input_folder, todo, choice, *, sections=None, sector=None, camera=
         raise InputMissingError(_why_none(input_folder, report, choice))
     if len(report.unknown):
         logger.warning('%s.', _unknown_targets(report.unknown))
-    if not dry_run:
+    if dry_run:
+        report.by_ccd = todo_counts.by_ccd(found, _words(choice))
+    else:
         found = found[found['wanted']]
         inputs = schema.manifest_json([schema.InputFile(name, (input_folder / name).stat().st_size)
                                        for name in names])
@@ -209,9 +213,9 @@ def _apply_lists(found, key, choice, report, stars):
         numbers = targets_stage.numbers_among(choice.targets, stars)
         found['wanted'] = np.isin(found['starid'], numbers[numbers != 0])
         report.met.update(np.flatnonzero((numbers != 0) & np.isin(numbers, found['starid'])).tolist())
-    excluded = _covered(found, choice.exclusions, key)
-    report.counts['excluded'] += int(np.count_nonzero(excluded & found['wanted']))
-    found['wanted'] &= ~excluded
+    found['excluded'] = found['wanted'] & _covered(found, choice.exclusions, key)
+    report.counts['excluded'] += int(np.count_nonzero(found['excluded']))
+    found['wanted'] &= ~found['excluded']
 
 
 def _covered(found, rules, key):

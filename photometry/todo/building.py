@@ -13,9 +13,9 @@ from photometry.core.stamp import Stamp
 ROW = np.dtype([('starid', 'i8'), ('sector', 'i4'), ('camera', 'i4'), ('ccd', 'i4'), ('cadence', 'i4'),
                 ('tmag', 'f8'), ('row', 'f8'), ('column', 'f8'), ('tile', 'i4'), ('cbv_area', 'i4'),
                 ('cube', 'i4'), ('target', 'i8'), ('whole', '?'), ('depth', 'f8'), ('skipped_by', 'i8'),
-                ('method', 'i4'), ('wanted', '?')])
+                ('method', 'i4'), ('wanted', '?'), ('excluded', '?')])
 """A star of one CCD and cadence; ``cube`` and ``method`` count in lists, ``skipped_by`` is a starid or 0,
-``target`` the star whose target pixel file ``cube`` is, or 0."""
+``target`` the star whose target pixel file ``cube`` is, or 0; without ``excluded`` it would be ``wanted``."""
 
 
 @dataclass(frozen=True)

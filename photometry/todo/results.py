@@ -53,6 +53,15 @@ def ccds(connection, selection=None) -> list:
     return [tuple(row) for row in found]
 
 
+def counts_by_ccd(connection) -> dict:
+    """(sector, camera, ccd) -> number of rows by status; None counts what waits."""
+    made = {}
+    for *ccd, status, number in connection.execute(
+            sa.select(*_CCD, todolist.c.status, sa.func.count()).group_by(*_CCD, todolist.c.status)):
+        made.setdefault(tuple(ccd), {})[status] = number
+    return made
+
+
 def of_ccd(connection, ccd, selection=None):
     """What became of the stars of a CCD.
 

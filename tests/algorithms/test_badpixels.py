@@ -100,3 +100,18 @@ def test_flags():
     assert flags[1, 2] == (PixelFlag.NOT_USED_FOR_BACKGROUND | PixelFlag.EXCLUDED | PixelFlag.SATURATED
                            | PixelFlag.ARTEFACT)
     assert not badpixels.frame_flags(np.ones((2, 2)), None).any()
+
+
+def test_boxes_without_a_median_would_not_have_counted():
+    """The medians of all boxes find the same artefacts."""
+    rng = np.random.default_rng(3)
+    level = np.repeat(np.repeat(rng.normal(0, 8, (12, 9)), 8, axis=0), 8, axis=1)
+    difference = level + rng.normal(0, 3, level.shape)
+    difference[rng.random(level.shape) < 0.3] = np.nan
+    stars = rng.exponential(20, level.shape)
+    parts = [values.reshape(12, 8, 9, 8).transpose(0, 2, 1, 3).reshape(12, 9, -1)
+             for values in (difference, stars)]
+    medians, light = (np.abs(np.nanmedian(values, axis=2)) for values in parts)
+    found = badpixels.artefacts(difference, stars)[::8, ::8]
+    assert found[medians > 10 + 0.1 * light].all() and found.any()
+    assert not found[medians <= 5 + 0.05 * light].any()

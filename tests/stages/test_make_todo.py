@@ -263,6 +263,49 @@ def test_dry_run_writes_nothing(sky, capsys):
     assert program.main([str(sky.folder), '--sector', '7']) == ExitCode.INPUT_MISSING
 
 
+def test_a_dry_run_tells_what_would_be_listed_and_why_not_more(sky, tmp_path, capsys):
+    sky.stars([(1, 10.0, 100, 100), (2, 16.0, 200, 200), (3, 12.0, 300, 300), (4, 11.0, 400, 400),
+               (5, np.nan, 500, 500), (6, 13.0, 100.2, 100)])
+    sky.stars([(7, 9.0, 100, 100)], key=(5, 2, 4))
+    sky.cube(), sky.cube(cadence=200, limits=Stamp(390, 410, 390, 410)), sky.cube(key=(5, 2, 4))
+    for name, last, row in (('out', 'reason', '3,5,ffi,a galaxy'), ('how', 'method', '4,5,ffi,aperture')):
+        columns = {'starid': 'int64', 'sector': 'int64', 'datasource': 'string', last: 'string'}
+        kinds = ''.join(f'# - {{name: {column}, datatype: {kind}}}\n' for column, kind in columns.items())
+        (tmp_path / f'{name}.ecsv').write_text("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n"
+                                               f'{kinds}{",".join(columns)}\n{row}\n')
+    lists = ['--exclusions', str(tmp_path / 'out.ecsv'), '--methods', str(tmp_path / 'how.ecsv')]
+    before = {path.name: path.read_bytes() for path in sky.folder.iterdir()}
+    assert program.main([str(sky.folder), '--dry-run', *lists]) == ExitCode.DONE
+    assert {path.name: path.read_bytes() for path in sky.folder.iterdir()} == before
+    said = capsys.readouterr().out
+    rows = [line.split(maxsplit=11) for line in said.splitlines() if line.lstrip().startswith('5 ')]
+    assert rows == [
+        ['5', '2', '3', '200', 'ffi', '1', '1', '0', '0', '0', '0', '1 aperture'],
+        ['5', '2', '3', '1800', 'ffi', '6', '3', '1', '1', '1', '1', '2 automatic, 1 aperture'],
+        ['5', '2', '4', '1800', 'ffi', '1', '1', '0', '0', '0', '0', '1 automatic']]
+    assert said.endswith('Nothing was written.\n')
+
+    assert program.main([str(sky.folder), '-q', *lists]) == ExitCode.DONE
+    listed = todo_rows.query(sky.todo, 'SELECT ccd, cadence, count(*) FROM todolist GROUP BY ccd, cadence')
+    assert set(listed) == {(3, 200, 1), (3, 1800, 3), (4, 1800, 1)}
+    before = sky.todo.read_bytes()
+    assert program.main([str(sky.folder), '--dry-run', *lists, '--overwrite']) == ExitCode.DONE
+    assert sky.todo.read_bytes() == before
+
+
+def test_a_dry_run_needs_no_lock(sky, capsys):
+    """It tells the same while a scheduler works on the list, and beside a directory that is not there."""
+    sky.stars([(1, 10.0, 100, 100)])
+    sky.cube()
+    sky.make()
+    with TaskManager(sky.todo):
+        assert program.main([str(sky.folder), '--dry-run']) == ExitCode.DONE
+    elsewhere = sky.folder / 'no' / 'todo.sqlite'
+    assert program.main([str(sky.folder), '--dry-run', '--todo', str(elsewhere)]) == ExitCode.DONE
+    assert not elsewhere.parent.exists()
+    assert capsys.readouterr().out.count('Nothing was written.') == 2
+
+
 def test_reading_and_choosing_scale(sky):
     """20,000 stars are no work; the benchmark has the real figure."""
     random = np.random.default_rng(5)

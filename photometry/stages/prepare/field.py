@@ -179,7 +179,7 @@ def _reference_image(source, good, label):
         if badpixels.empty(image):
             continue
         finite = np.isfinite(image)
-        total[finite] += image[finite]
+        np.add(total, image, out=total, where=finite)
         number += finite
         count += 1
         if count == _REFERENCE_FRAMES:

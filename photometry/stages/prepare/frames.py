@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,11 @@ class FrameContext:
     stars: np.ndarray
     """Reference image less its background, e-/s."""
 
+    @cached_property
+    def pixels(self):
+        """Those that serve for the background, box by box."""
+        return self.layout.pixels(~self.mask)
+
 
 class FrameFit(NamedTuple):
     """Background of a frame, or why it is left out."""
@@ -54,7 +60,8 @@ def fit(context, index) -> FrameFit:
     if by_rule(context, index).all():
         return FrameFit(USED, int(CadenceFlag.MANUAL_EXCLUDE), 'a rule excludes all its pixels', None)
     unusable = context.mask | excluded(context, index, uncertainty)
-    made = backgrounds.fit_frame(image, unusable, context.layout, context.light)
+    made = backgrounds.fit_frame(image, unusable, context.layout, context.light,
+                                 context.pixels)
     return FrameFit(USED, 0, '', np.concatenate([made.parameters, made.errors]))
 
 

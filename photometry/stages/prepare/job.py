@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from pathlib import Path
 
@@ -248,12 +249,10 @@ def _subtract_all(writer, context, tables, workers, drain):
 
 
 def _collect(results, info, block):
-    """Layers of one block, (cadences, rows, columns), from the next results."""
+    """Layers of one block, each a list of images (rows, columns), from the next results."""
+    layers = {column.name: [] for column in cube_schema.LAYERS}
     cadences = info.block_range(block)
-    shape = cadences.stop - cadences.start, info.rows, info.columns
-    layers = {column.name: np.empty(shape, column.dtype) for column in cube_schema.LAYERS}
-    for place in range(shape[0]):
-        _, made = next(results)
-        for name, values in zip(layers, made, strict=True):
-            layers[name][place] = values
+    for _, made in itertools.islice(results, cadences.stop - cadences.start):
+        for images, values in zip(layers.values(), made, strict=True):
+            images.append(values)
     return layers

@@ -23,7 +23,7 @@ CUTOUT_BYTES = 28
 PROCESS_BYTES = 250 << 20
 """Of a process before any frame."""
 
-SECONDS = 0.15e-6
+SECONDS = 0.11e-6
 """CPU time of a pixel of a frame, both passes; measured by benchmarks/prepare.py."""
 
 FULL_BLOCK = 2048 * 2048 * 32
