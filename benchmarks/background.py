@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from photometry.algorithms import background_smoothing, background_survey, backgrounds
+from photometry.algorithms import background_fit, background_smoothing, background_survey, backgrounds
 from photometry.algorithms.prf import PRF
 from photometry.files.prf import load_prf
 from photometry.simulation.plan import SectorPlan
@@ -50,7 +50,7 @@ def measure(kind, seed, options):
     start = time.process_time()
     survey = background_survey.survey(mean, layout, *catalogue(simulation, plan.rng('noise')), prf)
     surveyed = time.process_time()
-    fits = [backgrounds.fit_frame(image, survey.mask, survey.layout, survey.light) for image in images]
+    fits = [background_fit.fit_frame(image, survey.mask, survey.layout, survey.light) for image in images]
     fitted = time.process_time()
     reach = background_smoothing.reach(plan.cadence)
     raw, errors = (np.array(part) for part in zip(*fits, strict=True))

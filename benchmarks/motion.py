@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from photometry.algorithms import background_survey, backgrounds, epsf, joint_motion, motion
+from photometry.algorithms import background_fit, background_survey, backgrounds, epsf, joint_motion, motion
 from photometry.algorithms.epsf_slopes import Pointings
 from photometry.algorithms.prf import PRF, Wing
 from photometry.files.prf import load_prf
@@ -154,7 +154,7 @@ def subtracted(field, row, column, tmag, prf):
     survey = background_survey.survey(field.images[:, :, some].mean(axis=2), layout, row, column, tmag, prf)
     images = field.images.copy()
     for frame in range(images.shape[2]):
-        fit = backgrounds.fit_frame(images[:, :, frame], survey.mask, survey.layout, survey.light)
+        fit = background_fit.fit_frame(images[:, :, frame], survey.mask, survey.layout, survey.light)
         images[:, :, frame] -= backgrounds.evaluate(survey.layout, fit.parameters)
     return images
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photometry.algorithms import backgrounds, starlight, straps
+from photometry.algorithms import background_fit, backgrounds, starlight, straps
 from photometry.algorithms import wing as wing_model
 from photometry.algorithms.prf import Wing
 
@@ -25,13 +25,13 @@ DARKEST = 5.0
 
 
 class Survey(NamedTuple):
-    """What `backgrounds.fit_frame` needs for every frame of a cube."""
+    """What `background_fit.fit_frame` needs for every frame of a cube."""
 
     layout: backgrounds.BackgroundLayout
     mask: np.ndarray
     light: np.ndarray
     wing: Wing
-    fit: backgrounds.BackgroundFit
+    fit: background_fit.BackgroundFit
 
 
 def survey(image, layout, row, column, tmag, prf, bad=None) -> Survey:
@@ -89,7 +89,7 @@ def _learn_wing(image, layout, fit, stars, prf):
 
 def _find_straps(image, light, mask, layout, rounds=3):
     """Layout with the columns that stand out, and the fit with them."""
-    fit = backgrounds.fit_frame(image, mask, layout, light)
+    fit = background_fit.fit_frame(image, mask, layout, light)
     if layout.mesh_size <= 4 or not np.isfinite(fit.parameters).all():
         return layout, fit
     data = np.where(mask, np.nan, image - light).astype('f4')
@@ -104,6 +104,6 @@ def _find_straps(image, light, mask, layout, rounds=3):
         if columns == layout.strap_columns:
             break
         layout = dataclasses.replace(layout, strap_columns=columns)
-        fit = backgrounds.fit_frame(image, mask, layout, light)
+        fit = background_fit.fit_frame(image, mask, layout, light)
     logger.info('%d columns answer to the sky in a way of their own.', len(layout.strap_columns))
     return layout, fit

@@ -133,10 +133,11 @@ class CubeFile:
         """WCS cards of every frame; empty where bad."""
         return self._strings('wcs')
 
-    @property
+    @cached_property
     def wcs_text(self) -> str:
         """WCS cards of the reference frame; empty when no frame has a WCS."""
-        return self.wcs_texts[self.info.ref_frame]
+        with explained(self.path):  # those of all frames would take longer than opening the file
+            return self._file['wcs'].asstr()[self.info.ref_frame]
 
     @cached_property
     def imagespaths(self) -> list[str]:

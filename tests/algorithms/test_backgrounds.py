@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photometry.algorithms import (
+    background_fit,
     background_smoothing,
     background_survey,
     backgrounds,
@@ -53,7 +54,7 @@ def survey_of(field, prf, frames=7):
 
 
 def model_less_truth(field, survey, smoothed=True):
-    fits = [backgrounds.fit_frame(field.images[:, :, t], survey.mask, survey.layout, survey.light)
+    fits = [background_fit.fit_frame(field.images[:, :, t], survey.mask, survey.layout, survey.light)
             for t in range(len(field.times))]
     raw, errors = (np.array(part) for part in zip(*fits, strict=True))
     if smoothed:
@@ -76,7 +77,7 @@ def test_sky_of_a_simulated_field(prf, kind, goal):
 def test_crowded_field_is_not_biased(prf):
     field = simulate_field(12, 192, 192, 3, density='crowded', background='gradient')
     survey = survey_of(field, prf)
-    fit = backgrounds.fit_frame(field.images[:, :, 1], survey.mask, survey.layout, survey.light)
+    fit = background_fit.fit_frame(field.images[:, :, 1], survey.mask, survey.layout, survey.light)
     difference = backgrounds.evaluate(survey.layout, fit.parameters) - field.background(1)
     assert abs(difference.mean()) < 0.1
     assert rms(difference) < 0.2
@@ -90,7 +91,7 @@ def test_masked_gradient_is_unbiased():
     mask = blobs(truth.shape, rng, 0.6)
     image[mask] += 1000
     layout = backgrounds.BackgroundLayout(LIMITS)
-    fit = backgrounds.fit_frame(image, mask, layout)
+    fit = background_fit.fit_frame(image, mask, layout)
     assert rms(backgrounds.evaluate(layout, fit.parameters) - truth) < 0.2
 
 
@@ -99,7 +100,7 @@ def test_huge_gradient():
     truth = 1e4 + 300 * (row - 1000) + 200 * (column - 500)
     layout = backgrounds.BackgroundLayout(LIMITS)
     mask = blobs(truth.shape, np.random.default_rng(2), 0.4)
-    fit = backgrounds.fit_frame(truth, mask, layout)
+    fit = background_fit.fit_frame(truth, mask, layout)
     assert rms(backgrounds.evaluate(layout, fit.parameters) / truth - 1) < 1e-3
 
 
@@ -174,7 +175,7 @@ def test_every_size_of_field(shape):
         middle = shape[0] // 2, shape[1] // 2
         mask[middle[0] - 2:middle[0] + 3, middle[1] - 2:middle[1] + 3] = True
         image[mask] += 5000
-    fit = backgrounds.fit_frame(image, mask, layout)
+    fit = background_fit.fit_frame(image, mask, layout)
     assert fit.parameters.dtype == fit.errors.dtype == np.float32
     assert np.isfinite(fit.errors).all()
     assert rms(backgrounds.evaluate(layout, fit.parameters) - truth) < (1.5 if image.size < 3 else 0.3)
@@ -186,7 +187,7 @@ def test_small_field_with_unknown_stars():
     image = 100 + rng.normal(0, 0.4, limits.shape)
     image[4:7, 8:11] += 60
     layout = backgrounds.BackgroundLayout(limits)
-    fit = backgrounds.fit_frame(image, np.zeros(limits.shape, dtype=bool), layout)
+    fit = background_fit.fit_frame(image, np.zeros(limits.shape, dtype=bool), layout)
     assert abs(backgrounds.evaluate(layout, fit.parameters).mean() - 100) < 0.3
 
 
@@ -195,19 +196,19 @@ def test_frames_without_sense(shape):
     limits = Stamp(0, shape[0], 44, 44 + shape[1])
     layout = backgrounds.BackgroundLayout(limits)
     none = np.zeros(shape, dtype=bool)
-    nothing = backgrounds.fit_frame(np.full(shape, np.nan), none, layout)
+    nothing = background_fit.fit_frame(np.full(shape, np.nan), none, layout)
     assert np.isnan(nothing.parameters).all()
-    zero = backgrounds.fit_frame(np.zeros(shape), none, layout)
+    zero = background_fit.fit_frame(np.zeros(shape), none, layout)
     assert np.array_equal(zero.parameters, np.zeros(layout.size))
     one = np.full(shape, np.nan)
     one[3, 3] = 50.0
-    made = backgrounds.fit_frame(one, none, layout)
+    made = background_fit.fit_frame(one, none, layout)
     assert np.allclose(backgrounds.evaluate(layout, made.parameters), 50, atol=0.5)
-    everything_masked = backgrounds.fit_frame(np.full(shape, 70.0), ~none, layout)
+    everything_masked = background_fit.fit_frame(np.full(shape, 70.0), ~none, layout)
     assert np.allclose(backgrounds.evaluate(layout, everything_masked.parameters), 70, atol=0.1)
     wild = np.full(shape, 70.0)
     wild[0, :3] = np.inf, -np.inf, np.nan
-    assert np.isfinite(backgrounds.fit_frame(wild, none, layout).parameters).all()
+    assert np.isfinite(background_fit.fit_frame(wild, none, layout).parameters).all()
 
 
 def test_masked_boxes_are_bridged():
@@ -220,7 +221,7 @@ def test_masked_boxes_are_bridged():
     mask[:32, :32] = True
     image[mask] = np.nan
     layout = backgrounds.BackgroundLayout(LIMITS)
-    fit = backgrounds.fit_frame(image, mask, layout)
+    fit = background_fit.fit_frame(image, mask, layout)
     assert np.abs(backgrounds.evaluate(layout, fit.parameters) - truth).max() < 1.0
 
 
@@ -231,7 +232,7 @@ def test_any_image_gives_numbers_or_nan(rows, columns, kind, seed):
     image = rng.normal(0, 10.0 ** rng.integers(-3, 8), (rows, columns))
     image[rng.random(image.shape) < kind / 4] = rng.choice([np.nan, np.inf, 0.0, 1e7, -1e7])
     layout = backgrounds.BackgroundLayout(Stamp(0, rows, 44, 44 + columns))
-    fit = backgrounds.fit_frame(image, rng.random(image.shape) < kind / 5, layout)
+    fit = background_fit.fit_frame(image, rng.random(image.shape) < kind / 5, layout)
     finite = np.isfinite(fit.parameters)
     assert finite.all() or (not finite.any() and not np.isfinite(image).any())
 
@@ -249,7 +250,7 @@ def test_errors_are_those_of_the_scatter():
     rng = np.random.default_rng(9)
     layout = backgrounds.BackgroundLayout(LIMITS)
     mask = np.zeros(LIMITS.shape, dtype=bool)
-    fits = [backgrounds.fit_frame(rng.normal(100, 1, LIMITS.shape), mask, layout) for _ in range(30)]
+    fits = [background_fit.fit_frame(rng.normal(100, 1, LIMITS.shape), mask, layout) for _ in range(30)]
     scatter = np.std([fit.parameters for fit in fits], axis=0).mean()
     assert 0.7 < scatter / fits[0].errors.mean() < 1.3
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photometry.algorithms import backgrounds, badpixels
+from photometry.algorithms import background_fit, backgrounds, badpixels
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.core.quality import CadenceFlag
 
@@ -60,7 +60,7 @@ def fit(context, index) -> FrameFit:
     if by_rule(context, index).all():
         return FrameFit(USED, int(CadenceFlag.MANUAL_EXCLUDE), 'a rule excludes all its pixels', None)
     unusable = context.mask | excluded(context, index, uncertainty)
-    made = backgrounds.fit_frame(image, unusable, context.layout, context.light,
+    made = background_fit.fit_frame(image, unusable, context.layout, context.light,
                                  context.pixels)
     return FrameFit(USED, 0, '', np.concatenate([made.parameters, made.errors]))
 
