@@ -54,6 +54,9 @@ A_TILE = 20
 CUTOUT = 256
 """Px along a side of the field with all cadences."""
 
+ROUNDS = 3
+"""Runs of a few stars of which the quickest counts."""
+
 METHODS = ('automatic', 'linpsf', 'aperture')
 """The first is that of a run that names none: its time is that of the CCD, the others stand beside it."""
 
@@ -146,7 +149,10 @@ def points(place, chosen):
             found[name].append((frames, 0, spent['wall'], spent['cpu']))
         for method in chosen.method:
             for number in _numbers(method, frames, chosen):
-                spent = measured(folder, chosen_stars(folder, number), method, chosen.workers)
+                # what else the machine does bends short runs most
+                rounds = 1 if number == max(chosen.stars) else ROUNDS
+                spent = min((measured(folder, chosen_stars(folder, number), method, chosen.workers)
+                             for _ in range(rounds)), key=lambda one: one['wall'])
                 found[method].append((frames, spent['stars'], spent['wall'], spent['cpu']))
         shutil.rmtree(folder)
     return found
