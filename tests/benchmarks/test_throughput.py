@@ -54,7 +54,8 @@ def test_a_row_is_met_by_its_number_and_surpassed_by_its_floor():
 
 def test_what_comes_once_is_told_from_what_grows():
     def numbers(frames):
-        return {'cpu': 30 + 2 * frames, 'bytes': 5e6 + 37e6 * frames, 'peak_mb': 2000 + frames, 'floor': 0.1,
+        return {'besides': 10 + 2 * frames, 'learned': frames / 2, 'bytes': 5e6 + 37e6 * frames,
+                'peak_mb': 2000 + frames, 'floor': 0.1,
                 'kernel': 0.05}
     rows = {row.what: row for row in throughput_prepare._rows(8, 40, numbers(8), numbers(40))}
     assert rows['prepare, CPU a frame, growing part'].measured == pytest.approx(2)
