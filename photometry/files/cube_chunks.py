@@ -16,6 +16,12 @@ GROUP = 'chunks'
 """Group of a cube with the table of `find_runs` for each layer, under its name."""
 
 
+AT_ONCE = 512
+"""Chunks that one call of the system reads; more than 1024 it refuses."""
+
+APART = 1024
+"""Bytes between chunks in memory: powers of two apart, they would push each other out of the cache."""
+
 MOST_BYTES = 1 << 20
 """Size of a chunk; ours have 33 kB."""
 
@@ -152,7 +158,7 @@ class ChunkReader:
         rows, columns = part
         height, width, depth = self.chunk
         made = np.empty((rows.stop - rows.start, columns.stop - columns.start, self.shape[2]), self.dtype)
-        stack = np.empty((self.grid[2], *self.chunk), self.dtype)
+        stack = self._stack()
         for down in range(rows.start // height, -(-rows.stop // height)):
             for right in range(columns.start // width, -(-columns.stop // width)):
                 self._read_stack(stack, (down * self.grid[1] + right) * self.grid[2])
@@ -161,12 +167,19 @@ class ChunkReader:
                 _put(made[there], stack[:, here[0], here[1]], depth)
         return made
 
+    def _stack(self):
+        """Space for the chunks of all times of the same pixels, (chunks, ...)."""
+        wide = np.empty((self.grid[2], self.size + APART), 'u1')
+        return wide[:, :self.size].view(self.dtype).reshape(-1, *self.chunk)
+
     def _read_stack(self, stack, number):
-        """Chunks of all times of the same pixels, (chunks, ...), from a number on."""
+        """Fill it with the chunks from a number on."""
         for byte, start, stop in self._runs(number, number + len(stack)):
-            wanted = stack[start - number:stop - number]
-            if os.preadv(self._handle, [wanted], byte) != wanted.nbytes:
-                raise OSError(f'the file ends within {self.dataset.name}')
+            for first in range(start, stop, AT_ONCE):
+                wanted = list(stack[first - number:min(first + AT_ONCE, stop) - number])
+                place = byte + (first - start) * self.size
+                if os.preadv(self._handle, wanted, place) != len(wanted) * self.size:
+                    raise OSError(f'the file ends within {self.dataset.name}')
 
 
 def _shared(wanted, first, length):

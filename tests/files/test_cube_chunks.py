@@ -56,6 +56,13 @@ def test_pixels_are_those_that_hdf5_reads(path, row, column, height, width, laye
         np.testing.assert_array_equal(found, file[layer][part])
 
 
+def test_more_chunks_than_one_call_can_read(path, monkeypatch):
+    monkeypatch.setattr(cube_chunks, 'AT_ONCE', 3)
+    part = np.s_[0:45, 10:40]
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(cube_chunks.open_layer(file['images'])[part], file['images'][part])
+
+
 def _without(file):
     del file[cube_chunks.GROUP]
 
