@@ -159,6 +159,7 @@ class ChunkReader:
         height, width, depth = self.chunk
         made = np.empty((rows.stop - rows.start, columns.stop - columns.start, self.shape[2]), self.dtype)
         stack = self._stack()
+        self._announce(rows, columns)
         for down in range(rows.start // height, -(-rows.stop // height)):
             for right in range(columns.start // width, -(-columns.stop // width)):
                 self._read_stack(stack, (down * self.grid[1] + right) * self.grid[2])
@@ -166,6 +167,15 @@ class ChunkReader:
                                   _shared(columns, right * width, width), strict=True)
                 _put(made[there], stack[:, here[0], here[1]], depth)
         return made
+
+    def _announce(self, rows, columns):
+        """Let the system fetch what will be read, all of it at once where it comes from a disk."""
+        height, width, _ = self.chunk
+        right = range(columns.start // width, -(-columns.stop // width))
+        for down in range(rows.start // height, -(-rows.stop // height)):
+            first = (down * self.grid[1] + right[0]) * self.grid[2]
+            for byte, start, stop in self._runs(first, first + len(right) * self.grid[2]):
+                os.posix_fadvise(self._handle, byte, (stop - start) * self.size, os.POSIX_FADV_WILLNEED)
 
     def _stack(self):
         """Space for the chunks of all times of the same pixels, (chunks, ...)."""
