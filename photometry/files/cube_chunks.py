@@ -169,13 +169,23 @@ class ChunkReader:
         return made
 
     def _announce(self, rows, columns):
-        """Let the system fetch what will be read, all of it at once where it comes from a disk."""
+        """Let the system fetch what will be read, all of it at once, where it comes from a disk."""
         height, width, _ = self.chunk
         right = range(columns.start // width, -(-columns.stop // width))
         for down in range(rows.start // height, -(-rows.stop // height)):
             first = (down * self.grid[1] + right[0]) * self.grid[2]
+            if self._is_at_hand(first):
+                return
             for byte, start, stop in self._runs(first, first + len(right) * self.grid[2]):
                 os.posix_fadvise(self._handle, byte, (stop - start) * self.size, os.POSIX_FADV_WILLNEED)
+
+    def _is_at_hand(self, number):
+        """Whether a chunk can be read without waiting: those around it are in memory then, too, as a rule."""
+        byte, = (start for start, _, _ in self._runs(number, number + 1))
+        try:
+            return os.preadv(self._handle, [bytearray(self.size)], byte, os.RWF_NOWAIT) == self.size
+        except OSError:  # it would have to wait, or the file system cannot tell
+            return False
 
     def _stack(self):
         """Space for the chunks of all times of the same pixels, (chunks, ...)."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -333,6 +334,15 @@ def text(name, content):
 
 # Disks
 
+def _remounted(folder):
+    """Mount a mounted directory again, to read only; refused while a file is being written there."""
+    for _ in range(100):
+        if not _command('mount', '-o', 'remount,ro,bind', folder):
+            return True
+        time.sleep(0.01)
+    return False
+
+
 @contextlib.contextmanager
 def read_only(folder):
     """The directory cannot be written, by whatever means this system permits; False when by none."""
@@ -340,8 +350,8 @@ def read_only(folder):
         folder.chmod(0o555)
         undo = lambda: folder.chmod(0o755)  # noqa: E731
     elif not _command('mount', '--bind', folder, folder):
-        undo = lambda: _command('umount', folder)  # noqa: E731
-        if _command('mount', '-o', 'remount,ro,bind', folder):
+        undo = lambda: _command('umount', '--lazy', folder)  # noqa: E731
+        if not _remounted(folder):
             undo()
             undo = None
     elif not _command('chattr', '+i', folder):
