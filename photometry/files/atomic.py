@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import glob
 import os
 import secrets
@@ -51,8 +52,19 @@ def bears(path, handle) -> bool:
         return False
 
 
-def fsync_directory(path):
-    """Make the names in a directory durable."""
+def is_locked(handle) -> bool:
+    """Whether somebody holds the lock of an open file; False where that cannot be told."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def sync(path):
+    """Make a file, or the names in a directory, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -72,26 +84,24 @@ def replaced(path):
     pathlib.Path
         In the directory of ``path``, ending in ``.tmp``.
     """
-    path = Path(path)
-    temporary = path.with_name(_temporary_name(path.name))
+    with _in_place_of(Path(path)) as temporary:
+        yield temporary
+        sync(temporary)
+
+
+@contextlib.contextmanager
+def _in_place_of(path):
+    """The same for who syncs the file himself."""
+    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
     try:
         with explained_output(path):
             yield temporary
-            handle = os.open(temporary, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
             os.replace(temporary, path)
-            fsync_directory(path.parent)
+            sync(path.parent)
     finally:
         # on a read-only disk even this fails, and the first error says more
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def _temporary_name(name):
-    return f'.{name}.{secrets.token_hex(4)}.tmp'
 
 
 def left_behind(path):
@@ -101,23 +111,9 @@ def left_behind(path):
 
 
 def write_bytes(path, content: bytes):
-    """Write a small file atomically, as `replaced` does but in a third of its time."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, _temporary_name(name))
-    try:
-        with explained_output(path):
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            try:
-                left = memoryview(content)
-                while left:
-                    left = left[os.write(handle, left):]
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            os.replace(temporary, path)
-            temporary = None
-            fsync_directory(folder or '.')
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+    """Write a small file atomically."""
+    with _in_place_of(Path(path)) as temporary, open(temporary, 'xb', buffering=0) as file:
+        left = memoryview(content)
+        while left:
+            left = left[file.write(left):]
+        os.fsync(file.fileno())

@@ -303,13 +303,9 @@ class CubeWriter:
             self._file.flush()
             self._file.attrs.modify('finished', np.uint8(1))
             self._file.close()
-            handle = os.open(self.work, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            atomic.sync(self.work)
             os.replace(self.work, self.path)
-            atomic.fsync_directory(self.path.parent)
+            atomic.sync(self.path.parent)
 
 
 class _full_disk:

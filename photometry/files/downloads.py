@@ -191,7 +191,7 @@ class _Part:
         os.fsync(self._file.fileno())
         os.replace(self.path, self.final)
         self._note.unlink(missing_ok=True)
-        atomic.fsync_directory(self.final.parent)
+        atomic.sync(self.final.parent)
 
 
 @contextlib.contextmanager

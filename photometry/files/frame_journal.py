@@ -130,17 +130,7 @@ def state(path) -> tuple[int, bool]:
         line = file.readline(_MAX_HEADER)
         size = (_parse(line) or {}).get('size')
         left = os.fstat(file.fileno()).st_size - len(line)
-        return (left // size if isinstance(size, int) and size > 0 else 0), _is_locked(file)
-
-
-def _is_locked(file):
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+        return (left // size if isinstance(size, int) and size > 0 else 0), atomic.is_locked(file)
 
 
 def _open_locked(path):

@@ -15,10 +15,10 @@ DAY = 86400.0
 
 def save(photometry, output_folder, version):
     """Write the light curve of a photometry and return its path."""
-    settings = photometry.settings.lightcurve
+    writer = photometry.context.lightcurves
     name = paths.lightcurve_name(photometry.starid, photometry.sector, photometry.camera, photometry.ccd,
                                  round(photometry.cadence), photometry.data_rel, version,
-                                 settings.layout, photometry.context.lightcurves.compress)
+                                 writer.layout, writer.compress)
     path = Path(output_folder) / name
     around, psf_cont = neighbours.describe(photometry)
     photometry.details.setdefault('psf_cont', psf_cont)
@@ -28,7 +28,7 @@ def save(photometry, output_folder, version):
         wcs_text=photometry.source.stamp_headers.of(photometry.stamp),
         weightmap=getattr(photometry, 'weightmap', None), neighbours=around,
         extra=photometry.additional_headers | _choice(photometry) | _provenance(photometry))
-    photometry.context.lightcurves.write(path, content)
+    writer.write(path, content)
     return path
 
 

@@ -16,6 +16,9 @@ LAYERS = ('images', 'images_err', 'backgrounds', 'pixel_flags')
 class PixelSource(Protocol):
     """Pixels of one CCD, sector and cadence, of which stamps can be read.
 
+    A source may also have ``background_sum(weights, stamp)``, (times,), for who needs no pixels of the
+    background but a weighted sum of them; `photometry.pixels.cutout.Cutout` asks.
+
     Attributes
     ----------
     name : str

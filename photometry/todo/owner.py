@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 
 from photometry.core.errors import ExitCode, OutputError, TessphotError
-from photometry.files.atomic import explained_output
+from photometry.files.atomic import explained_output, is_locked
 
 _MAX_BYTES = 4096
 
@@ -106,11 +106,6 @@ def is_held(todo) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+        return is_locked(handle)
     finally:
         os.close(handle)
-    return False
