@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -46,17 +45,21 @@ class LightcurveWriter:
         OutputError
             When the file cannot be written.
         """
-        content = self.encode(lightcurve)
+        pieces = self._pieces(lightcurve)
         if self.compress:
             from isal import igzip
-            content = igzip.compress(content, 1, mtime=0)
-        path = Path(path)
-        if not path.parent.is_dir():
-            atomic.make_directory(path.parent)
-        atomic.write_bytes(path, content)
+            pieces = [igzip.compress(b''.join(pieces), 1, mtime=0)]
+        folder = os.path.dirname(path)
+        if folder and not os.path.isdir(folder):
+            atomic.make_directory(folder)
+        atomic.write_bytes(path, *pieces)
 
     def encode(self, lightcurve) -> bytes:
         """The bytes of a light-curve file."""
+        return b''.join(self._pieces(lightcurve))
+
+    def _pieces(self, lightcurve):
+        """The same in pieces, which need not be copied to be written."""
         parts = [self._lightcurve_hdu(lightcurve),
                  self._image_hdu('SUMIMAGE', lightcurve.sumimage, 'f4', lightcurve.wcs_text, 'e-/s'),
                  self._image_hdu('APERTURE', lightcurve.aperture, 'i4', lightcurve.wcs_text)]
@@ -64,8 +67,7 @@ class LightcurveWriter:
             parts.append(self._image_hdu('WEIGHTMAP', lightcurve.weightmap, 'f4', lightcurve.wcs_text))
         if lightcurve.neighbours is not None and self.layout != 'tasoc':
             parts.append(self._table_hdu('NEIGHBOURS', lightcurve_schema.NEIGHBOURS, lightcurve.neighbours))
-        return b''.join([piece for part in (self._primary_hdu(lightcurve, len(parts)), *parts)
-                         for piece in part])
+        return [piece for part in (self._primary_hdu(lightcurve, len(parts)), *parts) for piece in part]
 
     def _primary_hdu(self, lightcurve, extensions):
         card = self._cards.card
