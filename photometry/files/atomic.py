@@ -94,16 +94,18 @@ def _in_place_of(path):
     """The same for who syncs the file himself; names are text, which a small file notices."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f'.{name}.{secrets.token_hex(4)}.tmp')
+    placed = False
     try:
         with explained_output(path):
             yield temporary
             os.replace(temporary, path)
+            placed = True
             sync(folder or os.curdir)
-    except BaseException:
+    finally:
         # on a read-only disk even this fails, and the first error says more
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+            if not placed:
+                os.unlink(temporary)
 
 
 def left_behind(path):
