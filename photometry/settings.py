@@ -129,6 +129,13 @@ class LightcurveSettings:
 
 
 @dataclass(frozen=True)
+class FlagsSettings:
+    """Section [flags]."""
+
+    moving_objects: str
+
+
+@dataclass(frozen=True)
 class HlspSettings:
     """Section [hlsp]."""
 
@@ -175,6 +182,7 @@ class Settings:
     aperture: ApertureSettings
     times: TimesSettings
     lightcurve: LightcurveSettings
+    flags: FlagsSettings
     hlsp: HlspSettings
     limits: LimitsSettings
     fetch: FetchSettings
@@ -216,6 +224,7 @@ _SECTIONS = {
     'aperture': ApertureSettings,
     'times': TimesSettings,
     'lightcurve': LightcurveSettings,
+    'flags': FlagsSettings,
     'hlsp': HlspSettings,
     'limits': LimitsSettings,
     'fetch': FetchSettings,

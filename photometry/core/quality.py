@@ -52,6 +52,19 @@ class PixelFlag(enum.IntFlag):
     """No number came from the detector."""
     SATURATED = 16
     """At full well in a 2-s read, or in the bleed column of such a pixel."""
+    MOVING_OBJECT = 32
+    """A known asteroid or comet shines on the mask; in light curves only."""
+
+
+class StarFlag(enum.IntFlag):
+    """Bits of STARFLAG in light curves, of ``star_flags`` in lists: what lies in the mask of a star."""
+
+    STRAP = 1
+    """Columns with metal straps behind them, which answer more strongly to the sky."""
+    BLEED = 2
+    """Charge that ran from another, saturated star."""
+    MOVING_OBJECT = 4
+    """A known asteroid or comet in some cadence."""
 
 
 class ApertureFlag(enum.IntFlag):

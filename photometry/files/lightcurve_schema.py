@@ -85,6 +85,9 @@ PRIMARY = {
     'PSF_CONT': "neighbours' part of the light under the star's PRF",
     'PRFMODEL': 'model of a star: prf (official) or epsf (learned)',
     'AUTOMETH': 'PHOTMET was chosen among methods by its light curve',
+    'STARFLAG': 'in the mask: 1 strap, 2 charge of others, 4 asteroid',
+    'N_STRAP': '[pixel] of the mask above straps', 'N_BLEED': '[pixel] of it with charge of others',
+    'N_MOVING': 'cadences with a known asteroid on it',
     'CRMITEN': 'on-board cosmic-ray mitigation', 'CRBLKSZ': 'exposures in a mitigation block',
     'CRSPOC': 'cosmic rays cleaned on the ground',
 }

@@ -11,7 +11,7 @@ from photometry.core.errors import OutputError, UsageError
 from photometry.files import atomic
 from photometry.files.schema import Column
 
-SCHEMA = '1.0'
+SCHEMA = '1.1'
 
 COLUMNS = (
     Column('starid', 'i8', '', 'TIC number, or a negative local number'),
@@ -49,6 +49,7 @@ COLUMNS = (
     Column('stamp_resizes', 'i4', '', 'how often the stamp was enlarged'),
     Column('skipped_by', 'i8', '', 'brighter star whose light curve holds this one'),
     Column('merged_with', 'U', '', 'stars that the light curve holds as well'),
+    Column('star_flags', 'i4', '', '1 strap, 2 bled charge, 4 asteroid'),
     Column('methods_tried', 'U', '', 'methods that were tried'),
     Column('choice_reason', 'U', '', 'why method_used was kept'),
     Column('reason', 'U', '', 'why there is no light curve, in a word'),

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from photometry.core.errors import InputBadError
 from photometry.files.schema import check_version
 
-SCHEMA = '1.2'
+SCHEMA = '1.3'
 
 metadata = sa.MetaData()
 
@@ -67,6 +67,7 @@ diagnostics = sa.Table(
     sa.Column('chi2', sa.Float),
     sa.Column('psf_cont', sa.Float),
     sa.Column('merged_with', sa.Text),
+    sa.Column('star_flags', sa.Integer),
 )
 
 photometry_skipped = sa.Table(

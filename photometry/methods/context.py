@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -14,10 +15,12 @@ from photometry import cli
 from photometry import settings as settings_module
 from photometry.algorithms import prf as prf_model
 from photometry.algorithms import timing
+from photometry.algorithms.crossings import Crossings
 from photometry.catalogs.nearby import Nearby
 from photometry.core import plugins, starids, tiles
 from photometry.core.errors import IncompatibleError, InputBadError
-from photometry.files import ephemeris, hlsp, paths, prf, schema, spice
+from photometry.files import ephemeris, hlsp, moving_objects, paths, prf, schema, spice
+from photometry.files import wcs as wcs_file
 from photometry.files.lightcurve_writer import LightcurveWriter
 from photometry.methods import finding
 from photometry.methods import tile as tile_module
@@ -64,6 +67,7 @@ class WorkerContext:
         self._tiles = OrderedDict()
         self._newest = None
         self._spacecraft = {}
+        self._crossings = {}
         self._targets = OrderedDict()
         self._found = {}
         self._prfs = {}
@@ -99,6 +103,23 @@ class WorkerContext:
             table = self.ephemeris_over(time)
             self._spacecraft[id(source)] = timing.spacecraft_position(time, table.jd_tdb, table.position)
         return self._spacecraft[id(source)]
+
+    @cached_property
+    def moving_objects(self):
+        """`photometry.files.moving_objects.MovingObjects` of the settings; None where none are named."""
+        path = self.settings.flags.moving_objects
+        return moving_objects.read_moving_objects(path) if path else None
+
+    def crossings(self, source):
+        """`photometry.algorithms.crossings.Crossings` of a source, kept; None where no table is named."""
+        if self.moving_objects is None:
+            return None
+        if id(source) not in self._crossings:
+            pixels = source.pixels
+            self._crossings[id(source)] = Crossings.of(
+                self.moving_objects.tracks, pixels.time - pixels.timecorr,
+                functools.partial(wcs_file.sky_to_pixel, source.wcs), pixels.limits)
+        return self._crossings[id(source)]
 
     @cached_property
     def lightcurves(self):
@@ -137,6 +158,7 @@ class WorkerContext:
         self._sources.clear()
         self._targets.clear()
         self._spacecraft.clear()
+        self._crossings.clear()
         self._catalogs.clear()
 
     def clear_cache(self):
@@ -194,6 +216,7 @@ class WorkerContext:
         """Close a source and drop all that was made of it."""
         source = self._sources.pop(path)
         self._spacecraft.pop(id(source), None)
+        self._crossings.pop(id(source), None)
         for key in [key for key in self._tiles if key[0] == id(source)]:
             del self._tiles[key]
         source.pixels.close()

@@ -8,7 +8,7 @@ from photometry.core import starids
 from photometry.core.coordinates import to_one_based
 from photometry.files import hlsp, paths
 from photometry.files import lightcurve as lightcurve_file
-from photometry.methods import neighbours
+from photometry.methods import circumstances, neighbours
 
 DAY = 86400.0
 
@@ -19,8 +19,9 @@ def save(photometry, output_folder, version):
     path = Path(output_folder) / _name(photometry, writer, version)
     around, psf_cont = neighbours.describe(photometry)
     photometry.details.setdefault('psf_cont', psf_cont)
+    flags = circumstances.mark(photometry)
     content = lightcurve_file.Lightcurve(
-        columns=_columns(photometry), primary=_primary(photometry, version),
+        columns=_columns(photometry), primary=_primary(photometry, version) | flags,
         table=_table(photometry), sumimage=photometry.sumimage, aperture=photometry.aperture,
         wcs_text=photometry.source.stamp_headers.of(photometry.stamp),
         weightmap=getattr(photometry, 'weightmap', None), neighbours=around,

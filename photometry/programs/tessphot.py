@@ -90,6 +90,8 @@ def _add_options(made):
     made.add_argument('--version', type=data_version, metavar='N', help='data version in the names of files')
     made.add_argument('--format', choices=('tessphot', 'tasoc', 'hlsp'), help='layout of the light curves: '
                       'our own, the established one, or as MAST takes them (default: lightcurve.layout)')
+    made.add_argument('--moving-objects', metavar='FILE', help='table of asteroids and comets with their '
+                      'places, time by time, whose crossings are flagged (default: flags.moving_objects)')
     made.add_argument('--plot', action='store_true', help='save pictures of every star')
     made.add_argument('--workers', type=workers, default=0, metavar='N', help='children, under mpiexec '
                       'those of each rank but the first (default: work in this process, under mpiexec 1)')
@@ -190,7 +192,9 @@ def _job(arguments, folder, todo):
     settings = settings_module.load(arguments.settings)
     if arguments.format:
         settings = replace(settings, lightcurve=replace(settings.lightcurve, layout=arguments.format))
-    _warn_of_gaps(settings)
+    if arguments.moving_objects:
+        settings = replace(settings, flags=replace(settings.flags, moving_objects=arguments.moving_objects))
+    _check(settings)
     for method in filter(None, (arguments.method, settings.todo.method)):
         plugins.check(plugins.METHODS, method)
     options = JobOptions(
@@ -211,9 +215,11 @@ def _job(arguments, folder, todo):
         overwrite=arguments.overwrite, log=(arguments.debug, arguments.quiet, arguments.log_file))
 
 
-def _warn_of_gaps(settings):
-    """Say what an archive will ask for that the settings leave open."""
-    from photometry.files import hlsp
+def _check(settings):
+    """Find now what would fail with the first star, and what an archive will ask for that is left open."""
+    from photometry.files import hlsp, moving_objects
+    if settings.flags.moving_objects:
+        moving_objects.read_moving_objects(settings.flags.moving_objects)
     missing = hlsp.Collection(**settings.sections('hlsp')['hlsp']).missing()
     if settings.lightcurve.layout == 'hlsp' and missing:
         logger.warning('Light curves for an archive should name their collection; set %s in section [hlsp] '

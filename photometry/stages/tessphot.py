@@ -28,7 +28,8 @@ DEFAULT_METHOD = ''
 
 DIAGNOSTICS = ('mean_flux', 'variance', 'variability', 'rms_hour', 'ptp', 'pos_row', 'pos_column',
                'contamination', 'mask_size', 'edge_flux', 'stamp_width', 'stamp_height', 'stamp_resizes',
-               'methods_tried', 'choice_reason', 'chi2', 'psf_cont', 'merged_with')
+               'methods_tried', 'choice_reason', 'chi2', 'psf_cont', 'merged_with',
+               'star_flags')
 """Columns of the table ``diagnostics`` that a photometry fills."""
 
 _OF_A_METHOD = frozenset((Reason.NO_FLUX, Reason.FLUX_ON_EDGE, Reason.NO_GOOD_CADENCES, Reason.BUG))
