@@ -13,8 +13,8 @@ author = 'the authors of tessphot'
 project_copyright = author
 release = version = (ROOT / 'photometry' / 'VERSION').read_text().strip()
 
-extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.autosummary', 'sphinx.ext.napoleon',
-              'mathml_formulae', 'tessphot_pages']
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon',
+              'api_pages', 'mathml_formulae', 'tessphot_pages']
 root_doc = 'README'
 OUTSIDE = 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'DATA-LICENSES.md', 'benchmarks', 'docs', 'tests'
 """Of the repository's root; what else lies there, data perhaps, is not even looked through."""
@@ -25,6 +25,13 @@ myst_enable_extensions = ['dollarmath']
 myst_heading_anchors = 4
 html_math_renderer = 'mathml'
 html_theme = 'furo'
+html_static_path = ['_static']
+html_css_files = ['pages.css']
 templates_path = ['_templates']
 html_additional_pages = {'index': 'to_front.html'}
 html_title = f'tessphot {release}'
+autodoc_typehints = 'none'
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+default_role = 'py:obj'
+toc_object_entries = False

@@ -26,7 +26,7 @@ def contents(text) -> str:
 
     def rest(line):
         folder = ROOT / line[1]
-        pages = sorted(f'{line[1]}/{path.stem}' for kind in ('*.md', '*.ipynb')
+        pages = sorted(f'{line[1]}/{path.stem}' for kind in ('*.md', '*.rst', '*.ipynb')
                        for path in folder.glob(f'[!_]{kind}'))
         return '\n'.join(page for page in pages if page not in named)
     return _REST.sub(rest, text)
