@@ -36,7 +36,7 @@ def _write(app):
 
 
 def _leave_words(app, doctree):
-    """Types are words, like *ndarray (rows, columns)*: of those no names are made, which would be wrong ones."""
+    """Types are words, as *ndarray (rows, columns)*: names made of those would be wrong ones."""
     for node in list(doctree.findall(addnodes.pending_xref)):
         if node.get('refspecific') and node['reftarget'].islower():
             node.replace_self(node.children)
