@@ -101,7 +101,8 @@ def _sql_type(entry):
 
 def _cube_shape(entry):
     needed = (field.name for field in fields(cube_schema.CubeInfo) if field.default is MISSING)
-    info = cube_schema.CubeInfo(**{**dict.fromkeys(needed, 0), 'rows': 1009, 'columns': 1013, 'times': 1019, 'block': 5})
+    lengths = {'rows': 1009, 'columns': 1013, 'times': 1019, 'block': 5}
+    info = cube_schema.CubeInfo(**{**dict.fromkeys(needed, 0), **lengths})
     return ', '.join(_SIZES[length] for length in info.shape_of(entry))
 
 

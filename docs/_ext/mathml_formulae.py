@@ -1,7 +1,10 @@
 """Formulae as MathML, which browsers draw by themselves: no script, no network, no LaTeX."""
 
 from docutils import nodes
-from latex2mathml import converter
+from docutils.utils.math import MathError, latex2mathml
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
 
 
 def setup(app):
@@ -10,11 +13,18 @@ def setup(app):
 
 
 def _inline(self, node):
-    self.body.append(converter.convert(node.astext()))
+    self.body.append(_formula(node))
     raise nodes.SkipNode
 
 
 def _block(self, node):
-    formula = converter.convert(node.astext(), display='block')
-    self.body.append(f'<div class="math-block">{formula}</div>')
+    self.body.append(f'<div class="math-block">{_formula(node, as_block=True)}</div>')
     raise nodes.SkipNode
+
+
+def _formula(node, as_block=False):
+    try:
+        return latex2mathml.tex2mathml(node.astext(), as_block=as_block)
+    except MathError as error:
+        logger.warning('the formula %r cannot be read: %s', node.astext(), error, location=node)
+        return ''

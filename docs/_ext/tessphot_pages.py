@@ -17,7 +17,10 @@ def setup(app):
 def _add_contents(app, docname, source):
     """The README has no directives, for GitHub's sake; as front page it gets the list of all pages."""
     if docname == app.config.root_doc:
-        source[0] += '\n' + contents(CONTENTS.read_text())
+        text = CONTENTS.read_text()
+        source[0] += '\n' + contents(text)
+        for path in (CONTENTS, *(ROOT / folder for folder in _REST.findall(text))):
+            app.env.note_dependency(str(path))  # a page that comes or goes changes its folder
 
 
 def contents(text) -> str:
