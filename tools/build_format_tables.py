@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write the tables of columns, datasets and keywords into docs/formats, from the schemas in the code.
+"""Write the tables of columns, datasets, keywords and settings into docs/formats, from the code.
 
     python tools/build_format_tables.py
 
@@ -27,6 +27,7 @@ from photometry.files import (
 )
 
 DOCS = Path(__file__).parents[1] / 'docs'
+SETTINGS = Path(__file__).parents[1] / 'photometry' / 'settings.toml'
 _REGION = re.compile(r'(<!-- table: ([\w.]+) -->\n)(.*?)(<!-- end of table -->)', re.DOTALL)
 _SIZES = {1009: 'rows', 1013: 'columns', 1019: 'times', 204: 'blocks', -1: 'n', 6: '6', 3: '3'}
 """Lengths of a cube that occur nowhere else, to tell the axes of its datasets by."""
@@ -89,6 +90,20 @@ def cadence_flags():
                                                for flag in quality.CadenceFlag])
 
 
+def settings():
+    """Keys of settings.toml with their defaults and the comments behind them, a table a section."""
+    sections = {}
+    for line in SETTINGS.read_text().splitlines():
+        if section := re.fullmatch(r'\[(\w+)\]', line):
+            rows = sections.setdefault(section[1], [])
+        elif entry := re.fullmatch(r'(\w+) = (.*?)(?: +# (.*))?', line):
+            rows.append([entry[1], f'`{entry[2]}`', entry[3] or ''])
+        elif more := re.fullmatch(r' +# (.*)', line):
+            rows[-1][2] += f' {more[1]}'
+    return '\n\n'.join(f'## {name}\n\n' + table(('key', 'default', 'meaning'), rows)
+                       for name, rows in sections.items())
+
+
 def type_name(dtype) -> str:
     """Type in the words of numpy, without the order of the bytes."""
     return 'text' if dtype in ('U', 'str') else np.dtype(dtype).name
@@ -136,6 +151,7 @@ TABLES = {
     'quality.cadence': cadence_flags,
     'quality.pixel': partial(flags, quality.PixelFlag),
     'quality.aperture': partial(flags, quality.ApertureFlag),
+    'settings': settings,
     'status': partial(flags, status.STATUS),
     'reason': partial(flags, errors.Reason),
     **{f'todo.{name}': partial(sql_columns, entries)

@@ -1,6 +1,7 @@
 """Tables and versions in docs/formats are those of the schemas in the code."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,13 @@ def test_cells_cannot_break_a_table(tool):
 @pytest.mark.parametrize('page', VERSIONS)
 def test_pages_tell_the_version_of_the_schema(page):
     assert f'chema {VERSIONS[page]}' in (FORMATS / f'{page}.md').read_text()
+
+
+def test_every_setting_has_a_meaning(tool):
+    page = (FORMATS / 'settings.md').read_text()
+    with open(tool.SETTINGS, 'rb') as file:
+        sections = tomllib.load(file)
+    assert sum(map(len, sections.values())) == page.count('\n| `')
+    for section, keys in sections.items():
+        part = page.partition(f'## {section}\n')[2].partition('## ')[0]
+        assert not [key for key in keys if f'| `{key}` |' not in part]

@@ -57,3 +57,10 @@ def test_links_lead_somewhere(page):
 def test_links_are_found():
     assert {'docs/status.md', 'docs/images/demo.png', 'LICENSE'} <= set(links(ROOT / 'README.md'))
     assert 'flags' in anchors(ROOT / 'docs' / 'formats' / 'lightcurve.md')
+
+
+@pytest.mark.parametrize('picture', sorted((ROOT / 'docs' / 'images').iterdir()), ids=lambda path: path.name)
+def test_pictures_stand_beside_the_command_that_makes_them(picture):
+    showing = [ROOT / page for page in pages()
+               if any((ROOT / page).parent / target == picture for target in links(ROOT / page))]
+    assert any(re.search(r'\b(make|python|run_\w+\.py|tessphot-\w+) ', path.read_text()) for path in showing)
