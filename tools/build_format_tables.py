@@ -21,6 +21,7 @@ from photometry.files import (
     catalog,
     cube_psf,
     cube_schema,
+    hlsp,
     lightcurve_schema,
     results_table,
     todo_tables,
@@ -94,8 +95,8 @@ def settings():
     """Keys of settings.toml with their defaults and the comments behind them, a table a section."""
     sections = {}
     for line in SETTINGS.read_text().splitlines():
-        if section := re.fullmatch(r'\[(\w+)\]', line):
-            rows = sections.setdefault(section[1], [])
+        if section := re.fullmatch(r'\[(\w+)\](?: +# (.*))?', line):
+            rows = sections.setdefault(section[1] + (f': {section[2]}' if section[2] else ''), [])
         elif entry := re.fullmatch(r'(\w+) = (.*?)(?: +# (.*))?', line):
             rows.append([entry[1], f'`{entry[2]}`', entry[3] or ''])
         elif more := re.fullmatch(r' +# (.*)', line):
@@ -141,6 +142,8 @@ TABLES = {
     'lightcurve.neighbours': partial(columns, lightcurve_schema.NEIGHBOURS),
     'lightcurve.primary': partial(keywords, lightcurve_schema.PRIMARY),
     'lightcurve.table': partial(keywords, lightcurve_schema.TABLE),
+    'lightcurve.hlsp_primary': partial(keywords, hlsp.PRIMARY),
+    'lightcurve.hlsp_table': partial(keywords, hlsp.TABLE),
     'cube.datasets': partial(datasets, (*cube_schema.LAYERS, cube_schema.SUMIMAGE, *cube_schema.TABLES,
                                         *cube_schema.BLOCKS), _cube_shape),
     'cube.psf': partial(datasets, cube_psf.COLUMNS, _psf_shape, f'{cube_psf.GROUP}/'),

@@ -62,5 +62,5 @@ def test_every_setting_has_a_meaning(tool):
         sections = tomllib.load(file)
     assert sum(map(len, sections.values())) == page.count('\n| `')
     for section, keys in sections.items():
-        part = page.partition(f'## {section}\n')[2].partition('## ')[0]
+        part = page.partition(f'## {section}')[2].partition('## ')[0]
         assert not [key for key in keys if f'| `{key}` |' not in part]
