@@ -52,4 +52,4 @@ $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo-output benchmark-output *.egg-info build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output benchmark-output *.egg-info build docs/api .pytest_cache .ruff_cache .hypothesis
