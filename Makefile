@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test faults lint install bench benchmarks clean help
+.PHONY: demo test docs faults lint install bench benchmarks clean help
 
 help:
 	@echo "make demo        run the whole pipeline on real and simulated pixels (1 to 4 minutes)"
 	@echo "make test        check style and run all tests (6 to 20 minutes)"
+	@echo "make docs        make the pages in build/docs, notebooks executed (2 minutes)"
 	@echo "make faults      the fault tests at full size (an hour); JSON in benchmark-output/"
 	@echo "make bench       measure throughput beside its floors (under 10 minutes); JSON in benchmark-output/"
 	@echo "make benchmarks  measure precision and speed (long); JSON in benchmark-output/"
@@ -23,6 +24,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m sphinx -W --keep-going -j auto -c docs . build/docs
 
 faults: $(VENV)/.installed
 	TESSPHOT_FAULTS=full TESSPHOT_FAULTS_TABLE=benchmark-output/faults.json $(BIN)/python -m pytest tests/faults
@@ -48,4 +52,4 @@ $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo-output benchmark-output *.egg-info build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output benchmark-output *.egg-info build docs/api .pytest_cache .ruff_cache .hypothesis

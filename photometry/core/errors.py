@@ -19,16 +19,27 @@ class Reason(enum.StrEnum):
     """Why a star has no light curve; the word stands in ``diagnostics.reason``."""
 
     NO_FLUX = 'no_flux'
+    """No pixel that can be used holds enough of the star."""
     FLUX_ON_EDGE = 'flux_on_edge'
+    """Light touches the edge of the pixels there are."""
     OFF_SILICON = 'off_silicon'
+    """Outside the pixels of its source."""
     NOT_IN_CATALOG = 'not_in_catalog'
+    """No row in the catalogue of its CCD."""
     NO_GOOD_CADENCES = 'no_good_cadences'
+    """Every cadence is flagged or empty."""
     INPUT_BAD = 'input_bad'
+    """A file or a row cannot be used."""
     TIMEOUT = 'timeout'
+    """It took longer than limits.timeout; tried again."""
     MEMORY = 'memory'
+    """It took more than limits.memory; tried again."""
     CRASH = 'crash'
+    """Its worker died; tried again."""
     IO = 'io'
+    """A file could not be read or written; tried again."""
     BUG = 'bug'
+    """Anything unforeseen; please report it."""
 
 
 RETRIED = frozenset({Reason.TIMEOUT, Reason.MEMORY, Reason.CRASH, Reason.IO})

@@ -71,10 +71,18 @@ class ApertureFlag(enum.IntFlag):
     """Bits of the APERTURE image of a light-curve file."""
 
     COLLECTED = 1
+    """Collected."""
     PHOTOMETRY = 2
+    """In the photometry mask."""
     BACKGROUND = 4
+    """Used for the background in some frame."""
     CENTROID = 8
+    """In the mask of the centroid."""
     OUTPUT_A = 32
+    """Read by output A."""
     OUTPUT_B = 64
+    """Read by output B."""
     OUTPUT_C = 128
+    """Read by output C."""
     OUTPUT_D = 256
+    """Read by output D."""

@@ -50,6 +50,7 @@ class CatalogInfo:
     camera: int
     ccd: int
     ticver: str = ''
+    """Version of the TIC behind the stars, where the source tells it."""
     reference_time: float = float('nan')
     """Middle of the observation, JD."""
     epoch: float = float('nan')
@@ -57,7 +58,9 @@ class CatalogInfo:
     coord_buffer: float = 0.0
     """Width of the rim around the footprint that is included, deg."""
     camera_centre_ra: float = float('nan')
+    """Optical axis of the camera, deg."""
     camera_centre_dec: float = float('nan')
+    """The same."""
     footprint: str = ''
     """Outlines ``((ra,dec),...)`` in deg; several are joined by a semicolon."""
 

@@ -60,36 +60,51 @@ class CubeInfo:
     cadence: int
     """Seconds from frame to frame."""
     rows: int
+    """Along axis 0 of the layers."""
     columns: int
+    """Along axis 1."""
     times: int
+    """Along axis 2."""
     row_offset: int
     """Zero-based row of the whole FFI of the first pixel."""
     column_offset: int
+    """Zero-based column of the whole FFI row, the 44 leading ones included."""
     is_cutout: bool
+    """Made of a TESSCut file, not of FFIs."""
     ref_frame: int
     """Frame whose WCS is the reference."""
     block: int
     """Cadences written at once."""
     data_rel: int = 0
+    """Data release of the frames."""
     readnoise: tuple = (10.,) * 4
     """Of outputs A..D, electrons a read."""
     gain: tuple = (5.2,) * 4
+    """Of outputs A..D, electrons a count."""
     n_readout: int = 0
     """Reads that enter a frame after cosmic-ray mitigation."""
     num_frm: int = 0
     """Reads of a frame."""
     int_time: float = 1.98
+    """Light of a read, s."""
     frame_time: float = 2.
+    """From read to read, s."""
     exposure: float = 0.
     """Live time of one frame, s."""
     deadc: float = 0.
+    """Live part of a cadence."""
     crmiten: bool = False
+    """Cosmic rays were mitigated on board."""
     crblksz: int = 10
+    """Reads of which the extremes are dropped."""
     crspoc: bool = False
+    """Cosmic rays were cleaned on the ground."""
     procver: str = ''
+    """Software that calibrated the frames."""
     product: str = 'spoc'
     """Who calibrated the frames: spoc or tica; older cubes do not say and are SPOC's."""
     background_mesh: int = 64
+    """Size of a background box, px."""
     background_centre: tuple = ()
     """Zero-based (row, column) of the camera's axis; empty without a corner glow."""
     background_straps: tuple = ()

@@ -1,6 +1,6 @@
 """Write cutouts of full-frame images through time like those that TESSCut delivers.
 
-Structure and keywords follow a real file, tess-s0002-1-2_0.000000_-20.000000_10x15_astrocut.fits.
+Structure and keywords follow a real file, ``tess-s0002-1-2_0.000000_-20.000000_10x15_astrocut.fits``.
 """
 
 from __future__ import annotations

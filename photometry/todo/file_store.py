@@ -89,7 +89,7 @@ class FileStore:
         ----------
         connection : sqlalchemy.Connection
         changes : list of dict
-            row, status_ and attempts_.
+            row, ``status_`` and ``attempts_``.
         """
         connection.execute(_END, [change | {'run': self._run} for change in changes])
         return {change['row'] for change in changes}

@@ -65,7 +65,7 @@ def end(connection, run, changes) -> set[int]:
     connection : sqlalchemy.Connection
     run : str
     changes : list of dict
-        row, status_ and attempts_.
+        row, ``status_`` and ``attempts_``.
 
     Returns
     -------
