@@ -190,6 +190,12 @@ def lightcurve_name(starid, sector, camera, ccd, cadence, data_rel, version,
     return folder / (name + ('.gz' if compress else ''))
 
 
+def find_lightcurves(directory, starid) -> list[Path]:
+    """Light-curve files of a star in an output directory, sorted."""
+    number = f'{starid:011d}'
+    return sorted(Path(directory).glob(f'c*/{number[:5]}/tess{number}-*_lc.fits*'))
+
+
 def plot_folder(starid, cadence):
     """Directory of a star's plots, relative to the output directory."""
     return _star_folder(starid, cadence) / 'plots' / f'{starid:011d}'

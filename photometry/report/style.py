@@ -11,6 +11,9 @@ LIGHT, SIGNED = 'bone_r', 'cividis'
 """Colours of images: of light; of what may have either sign. Their lightness grows or falls throughout, so
 that they can be read in print and by the colour-blind."""
 
+NOTHING = '#f2dcb3'
+"""Colour of pixels without a number: in no scale."""
+
 LONGEST = 100
 """Letters of a text from a file that are shown."""
 
