@@ -91,14 +91,14 @@ def writer(path, size, fps, threads=1):
         process = _start([*command, f'file:{temporary}'], said)
         try:
             yield _feed(process, path, said)
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+            process.stdin.close()
             if process.wait():
                 raise _failed(process, path, said)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            process.stdin.close()
 
 
 def _start(command, said):

@@ -241,12 +241,14 @@ def _colours(panel):
 
 
 def _ticks(panel):
-    """Values at a scale: of a bent one zero and the powers of ten that stand apart."""
+    """Values at a scale that is not linear: powers of ten, with steps between them where they are few."""
     if panel.scale == 'linear':
         return None
-    decades = 10.0 ** np.arange(-1, 8)
-    decades = decades[(decades >= max(panel.low, 2 * panel.bend)) & (decades <= panel.high)]
-    return [0, *decades] if panel.scale == 'asinh' else decades
+    low = max(panel.low, 2 * panel.bend) if panel.scale == 'asinh' else panel.low
+    steps = (1,) if panel.high > 200 * low else (1, 2, 5)
+    values = np.sort(np.outer(10.0 ** np.arange(-2, 9), steps).ravel())
+    values = values[(values >= low) & (values <= panel.high)]
+    return [0, *values] if panel.scale == 'asinh' else values
 
 
 def _legend(axes, artist):
