@@ -103,8 +103,10 @@ def light_curve(axes, curve, flags, column, title):
         shown = flagged & np.isfinite(relative)
         bad = bit & quality.BAD_BITS
         outside = int((shown & ((relative < low) | (relative > high))).sum())
-        label = (f'{quality.words(bit)[0]}{"" if bad else ", used"}: {shown.sum()}'
-                 + (f', {outside} beyond the panel' if outside else ''))
+        without = int((flagged & ~shown).sum())
+        label = (f'{quality.words(bit)[0]}{"" if bad else ", used"}: {flagged.sum()}'
+                 + (f', {outside} beyond the panel' if outside else '')
+                 + (f', {without} without a flux' if without else ''))
         axes.plot(curve.columns['TIME'][shown], relative[shown], MARKERS[number % len(MARKERS)], ms=4,
                   mew=0.8, color=MODEL if bad else ACCENT, mfc='none', label=label)
     axes.set_ylim(low, high)
