@@ -19,8 +19,11 @@ from throughput_rows import Row
 
 ROOT = Path(__file__).parents[1]
 TIMES = 5
-CATALOGUES = 3_000, 100_000
-"""Stars of the catalogue: of a part of a CCD, and of a CCD in the Milky Way."""
+CATALOGUES = 3_000, 20_000, 100_000
+"""Stars of the catalogue: of a part of a CCD, of a CCD, of one in the Milky Way."""
+
+AROUND = 0.8, 6.0
+"""How far from the field on each axis the others stand, deg: not on its pixels, but mostly on the CCD."""
 
 
 def first_star_rows(field, times=TIMES, catalogues=CATALOGUES):
@@ -43,7 +46,7 @@ def first_star_rows(field, times=TIMES, catalogues=CATALOGUES):
 
 
 def _linked(field, folder, number):
-    """The cube of a field in a folder with a catalogue that lists more stars, far from its pixels."""
+    """The cube of a field, in a folder with a catalogue of more stars of its CCD."""
     from photometry.files import catalog, paths
     path, = (item.path for item in paths.find_catalogs(field.folder))
     (folder / field.cube.name).symlink_to(field.cube)
@@ -53,7 +56,7 @@ def _linked(field, folder, number):
     middle = [float(np.median(found.stars[name])) for name in ('ra', 'decl')]
     more['starid'] = found.stars['starid'].max() + 1 + np.arange(more.size)
     for axis, names in enumerate((('ra', 'ra_J2000'), ('decl', 'decl_J2000'))):
-        away = rng.uniform(3.0, 9.0, more.size) * (1.0 if axis else rng.choice((-1, 1), more.size))
+        away = rng.uniform(*AROUND, more.size) * rng.choice((-1, 1), more.size)
         for name in names:
             more[name] = middle[axis] + away
     more['tmag'], more['teff'] = rng.uniform(10, 16, more.size), 5000.0

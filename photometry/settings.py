@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,13 @@ _CHOICES = {
     'prepare.product': ('auto', 'spoc', 'tica'),
     'photometry.prf': ('prf', 'epsf'),
     'aperture.mask': ('snr', 'k2p2', 'official'),
-    'lightcurve.layout': ('tessphot', 'tasoc'),
+    'lightcurve.layout': ('tessphot', 'tasoc', 'hlsp'),
 }
+
+_PATTERNS = {
+    'hlsp.id': ('[a-z][a-z0-9-]{0,19}', 'up to 20 small letters, digits and hyphens'),
+}
+"""What a text looks like, and that in words."""
 
 _RANGES = {
     'catalog.faint_limit': (-5, 30),
@@ -123,6 +129,17 @@ class LightcurveSettings:
 
 
 @dataclass(frozen=True)
+class HlspSettings:
+    """Section [hlsp]."""
+
+    id: str
+    name: str
+    lead: str
+    doi: str
+    reference: str
+
+
+@dataclass(frozen=True)
 class LimitsSettings:
     """Section [limits]."""
 
@@ -158,6 +175,7 @@ class Settings:
     aperture: ApertureSettings
     times: TimesSettings
     lightcurve: LightcurveSettings
+    hlsp: HlspSettings
     limits: LimitsSettings
     fetch: FetchSettings
 
@@ -198,6 +216,7 @@ _SECTIONS = {
     'aperture': ApertureSettings,
     'times': TimesSettings,
     'lightcurve': LightcurveSettings,
+    'hlsp': HlspSettings,
     'limits': LimitsSettings,
     'fetch': FetchSettings,
 }
@@ -250,4 +269,7 @@ def _typed(value, default, name, path):
     if limits and not limits[0] <= value <= limits[1]:
         raise UsageError(f'{path}: {name} = {str(value)[:40]} is not between {limits[0]:g} and '
                          f'{limits[1]:g}.')
+    pattern, words = _PATTERNS.get(name, ('', ''))
+    if pattern and not re.fullmatch(pattern, value):
+        raise UsageError(f'{path}: {name} = {value[:40]!r} must be {words}.')
     return value

@@ -7,7 +7,9 @@ from math import factorial
 
 import numpy as np
 
-SINGLE = (10, 22)
+from photometry.algorithms import runs
+
+SINGLE = (7, 16)
 """Distances along rows and columns up to which pixels stand alone and in 2 x 2; 4 x 4 beyond, px."""
 
 STRUCTURE = 0.1
@@ -91,7 +93,16 @@ class Groups:
 
     def sums(self, image):
         """Sums of images or cubes (rows, columns, ...) over the groups, (groups, ...)."""
-        return np.add.reduceat(image[self.row, self.column], self.first, axis=0)
+        height, width, *more = image.shape
+        total = self._membership(width, height * width) @ image.reshape(height * width, -1)
+        return total.reshape(len(self.first), *more)
+
+    def _membership(self, width, size):
+        """Ones where a group (row) holds a pixel (column) of a stamp so wide."""
+        from scipy import sparse
+        bounds = np.append(self.first, self.row.size)
+        return sparse.csr_array((np.ones(self.row.size, dtype='i1'), self.row * width + self.column, bounds),
+                                shape=(len(self.first), size))
 
     def samples(self, cube):
         """The first pixel of every group, (groups, ...)."""
@@ -164,9 +175,12 @@ class HaloPixels:
         missing = None
         if self.missing is not None:
             inside = frames[self.missing[1]]
-            missing = self.missing[0][inside], (np.cumsum(frames) - 1)[self.missing[1][inside]]
-        return replace(self, rest=self.rest[:, frames], missing=missing, response=self.response[:, frames],
-                       shift=self.shift[frames], basis=self.basis[frames], good=self.good[frames] | True,
+            if inside.any():
+                missing = self.missing[0][inside], (np.cumsum(frames) - 1)[self.missing[1][inside]]
+        number = np.flatnonzero(frames)
+        return replace(self, rest=runs.taken(self.rest, number), missing=missing,
+                       response=runs.taken(self.response, number), shift=self.shift[frames],
+                       basis=self.basis[frames], good=self.good[frames] | True,
                        segment=self.segment[frames])
 
     def orthonormal(self):

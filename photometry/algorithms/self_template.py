@@ -185,10 +185,13 @@ def _found_variance(pixels, basis, change, pattern, variance):
 
     What sky and motion do to all pixels from frame to frame is no noise of a pixel; it is fitted.
     """
-    some = slice(None, None, max(change.size // SAMPLES, 1))
-    basis, change = basis[some], change[some].astype('float32')
-    left = pixels.rest[:, some] - pattern.astype('float32') @ basis.T.astype('float32')
-    left -= change * (pixels.response[:, some] + pixels.profile.astype('float32')[:, None])
+    every = slice(None, None, max(change.size // SAMPLES, 1))
+    basis, change = basis[every], change[every].astype('float32')
+    # The light of the mean image joins the terms of the motion: one product for both.
+    shapes, terms = np.column_stack([pattern, pixels.profile]), np.column_stack([basis, change])
+    left = pixels.response[:, every] * -change
+    left += pixels.rest[:, every]
+    left -= shapes.astype('float32') @ terms.T.astype('float32')
     columns, operator, _ = _nuisance_fit(pixels, variance, pixels.nuisances)
     left -= columns.T.astype('float32') @ (operator.astype('float32') @ left)
     count = change.size * max(1 - (pattern.shape[1] + 1) / pixels.good.size, 0.1)

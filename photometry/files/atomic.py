@@ -84,24 +84,28 @@ def replaced(path):
     pathlib.Path
         In the directory of ``path``, ending in ``.tmp``.
     """
-    with _in_place_of(Path(path)) as temporary:
-        yield temporary
+    with _in_place_of(path) as temporary:
+        yield Path(temporary)
         sync(temporary)
 
 
 @contextlib.contextmanager
 def _in_place_of(path):
-    """The same for who syncs the file himself."""
-    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
+    """The same for who syncs the file himself; names are text, which a small file notices."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f'.{name}.{secrets.token_hex(4)}.tmp')
+    placed = False
     try:
         with explained_output(path):
             yield temporary
             os.replace(temporary, path)
-            sync(path.parent)
+            placed = True
+            sync(folder or os.curdir)
     finally:
         # on a read-only disk even this fails, and the first error says more
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            if not placed:
+                os.unlink(temporary)
 
 
 def left_behind(path):
@@ -110,10 +114,13 @@ def left_behind(path):
     return path.parent.glob(f'.{glob.escape(path.name)}.*.tmp')
 
 
-def write_bytes(path, content: bytes):
-    """Write a small file atomically."""
-    with _in_place_of(Path(path)) as temporary, open(temporary, 'xb', buffering=0) as file:
-        left = memoryview(content)
-        while left:
-            left = left[file.write(left):]
+def write_bytes(path, *pieces):
+    """Write a small file atomically, from at most some hundred pieces one behind the other."""
+    with _in_place_of(path) as temporary, open(temporary, 'xb', buffering=0) as file:
+        size = sum(memoryview(piece).nbytes for piece in pieces)
+        written = os.writev(file.fileno(), pieces)
+        if written < size:
+            left = memoryview(b''.join(pieces))[written:]
+            while left:
+                left = left[file.write(left):]
         os.fsync(file.fileno())

@@ -25,8 +25,13 @@ def card(keyword, value=None, comment=''):
     """
     if isinstance(value, str):
         return _text_card(keyword, value, comment)
-    text = f'{keyword:<8}= {_number(value):>20}'
-    return (f'{text} / {comment}' if comment else text)[:80].ljust(80)
+    start, end = _around(keyword, comment)
+    return f'{start}{_number(value):>20}{end}'[:80].ljust(80)
+
+
+def _around(keyword, comment):
+    """What stands before and behind the number of a card."""
+    return f'{keyword:<8}= ', f' / {comment}' if comment else ''
 
 
 def _number(value):
@@ -36,11 +41,17 @@ def _number(value):
         return 'T' if value else 'F'
     if isinstance(value, (int, np.integer)):
         return str(int(value))
-    value = float(value)
+    return _decimal(float(value))
+
+
+def _decimal(value):
     if not math.isfinite(value):
         return ''
-    text = repr(value).upper()
-    return text if '.' in text else text.replace('E', '.0E')
+    text = repr(value)
+    if 'e' in text:
+        text = text.upper()
+        return text if '.' in text else text.replace('E', '.0E')
+    return text
 
 
 def _text_card(keyword, value, comment):
@@ -98,9 +109,13 @@ class Cards:
 
     def card(self, keyword, value=None, comment=''):
         """The same as `card`."""
-        if isinstance(value, (float, np.floating)):
-            return card(keyword, value, comment)  # hardly ever the same, and 0.0 equals -0.0
-        return self.once((keyword, type(value), value, comment), card, keyword, value, comment)
+        kind = type(value)
+        if kind is float:  # hardly ever the same, and 0.0 equals -0.0
+            start, end = self.once((keyword, comment), _around, keyword, comment)
+            return f'{start}{_decimal(value):>20}{end}'[:80].ljust(80)
+        if issubclass(kind, np.floating):
+            return self.card(keyword, float(value), comment)
+        return self.once((keyword, kind, value, comment), card, keyword, value, comment)
 
     def once(self, key, make, *arguments):
         """What a pure function returns, remembered under a key."""

@@ -6,7 +6,7 @@ import re
 
 from photometry.files.schema import Column
 
-VERSION = '1.2'
+VERSION = '1.3'
 
 COLUMNS = (
     Column('TIME', 'f8', 'BJD - 2457000, days', "mid-exposure, this star's barycentric time"),
@@ -40,7 +40,8 @@ TASOC_COLUMNS = (
 )
 """Layout ``tasoc``: that of the established light curves, in which QUALITY means another thing."""
 
-LAYOUTS = {'tessphot': COLUMNS, 'tasoc': TASOC_COLUMNS}
+LAYOUTS = {'tessphot': COLUMNS, 'tasoc': TASOC_COLUMNS, 'hlsp': COLUMNS}
+"""Columns by the name of the layout; ``hlsp`` has other names of files and more keywords (`hlsp`)."""
 
 OPTIONAL = (
     Column('MOM_CENTR1_ERR', 'f4', 'pixels', 'standard error of MOM_CENTR1'),
@@ -120,7 +121,7 @@ def declared(names, layout='tessphot') -> tuple:
     ----------
     names : iterable of str
         Columns there are; those of the layout itself always are.
-    layout : {'tessphot', 'tasoc'}
+    layout : {'tessphot', 'tasoc', 'hlsp'}
 
     Raises
     ------

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime
 import os
-from pathlib import Path
 
 import numpy as np
 
-from photometry.files import atomic, fits_text, lightcurve_schema
+from photometry.files import atomic, fits_text, hlsp, lightcurve_schema
 
 _TFORM = {'f8': 'D', 'f4': 'E', 'i4': 'J', 'i8': 'K'}
 _TDISP = {'TIME': 'D14.7', 'TIMECORR': 'E14.7', 'CADENCENO': 'I10', 'QUALITY': 'B16.16'}
@@ -21,15 +20,18 @@ class LightcurveWriter:
 
     Parameters
     ----------
-    layout : {'tessphot', 'tasoc'}
+    layout : {'tessphot', 'tasoc', 'hlsp'}
     compress : bool
         gzip without a time stamp, by ISA-L: in a tenth of zlib's time.
     source_date_epoch : int, optional
         Seconds since 1970 for DATE, in place of the clock.
+    collection : photometry.files.hlsp.Collection, optional
+        What files of the layout ``hlsp`` belong to.
     """
 
-    def __init__(self, layout='tessphot', compress=False, source_date_epoch=None):
+    def __init__(self, layout='tessphot', compress=False, source_date_epoch=None, collection=None):
         self.layout, self.compress, self._epoch = layout, compress, source_date_epoch
+        self.collection = collection or hlsp.Collection()
         self._cards = fits_text.Cards()
 
     def write(self, path, lightcurve):
@@ -46,17 +48,21 @@ class LightcurveWriter:
         OutputError
             When the file cannot be written.
         """
-        content = self.encode(lightcurve)
+        pieces = self._pieces(lightcurve)
         if self.compress:
             from isal import igzip
-            content = igzip.compress(content, 1, mtime=0)
-        path = Path(path)
-        if not path.parent.is_dir():
-            atomic.make_directory(path.parent)
-        atomic.write_bytes(path, content)
+            pieces = [igzip.compress(b''.join(pieces), 1, mtime=0)]
+        folder = os.path.dirname(path)
+        if folder and not os.path.isdir(folder):
+            atomic.make_directory(folder)
+        atomic.write_bytes(path, *pieces)
 
     def encode(self, lightcurve) -> bytes:
         """The bytes of a light-curve file."""
+        return b''.join(self._pieces(lightcurve))
+
+    def _pieces(self, lightcurve):
+        """The same in pieces, which need not be copied to be written."""
         parts = [self._lightcurve_hdu(lightcurve),
                  self._image_hdu('SUMIMAGE', lightcurve.sumimage, 'f4', lightcurve.wcs_text, 'e-/s'),
                  self._image_hdu('APERTURE', lightcurve.aperture, 'i4', lightcurve.wcs_text)]
@@ -64,8 +70,7 @@ class LightcurveWriter:
             parts.append(self._image_hdu('WEIGHTMAP', lightcurve.weightmap, 'f4', lightcurve.wcs_text))
         if lightcurve.neighbours is not None and self.layout != 'tasoc':
             parts.append(self._table_hdu('NEIGHBOURS', lightcurve_schema.NEIGHBOURS, lightcurve.neighbours))
-        return b''.join([piece for part in (self._primary_hdu(lightcurve, len(parts)), *parts)
-                         for piece in part])
+        return [piece for part in (self._primary_hdu(lightcurve, len(parts)), *parts) for piece in part]
 
     def _primary_hdu(self, lightcurve, extensions):
         card = self._cards.card
@@ -76,13 +81,22 @@ class LightcurveWriter:
                  card('NEXTEND', extensions, 'number of extensions'),
                  card('EXTNAME', 'PRIMARY', 'name of this HDU'),
                  card('LAYOUT', self.layout, 'columns of the table'),
-                 self._declared(lightcurve_schema.PRIMARY, values)]
+                 *self._declared_primary(lightcurve, values)]
         for name, value in lightcurve.extra.items():
             if len(name) > 8:
                 raise ValueError(f'The header keyword {name} has more than 8 letters.')
             value, comment = value if isinstance(value, tuple) else (value, '')
             cards.append(card(name, value, comment))
         return self._cards.pieces(''.join(cards))
+
+    def _declared_primary(self, lightcurve, values):
+        """Cards of the primary header that every file of the layout has."""
+        if self.layout != 'hlsp':
+            return [self._declared(lightcurve_schema.PRIMARY, values)]
+        ours = {name: comment for name, comment in lightcurve_schema.PRIMARY.items()
+                if name not in hlsp.FORBIDDEN}
+        return [self._declared(ours, values),
+                self._declared(hlsp.PRIMARY, hlsp.primary(self.collection, lightcurve))]
 
     def _declared(self, comments, values):
         """Cards of the keywords that a schema declares."""
@@ -92,8 +106,10 @@ class LightcurveWriter:
     def _lightcurve_hdu(self, lightcurve):
         columns = _tasoc(lightcurve.columns) if self.layout == 'tasoc' else lightcurve.columns
         values = lightcurve_schema.TIME_CONSTANTS | lightcurve.table
-        return self._table_hdu('LIGHTCURVE', lightcurve_schema.declared(columns, self.layout), columns,
-                               self._declared(lightcurve_schema.TABLE, values))
+        cards = self._declared(lightcurve_schema.TABLE, values)
+        if self.layout == 'hlsp':
+            cards += self._declared(hlsp.TABLE, hlsp.table(lightcurve))
+        return self._table_hdu('LIGHTCURVE', lightcurve_schema.declared(columns, self.layout), columns, cards)
 
     def _table_hdu(self, name, layout, columns, cards=''):
         rows, names = len(columns[layout[0].name]), tuple(column.name for column in layout)

@@ -20,7 +20,8 @@ _CUBE = re.compile(r'sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd
 _TARGET = re.compile(r'(tess\d+-s(?P<sector>\d{4})-(?P<starid>\d{16})-|'
                      r'hlsp_.*_(?P<number>\d{11,16})-s(?P<in_sector>\d{2,4})_)?.*[_-]tp\.fits(\.gz)?$')
 _CATALOG = re.compile(r'catalog_sector(?P<sector>\d{3,})_camera(?P<camera>[1-4])_ccd(?P<ccd>[1-4])\.sqlite$')
-
+_LIGHTCURVE = re.compile(r'tess(?P<number>-?\d+)-s\d|'
+                         r'hlsp_[a-z0-9-]+_tess_[a-z]+_s\d{4}-\d-\d-(?P<target>.+?)-c\d')
 
 FFI, TESSCUT, TARGET, CATALOG, CUBE = 'ffi', 'tesscut', 'target', 'catalog', 'cube'
 WORK, JOURNAL = 'work', 'journal'
@@ -184,10 +185,15 @@ def cube_name(sector, camera, ccd, stamp=None):
 def lightcurve_name(starid, sector, camera, ccd, cadence, data_rel, version,
                     layout='tessphot', compress=False):
     """Path of a light-curve file below the output directory."""
-    folder = _star_folder(starid, cadence)
     name = (f'tess{starid:011d}-s{sector:03d}-{camera}-{ccd}-c{cadence:04d}'
             f'-dr{data_rel:02d}-v{version:02d}-{layout}_lc.fits')
-    return folder / (name + ('.gz' if compress else ''))
+    return star_folder(starid, cadence) / (name + ('.gz' if compress else ''))
+
+
+def star_of(name) -> str | None:
+    """The star as the name of a light curve tells it: its number or, in an archive's, its target."""
+    match = _LIGHTCURVE.match(name)
+    return match and (match['number'] or match['target'])
 
 
 def find_lightcurves(directory, starid) -> list[Path]:
@@ -198,10 +204,11 @@ def find_lightcurves(directory, starid) -> list[Path]:
 
 def plot_folder(starid, cadence):
     """Directory of a star's plots, relative to the output directory."""
-    return _star_folder(starid, cadence) / 'plots' / f'{starid:011d}'
+    return star_folder(starid, cadence) / 'plots' / f'{starid:011d}'
 
 
-def _star_folder(starid, cadence):
+def star_folder(starid, cadence):
+    """Directory of a star's light curves, relative to the output directory."""
     return Path(f'c{cadence:04d}') / f'{starid:011d}'[:5]
 
 

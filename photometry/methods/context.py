@@ -17,7 +17,7 @@ from photometry.algorithms import timing
 from photometry.catalogs.nearby import Nearby
 from photometry.core import plugins, starids, tiles
 from photometry.core.errors import IncompatibleError, InputBadError
-from photometry.files import ephemeris, paths, prf, schema, spice
+from photometry.files import ephemeris, hlsp, paths, prf, schema, spice
 from photometry.files.lightcurve_writer import LightcurveWriter
 from photometry.methods import finding
 from photometry.methods import tile as tile_module
@@ -105,7 +105,8 @@ class WorkerContext:
         """`~photometry.files.lightcurve_writer.LightcurveWriter` as the settings want it."""
         wanted = self.settings.lightcurve
         compress = wanted.compress or wanted.layout == 'tasoc'  # the established name ends in .gz
-        return LightcurveWriter(wanted.layout, compress, self.options.source_date_epoch)
+        return LightcurveWriter(wanted.layout, compress, self.options.source_date_epoch,
+                                hlsp.Collection(**self.settings.sections('hlsp')['hlsp']))
 
     @cached_property
     def software(self):

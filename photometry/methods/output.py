@@ -6,8 +6,8 @@ from pathlib import Path
 
 from photometry.core import starids
 from photometry.core.coordinates import to_one_based
+from photometry.files import hlsp, paths
 from photometry.files import lightcurve as lightcurve_file
-from photometry.files import paths
 from photometry.methods import neighbours
 
 DAY = 86400.0
@@ -16,10 +16,7 @@ DAY = 86400.0
 def save(photometry, output_folder, version):
     """Write the light curve of a photometry and return its path."""
     writer = photometry.context.lightcurves
-    name = paths.lightcurve_name(photometry.starid, photometry.sector, photometry.camera, photometry.ccd,
-                                 round(photometry.cadence), photometry.data_rel, version,
-                                 writer.layout, writer.compress)
-    path = Path(output_folder) / name
+    path = Path(output_folder) / _name(photometry, writer, version)
     around, psf_cont = neighbours.describe(photometry)
     photometry.details.setdefault('psf_cont', psf_cont)
     content = lightcurve_file.Lightcurve(
@@ -30,6 +27,16 @@ def save(photometry, output_folder, version):
         extra=photometry.additional_headers | _choice(photometry) | _provenance(photometry))
     writer.write(path, content)
     return path
+
+
+def _name(photometry, writer, version):
+    """Path of the file below the output directory, by the layout."""
+    starid, cadence = photometry.starid, round(photometry.cadence)
+    place = starid, photometry.sector, photometry.camera, photometry.ccd, cadence
+    if writer.layout != 'hlsp':
+        return paths.lightcurve_name(*place, photometry.data_rel, version, writer.layout, writer.compress)
+    name = hlsp.file_name(writer.collection.id, *place, version, photometry.datasource.partition(':')[0])
+    return paths.star_folder(starid, cadence) / (name + ('.gz' if writer.compress else ''))
 
 
 def _columns(photometry):

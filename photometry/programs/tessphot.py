@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 
 from photometry import cli, signals
 from photometry.core import ranks, starids
@@ -87,6 +88,8 @@ def _add_options(made):
                       'or INPUT/lightcurves)')
     made.add_argument('--todo', metavar='FILE', help='the list (default: TESSPHOT_TODO or INPUT/todo.sqlite)')
     made.add_argument('--version', type=data_version, metavar='N', help='data version in the names of files')
+    made.add_argument('--format', choices=('tessphot', 'tasoc', 'hlsp'), help='layout of the light curves: '
+                      'our own, the established one, or as MAST takes them (default: lightcurve.layout)')
     made.add_argument('--plot', action='store_true', help='save pictures of every star')
     made.add_argument('--workers', type=workers, default=0, metavar='N', help='children, under mpiexec '
                       'those of each rank but the first (default: work in this process, under mpiexec 1)')
@@ -185,6 +188,9 @@ def _job(arguments, folder, todo):
     from photometry.stages import targets as targets_stage
     from photometry.todo.selection import Selection
     settings = settings_module.load(arguments.settings)
+    if arguments.format:
+        settings = replace(settings, lightcurve=replace(settings.lightcurve, layout=arguments.format))
+    _warn_of_gaps(settings)
     for method in filter(None, (arguments.method, settings.todo.method)):
         plugins.check(plugins.METHODS, method)
     options = JobOptions(
@@ -203,6 +209,15 @@ def _job(arguments, folder, todo):
         todo, options, selection, random=asked, seed=drawn_with,
         method=arguments.method, workers=arguments.workers, retry_errors=arguments.retry_errors,
         overwrite=arguments.overwrite, log=(arguments.debug, arguments.quiet, arguments.log_file))
+
+
+def _warn_of_gaps(settings):
+    """Say what an archive will ask for that the settings leave open."""
+    from photometry.files import hlsp
+    missing = hlsp.Collection(**settings.sections('hlsp')['hlsp']).missing()
+    if settings.lightcurve.layout == 'hlsp' and missing:
+        logger.warning('Light curves for an archive should name their collection; set %s in section [hlsp] '
+                       'of the settings.', ', '.join(missing))
 
 
 def _epoch(environment):

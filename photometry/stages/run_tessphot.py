@@ -16,7 +16,7 @@ from photometry.core import starids
 from photometry.core.errors import ExitCode, InputBadError, InputMissingError, Reason, UsageError
 from photometry.core.status import STATUS
 from photometry.core.task import Task
-from photometry.files import atomic, paths
+from photometry.files import atomic, hlsp, paths
 from photometry.stages import workforce
 from photometry.stages.todo_status import in_words as in_numbers
 from photometry.todo import owner, places, stopping, summary
@@ -120,11 +120,13 @@ def clear_left_behind(output_folder, starids):
     """
     if not Path(output_folder).is_dir():
         return False
-    numbers = {f'{starid:011d}' for starid in starids if type(starid) is int}
+    starids = [starid for starid in starids if type(starid) is int]
+    numbers = {f'{starid:011d}' for starid in starids}
+    names = numbers | {hlsp.target_name(starid) for starid in starids}
     left = []
     for start in {number[:5] for number in numbers}:
         for folder in Path(output_folder).glob(f'c*/{start}'):
-            left += [path for path in folder.glob('.tess*.tmp') if path.name[5:16] in numbers]
+            left += [path for path in folder.glob('.*.tmp') if paths.star_of(path.name[1:]) in names]
             left += [path for number in numbers for path in folder.glob(f'plots/{number}/.*.tmp')]
     try:
         for path in left:

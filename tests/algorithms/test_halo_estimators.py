@@ -187,7 +187,7 @@ def test_groups_hold_every_pixel_once():
     assert np.array_equal(count, kept)
     image = np.random.default_rng(2).random(kept.shape)
     assert groups.sums(image).sum() == pytest.approx(image[kept].sum())
-    near = np.maximum(abs(groups.row - 35), abs(groups.column - 30)) < 9
+    near = np.maximum(abs(groups.row - 35), abs(groups.column - 30)) < 7
     assert (np.repeat(groups.number, groups.number)[near] == 1).all()
 
 

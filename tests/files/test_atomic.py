@@ -5,6 +5,7 @@ import resource
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from photometry.core.errors import IncompatibleError, InputMissingError, OutputError
@@ -16,6 +17,13 @@ def test_replaced_writes_the_whole_file(tmp_path):
     atomic.write_bytes(tmp_path / 'a.txt', b'whole')
     assert (tmp_path / 'a.txt').read_bytes() == b'whole'
     assert os.listdir(tmp_path) == ['a.txt']
+
+
+def test_pieces_are_written_whole_when_the_system_takes_them_bit_by_bit(tmp_path, monkeypatch):
+    image, whole = memoryview(np.arange(6, dtype='u1').reshape(2, 3)), os.writev
+    monkeypatch.setattr(os, 'writev', lambda handle, pieces: whole(handle, [pieces[0][:4]]))
+    atomic.write_bytes(tmp_path / 'a.txt', b'beginning', image, b'', b'end')
+    assert (tmp_path / 'a.txt').read_bytes() == b'beginning' + bytes(range(6)) + b'end'
 
 
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):

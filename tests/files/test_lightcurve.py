@@ -11,31 +11,17 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from light_curves import TIMES, content_of
 
 from photometry.core.errors import IncompatibleError, InputBadError, InputMissingError, OutputError
 from photometry.core.stamp import Stamp
 from photometry.files import fits_text, lightcurve
-from photometry.files.lightcurve_writer import LightcurveWriter, StampHeaders
-
-TIMES = 90
+from photometry.files.lightcurve_writer import LightcurveWriter
 
 
 @pytest.fixture
 def content():
-    rng = np.random.default_rng(7)
-    time = 1440 + np.arange(TIMES) / 48
-    columns = {'TIME': time, 'TIMECORR': np.full(TIMES, 0.003), 'CADENCENO': np.arange(TIMES) + 4697,
-               'FLUX': rng.normal(1000, 3, TIMES), 'FLUX_ERR': np.full(TIMES, 3.0),
-               'SAP_FLUX': rng.normal(900, 3, TIMES), 'SAP_FLUX_ERR': np.full(TIMES, 2.7),
-               'QUALITY': np.where(np.arange(TIMES) % 9 == 4, 128, 0)}
-    stamp = Stamp(300, 307, 500, 509)
-    return lightcurve.Lightcurve(
-        columns, {'CREATOR': 'tessphot 0 LightCurve', 'OBJECT': 'TIC 25155310', 'TICID': 25155310,
-                  'SECTOR': 5, 'CAMERA': 2, 'CCD': 3, 'RA_OBJ': 80.0, 'DEC_OBJ': -45.0, 'TEFF': np.nan},
-        {'TSTART': 1440.0, 'EXPOSURE': 1.5}, rng.normal(10, 1, stamp.shape),
-        np.ones(stamp.shape, dtype=int), StampHeaders(
-            simulated.flat_wcs(Stamp(290, 330, 490, 530))).of(stamp),
-        extra={'AP_NPIX': (9, 'pixels'), 'NOTE': "it's " * 40})
+    return content_of()
 
 
 @pytest.fixture
@@ -188,7 +174,7 @@ def test_what_is_optional_comes_back(tmp_path, rich):
             hdus.verify('exception')
             assert [hdu.name for hdu in hdus] == ['PRIMARY', 'LIGHTCURVE', 'SUMIMAGE', 'APERTURE',
                                                   'WEIGHTMAP', 'NEIGHBOURS']
-            assert hdus[0].header['NEXTEND'] == 5 and hdus[0].header['SCHEMA'] == '1.2'
+            assert hdus[0].header['NEXTEND'] == 5 and hdus[0].header['SCHEMA'] == '1.3'
             assert all(hdu.verify_datasum() == hdu.verify_checksum() == 1 for hdu in hdus)
     found = lightcurve.read_lightcurve(path)
     assert list(found.columns)[-5:] == ['MOM_CENTR1_ERR', 'MOM_CENTR2_ERR', 'PSF_CHI2', 'FLUX_APERTURE',

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ import todo_rows
 
 from photometry.core.errors import ExitCode, OutputError
 from photometry.core.status import STATUS
+from photometry.files.lightcurve import read_lightcurve
 from photometry.programs import make_todo, prepare_photometry, tessphot
 from photometry.stages import run_tessphot
 from photometry.todo.owner import Owner
@@ -259,9 +261,32 @@ def test_half_written_files_of_a_dead_worker_are_removed(tmp_path):
     place.mkdir(parents=True)
     (place / '.tess00000000012-s005-x.fits.ab12.tmp').touch()
     (place / '.tess00000000013-s005-x.fits.ab12.tmp').touch()
+    (place / '.hlsp_mine_tess_ffi_s0005-2-2-0000000000000012-c1800_tess_v01_lc.fits.ab12.tmp').touch()
+    (place / '.hlsp_mine_tess_ffi_s0005-2-2-0000000000000013-c1800_tess_v01_lc.fits.ab12.tmp').touch()
+    gaia = tmp_path / 'c1800' / '-4689'
+    gaia.mkdir()
+    (gaia / '.tess-4689637789433087488-s005-x.fits.ab12.tmp').touch()
     pictures = place / 'plots' / '00000000012'
     pictures.mkdir(parents=True)
     (pictures / '.lightcurve.png.cd34.tmp').touch()
-    run_tessphot.clear_left_behind(tmp_path, [12, '../x'])
-    assert not list(pictures.iterdir())
-    assert [path.name for path in place.glob('.tess*')] == ['.tess00000000013-s005-x.fits.ab12.tmp']
+    run_tessphot.clear_left_behind(tmp_path, [12, -4689637789433087488, '../x'])
+    assert not list(pictures.iterdir()) and not list(gaia.iterdir())
+    assert {path.name[5:].partition('000013')[1] for path in place.glob('.*')} == {'000013'}
+    assert len(list(place.glob('.*'))) == 2
+
+
+def test_light_curves_for_an_archive(folder, capsys):
+    (folder / 'mine.toml').write_text('[hlsp]\nid = "my-stars"\nname = "Mine"\nlead = "Maria Mitchell"\n')
+    assert run(folder, '--all', '--format', 'hlsp', '--settings', folder / 'mine.toml') == 0
+    assert 'should name their collection; set doi in section [hlsp]' in capsys.readouterr().err
+    made = [row[3] for row in rows(folder) if row[3]]
+    name = re.compile(r'c1800/\d{5}/hlsp_my-stars_tess_ffi_s0005-2-2-\d{16}-c1800_tess_v\d\d_lc.fits')
+    assert made and all(map(name.fullmatch, made))
+    found = read_lightcurve(folder / 'lightcurves' / made[0])
+    assert (found.layout, found.primary['HLSPLEAD']) == ('hlsp', 'Maria Mitchell')
+
+
+def test_an_identifier_that_no_archive_takes(folder, capsys):
+    (folder / 'mine.toml').write_text('[hlsp]\nid = "../My Stars"\n')
+    assert run(folder, '--all', '--format', 'hlsp', '--settings', folder / 'mine.toml') == ExitCode.USAGE
+    assert 'must be up to 20 small letters, digits and hyphens' in capsys.readouterr().err
