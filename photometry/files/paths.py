@@ -196,10 +196,10 @@ def star_of(name) -> str | None:
     return match and (match['number'] or match['target'])
 
 
-def find_lightcurves(directory, starid) -> list[Path]:
-    """Light-curve files of a star in an output directory, sorted."""
-    number = f'{starid:011d}'
-    return sorted(Path(directory).glob(f'c*/{number[:5]}/tess{number}-*_lc.fits*'))
+def find_lightcurves(directory, starid, names) -> list[Path]:
+    """Light-curve files of a star in an output directory, sorted; ``names`` are those `star_of` may tell."""
+    found = Path(directory).glob(f'c*/{star_folder(starid, 0).name}/*_lc.fits*')
+    return sorted(path for path in found if star_of(path.name) in names)
 
 
 def plot_folder(starid, cadence):

@@ -14,7 +14,7 @@ from photometry.core.coordinates import to_one_based
 from photometry.core.errors import InputMissingError, UsageError
 from photometry.core.stamp import Stamp
 from photometry.core.task import Task
-from photometry.files import paths
+from photometry.files import hlsp, paths
 from photometry.files.lightcurve import read_lightcurve
 from photometry.methods.context import JobOptions, WorkerContext
 from photometry.report.movie_picture import Layout
@@ -106,7 +106,8 @@ def find_lightcurve(folder, starid, filters):
     UsageError
         When there are several, of different cubes.
     """
-    found = [curve for curve in map(read_lightcurve, paths.find_lightcurves(folder, starid))
+    names = f'{starid:011d}', hlsp.target_name(starid)
+    found = [curve for curve in map(read_lightcurve, paths.find_lightcurves(folder, starid, names))
              if _passes(curve, filters)]
     if len({curve.primary.get('CUBE') for curve in found}) > 1:
         sectors = ', '.join(sorted({f"{curve.primary.get('SECTOR')}" for curve in found}))

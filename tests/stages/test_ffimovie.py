@@ -17,7 +17,7 @@ from stages import movie_cubes
 from photometry.core.coordinates import angular_distance, local_axes, on_camera, unit_vectors
 from photometry.core.errors import ExitCode, InputMissingError, OutputError, UsageError
 from photometry.core.quality import PixelFlag
-from photometry.files import sector_wcs, wcs
+from photometry.files import hlsp, paths, sector_wcs, wcs
 from photometry.programs import ffimovie as program
 from photometry.report import movie_file, movie_picture
 from photometry.stages import ffimovie, movie_frames, movie_plan, tessphot
@@ -267,6 +267,16 @@ def test_a_star_without_a_light_curve_has_no_mask(star, tmp_path, caplog):
     path = ffimovie.make_movie(place, tmp_path / 'a.gif', starid=1001, lightcurves=tmp_path, size=64,
                                stride=12, sector=[5], camera=[2], ccd=[2])
     assert len(movie_cubes.frames_of(path)[0]) == 2 and 'no mask is shown' in caplog.text
+
+
+def test_light_curves_are_found_by_either_name(tmp_path):
+    names = ('tess00000001000-s005-2-2-c1800-dr07-v06-tessphot_lc.fits',
+             'hlsp_x_tess_ffi_s0005-2-2-0000000000001000-c1800_tess_v06_lc.fits')
+    (tmp_path / 'c1800' / '00000').mkdir(parents=True)
+    for name in (*names, 'tess00000001001-s005-2-2-c1800-dr07-v06-tessphot_lc.fits'):
+        (tmp_path / 'c1800' / '00000' / name).touch()
+    found = paths.find_lightcurves(tmp_path, 1000, ('00000001000', hlsp.target_name(1000)))
+    assert {path.name for path in found} == set(names)
 
 
 def test_a_movie_that_stands_is_left_alone(folder, tmp_path):
