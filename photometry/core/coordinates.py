@@ -21,6 +21,33 @@ between the four CCDs: extrapolated from the WCS of sectors 1 to 90, the same wi
 for all cameras."""
 
 
+def on_camera(ccd, row, column):
+    """Place of pixels on the focal plane of their camera, px upwards and to the right of its axis.
+
+    As in the TESS Instrument Handbook: CCD 1 upper right, 2 upper left, 3 lower left, 4 lower right, all
+    with their last rows towards the middle, so that 1 and 2 stand on their heads. East is to the *right* of
+    north: the camera is seen as its images are.
+
+    Parameters
+    ----------
+    ccd : int
+    row, column : array_like
+        Zero-based on the CCD.
+
+    Returns
+    -------
+    up, right : ndarray
+    """
+    sign = -1 if is_turned(ccd) else 1
+    return (sign * (np.asarray(row) - CAMERA_CENTRE_ROW),
+            sign * (np.asarray(column) - CAMERA_CENTRE_COLUMN[ccd]))
+
+
+def is_turned(ccd):
+    """Whether a CCD stands on its head in its camera."""
+    return ccd in (1, 2)
+
+
 def to_one_based(index):
     """Row or column as FITS files and the database count it."""
     return index + 1

@@ -39,6 +39,17 @@ def good(quality) -> np.ndarray:
     return (np.asarray(quality) & BAD_BITS) == 0
 
 
+def words(bits, kind=CadenceFlag) -> list[str]:
+    """The flags among some bits in words, lowest first; bits that have no name by their value."""
+    left, found = int(bits), []
+    while left:
+        bit = left & -left
+        found.append(kind(bit).name.lower().replace('_', ' ') if bit in kind.__members__.values()
+                     else f'bit {bit}')
+        left ^= bit
+    return found
+
+
 class PixelFlag(enum.IntFlag):
     """Bits of ``pixel_flags`` in the cube and of PIXEL_QUALITY in a light curve."""
 

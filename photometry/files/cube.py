@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -178,8 +178,8 @@ class CubeFile:
         return BackgroundModel(info.limits, info.background_mesh, info.background_centre or None,
                                info.background_straps, self._table('background_parameters'))
 
-    def read(self, layer, stamp=None) -> np.ndarray:
-        """One layer on a stamp for all times.
+    def read(self, layer, stamp=None, cadences=None) -> np.ndarray:
+        """One layer on a stamp for all or some times.
 
         Parameters
         ----------
@@ -187,6 +187,8 @@ class CubeFile:
             images, images_err, pixel_flags, backgrounds or backgrounds_pixels_used.
         stamp : Stamp, optional
             Inside the limits; everything by default.
+        cadences : slice, optional
+            From start to stop, inside the cube. Whole chunks of times cost least.
 
         Returns
         -------
@@ -203,13 +205,20 @@ class CubeFile:
         if layer == 'backgrounds':
             if self._evaluate is None:
                 raise ValueError('the cube was opened without a function that evaluates its background')
-            return self._evaluate(self.background, stamp)
+            return self._evaluate(self._background_in(cadences), stamp)
         if layer == 'backgrounds_pixels_used':
-            return (self.read('pixel_flags', stamp) & PixelFlag.NOT_USED_FOR_BACKGROUND) == 0
+            return (self.read('pixel_flags', stamp, cadences) & PixelFlag.NOT_USED_FOR_BACKGROUND) == 0
         if layer not in {column.name for column in LAYERS}:
             raise KeyError(layer)
         with explained(self.path):
-            return self._layer(layer)[stamp.slices((self.info.row_offset, self.info.column_offset))]
+            part = stamp.slices((self.info.row_offset, self.info.column_offset))
+            return self._layer(layer)[part if cadences is None else (*part, cadences)]
+
+    def _background_in(self, cadences):
+        """The model of the background in some cadences."""
+        if cadences is None:
+            return self.background
+        return replace(self.background, parameters=self.background.parameters[cadences])
 
     def _layer(self, name):
         if name not in self._layers:

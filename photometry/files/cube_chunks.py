@@ -143,30 +143,34 @@ class ChunkReader:
             start, run = end, run + 1
 
     def __getitem__(self, part):
-        """Pixels of all times, (rows, columns, times).
+        """Pixels of all or some times, (rows, columns, times).
 
         Parameters
         ----------
         part : tuple of slice
-            Of rows and of columns, inside the layer.
+            Of rows, of columns and perhaps of times, inside the layer.
 
         Raises
         ------
         OSError
             When the file ends before.
         """
-        rows, columns = part
+        rows, columns = part[:2]
+        times = part[2] if len(part) > 2 else slice(0, self.shape[2])
         height, width, depth = self.chunk
-        made = np.empty((rows.stop - rows.start, columns.stop - columns.start, self.shape[2]), self.dtype)
-        stack = self._stack()
-        self._announce(rows, columns)
+        first, last = times.start // depth, -(-times.stop // depth)
+        made = np.empty((rows.stop - rows.start, columns.stop - columns.start,
+                         min(last * depth, self.shape[2]) - first * depth), self.dtype)
+        stack = self._stack(last - first)
+        if last - first == self.grid[2]:
+            self._announce(rows, columns)
         for down in range(rows.start // height, -(-rows.stop // height)):
             for right in range(columns.start // width, -(-columns.stop // width)):
-                self._read_stack(stack, (down * self.grid[1] + right) * self.grid[2])
+                self._read_stack(stack, (down * self.grid[1] + right) * self.grid[2] + first)
                 there, here = zip(_shared(rows, down * height, height),
                                   _shared(columns, right * width, width), strict=True)
                 _put(made[there], stack[:, here[0], here[1]], depth)
-        return made
+        return made[..., times.start - first * depth:times.stop - first * depth]
 
     def _announce(self, rows, columns):
         """Let the system fetch what will be read, all of it at once, where it comes from a disk."""
@@ -187,9 +191,9 @@ class ChunkReader:
         except OSError:  # it would have to wait, or the file system cannot tell
             return False
 
-    def _stack(self):
-        """Space for the chunks of all times of the same pixels, (chunks, ...)."""
-        wide = np.empty((self.grid[2], self.size + APART), 'u1')
+    def _stack(self, chunks):
+        """Space for some chunks of the same pixels, (chunks, ...)."""
+        wide = np.empty((chunks, self.size + APART), 'u1')
         return wide[:, :self.size].view(self.dtype).reshape(-1, *self.chunk)
 
     def _read_stack(self, stack, number):

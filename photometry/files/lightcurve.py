@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photometry.core.coordinates import to_zero_based
 from photometry.core.errors import InputBadError, InputMissingError
 from photometry.files import lightcurve_schema, schema
 
@@ -71,6 +72,8 @@ class LightcurveFile:
     weightmap : ndarray (rows, columns) or None
     neighbours : dict of ndarray (neighbours,) or None
         By the names of `lightcurve_schema.NEIGHBOURS`; None in files of schema 1.0.
+    corner : tuple of int
+        Zero-based row and column of the first pixel of the images on the CCD.
     """
 
     path: Path
@@ -82,6 +85,7 @@ class LightcurveFile:
     layout: str
     weightmap: np.ndarray | None = None
     neighbours: dict | None = None
+    corner: tuple[int, int] = (0, 0)
 
 
 def read_lightcurve(path) -> LightcurveFile:
@@ -135,7 +139,12 @@ def _checked(path, hdus):
     neighbours = _native(hdus['NEIGHBOURS'].data) if 'NEIGHBOURS' in hdus else None
     return LightcurveFile(path, primary, hdus['LIGHTCURVE'].header, _native(hdus['LIGHTCURVE'].data),
                           np.array(hdus['SUMIMAGE'].data), np.array(hdus['APERTURE'].data), primary['LAYOUT'],
-                          weights, neighbours)
+                          weights, neighbours, _corner(hdus['SUMIMAGE'].header))
+
+
+def _corner(header):
+    """Zero-based (row, column) of the first pixel, by the second WCS of the images."""
+    return tuple(to_zero_based(int(header.get(name, 1))) for name in ('CRVAL2P', 'CRVAL1P'))
 
 
 def _native(data):

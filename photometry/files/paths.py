@@ -196,6 +196,12 @@ def star_of(name) -> str | None:
     return match and (match['number'] or match['target'])
 
 
+def find_lightcurves(directory, starid, names) -> list[Path]:
+    """Light-curve files of a star in an output directory, sorted; ``names`` are those `star_of` may tell."""
+    found = Path(directory).glob(f'c*/{star_folder(starid, 0).name}/*_lc.fits*')
+    return sorted(path for path in found if star_of(path.name) in names)
+
+
 def plot_folder(starid, cadence):
     """Directory of a star's plots, relative to the output directory."""
     return star_folder(starid, cadence) / 'plots' / f'{starid:011d}'

@@ -6,7 +6,7 @@ import numpy as np
 
 from photometry.core import starids, units
 from photometry.core.errors import FluxOnEdgeError, NoFluxError
-from photometry.methods import remarks, sap
+from photometry.methods import remarks, sap, starlight
 from photometry.methods.base import BasePhotometry
 
 LEAST_SEEN = 0.2
@@ -55,6 +55,12 @@ class LinearPSF(BasePhotometry):
     def _bright(self):
         """Whether the star may fill pixels by itself."""
         return units.magnitude_to_flux(self.target['tmag'], self.tile.zero_point) > SATURATING
+
+    @property
+    def model_image(self):
+        """The mean image of the stamp as the scene explains it, stars and sky, (rows, columns), e-/s."""
+        light = starlight.StampLight.of(self)
+        return light.others + light.flux * light.template
 
     def _settle(self):
         """Flux and errors of a star that is so bright that errors of its image rise above the noise."""

@@ -48,6 +48,16 @@ class PSFPhotometry(LinearPSF):
     def _good(self):
         return self.source.pixels.good
 
+    @property
+    def model_image(self):
+        """The same with the star, and those merged with it, where and as bright as they were found."""
+        mean, target = self.tile.mean, self._placed.target
+        members = np.flatnonzero(mean.layout.template == mean.layout.template[self._place])
+        before = self.psf.render(mean.row[members], mean.column[members], self.stamp)
+        after = self.psf.render(target.row, target.column, self.stamp)
+        return (super().model_image - np.tensordot(mean.flux[members], before, 1)
+                + self._level * np.tensordot(target.share / target.share.sum(), after, 1))
+
     def _shift(self):
         """Motion of the star against the mean of the good frames, (2, times) rows and columns, px."""
         motion = self.columns['pos_corr'].T[::-1]

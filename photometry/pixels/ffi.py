@@ -69,9 +69,9 @@ class CubeSource:
         """The PRF learned from the stars of the cube, or None."""
         return self._file.psf
 
-    def read(self, layer, stamp):
-        """Pixels of a layer, (rows, columns, times)."""
-        return self._file.read(layer, stamp)
+    def read(self, layer, stamp, cadences=None):
+        """Pixels of a layer in all cadences or in a slice of them, (rows, columns, times)."""
+        return self._file.read(layer, stamp, cadences)
 
     def sumimage(self, stamp):
         """Mean of the good images, (rows, columns), e-/s."""

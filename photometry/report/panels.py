@@ -4,7 +4,7 @@ import numpy as np
 
 from photometry.algorithms import noise
 from photometry.core import quality, units
-from photometry.report.style import ACCENT, INK, MODEL, PALE
+from photometry.report.style import ACCENT, INK, LIGHT, MODEL, PALE
 
 
 def light_curve(axes, curve, title=''):
@@ -31,50 +31,83 @@ def series(axes, curve, good, column, title=''):
         Name of the column; ``FLUX_CORR`` is relative already, ppm.
     title : str
     """
-    flux = np.asarray(curve.columns[column], dtype='float64')
-    good = good & np.isfinite(flux)
-    if column == 'FLUX_CORR':
-        relative = 1e-3 * flux
-    else:
-        level = np.median(flux[good]) if good.any() else 1.0
-        relative = 1e3 * (flux / level - 1)
-    axes.plot(curve.columns['TIME'][good], relative[good], '.', ms=2, color=INK, rasterized=True)
-    if good.sum() > 20:
-        low, high = np.percentile(relative[good], [0.5, 99.5])
-        room = 0.3 * (high - low) or 1.0
-        axes.set_ylim(low - room, high + room)
+    relative, good = relative_flux(curve, good, column)
+    dots(axes, curve.columns['TIME'], relative, good)
     axes.set_title(title, loc='left')
     axes.set_ylabel('flux (ppt)')
 
 
-def motion(axes, curve, good):
-    """Motion of the star along rows and columns in some cadences, px."""
-    for name, words, color in (('POS_CORR1', 'columns', ACCENT), ('POS_CORR2', 'rows', MODEL)):
-        axes.plot(curve.columns['TIME'][good], curve.columns[name][good], '.', ms=2, color=color, label=words,
-                  rasterized=True)
-    axes.set_title('Motion along', loc='left')
-    axes.set_ylabel('motion (px)')
-    axes.legend(loc='lower right', bbox_to_anchor=(1, 0.98), ncols=2, markerscale=4)
+def dots(axes, time, values, shown, scaled=None, **options):
+    """Some values as dots, in a range that does not follow the few most distant of them (or of others)."""
+    axes.plot(time[shown], values[shown], '.', ms=2, color=INK, rasterized=True, **options)
+    scaled = shown if scaled is None else scaled
+    if scaled.sum() > 20:
+        low, high = np.percentile(values[scaled], [0.5, 99.5])
+        room = 0.3 * (high - low) or 1.0
+        axes.set_ylim(low - room, high + room)
+
+
+def relative_flux(curve, good, column):
+    """A flux in parts per thousand of its median, and the good cadences that have one, both (times,)."""
+    flux = np.asarray(curve.columns[column], dtype='float64')
+    good = good & np.isfinite(flux)
+    if column == 'FLUX_CORR':
+        return 1e-3 * flux, good
+    level = float(np.median(flux[good])) if good.any() else 0.0
+    return 1e3 * (flux - level) / (abs(level) or 1.0), good
+
+
+def pair(axes, time, columns, rows, title, label):
+    """A quantity along columns and along rows against time, told apart by marker and lightness.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    time, columns, rows : ndarray (times,)
+    title, label : str
+    """
+    axes.plot(time, columns, '.', ms=2.5, color=INK, label='columns', rasterized=True)
+    axes.plot(time, rows, '+', ms=3, mew=0.6, color=MODEL, label='rows', rasterized=True)
+    axes.set_title(title, loc='left')
+    axes.set_ylabel(label)
+    axes.legend(loc='lower right', bbox_to_anchor=(1, 0.98), ncols=2, markerscale=2)
 
 
 def stamp(axes, curve, title=''):
     """Mean image on a logarithmic scale with the photometry mask outlined."""
-    from matplotlib.colors import LogNorm
-    image = np.ma.masked_invalid(curve.sumimage)
-    mask = (curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0
-    top = max(float(image.max()), 1.0)
-    axes.imshow(np.ma.maximum(image, top * 1e-3), norm=LogNorm(top * 1e-3, top), cmap='bone_r')
-    outline(axes, mask)
+    axes.imshow(curve.sumimage, norm=light_norm(curve.sumimage), cmap=LIGHT)
+    outline(axes, (curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0)
     axes.set(title=title, xticks=[], yticks=[])
 
 
-def outline(axes, mask):
-    """Draw the border of a boolean mask."""
+def light_norm(image):
+    """A logarithmic scale of three decades below the brightest pixel; what is less has the last colour."""
+    from matplotlib.colors import LogNorm
+    known = image[np.isfinite(image)]
+    top = max(float(known.max(initial=1.0)), 1.0)
+    return LogNorm(top * 1e-3, top, clip=True)
+
+
+def outline(axes, mask, corner=(0, 0), **changes):
+    """Draw the border of a boolean mask; ``corner`` is the row and column of its first pixel.
+
+    Returns
+    -------
+    matplotlib.collections.LineCollection
+    """
+    from matplotlib.collections import LineCollection
+    options = {'colors': MODEL, 'linewidths': 1.2} | changes
+    lines = LineCollection(border(mask) + np.array(corner)[::-1], **options)
+    return axes.add_collection(lines, autolim=False)
+
+
+def border(mask):
+    """Segments (n, 2, 2) around the pixels of a mask: two points with column and row."""
     padded = np.pad(mask, 1)
-    for row, column in np.argwhere(padded[1:, :] != padded[:-1, :]):
-        axes.plot([column - 1.5, column - 0.5], [row - 0.5] * 2, color=MODEL, lw=1.2)
-    for row, column in np.argwhere(padded[:, 1:] != padded[:, :-1]):
-        axes.plot([column - 0.5] * 2, [row - 1.5, row - 0.5], color=MODEL, lw=1.2)
+    lying = np.argwhere(padded[1:, :] != padded[:-1, :])[:, ::-1]
+    standing = np.argwhere(padded[:, 1:] != padded[:, :-1])[:, ::-1]
+    return np.concatenate([lying[:, None] + [[-1.5, -0.5], [-0.5, -0.5]],
+                           standing[:, None] + [[-0.5, -1.5], [-0.5, -0.5]]])
 
 
 def noise_against_magnitude(axes, tmag, rms_hour, floor, sky=100.0, readnoise=10.0):

@@ -156,13 +156,16 @@ def _relative(path, options):
 
 
 def _save(photometry):
-    """Write the light curve, with a picture where plots are wanted; its path."""
+    """Write the light curve, with a picture where plots are wanted; its path.
+
+    A picture that cannot be drawn costs no star its light curve.
+    """
     path = photometry.save_lightcurve()
     if photometry.plot:
-        from photometry.files.lightcurve import read_lightcurve
-        from photometry.report import star_picture
-        name = Path(path).name.partition('.')[0] + '.png'
-        star_picture.draw(Path(photometry.plot_folder) / name, read_lightcurve(path))
+        from photometry.stages import pictures
+        _, error = _caught(lambda: pictures.draw_star(photometry, path))
+        if error is not None:
+            logger.warning('%s has no picture: %s', starids.name(photometry.starid), _sentence(error))
     return path
 
 

@@ -93,6 +93,16 @@ def test_round_trip(path):
         assert not made.verify_blocks()
 
 
+@pytest.mark.parametrize('part', [slice(0, 70), slice(0, 24), slice(30, 31), slice(23, 49), slice(60, 70)])
+def test_some_cadences(path, part):
+    """Of the layers that are read chunk by chunk, and of the background."""
+    stamp = Stamp(103, 120, 310, 335)
+    with cube.CubeFile(path, evaluate=lambda model, stamp: model.parameters) as made:
+        for name in ('images', 'images_err', 'pixel_flags', 'backgrounds_pixels_used'):
+            np.testing.assert_array_equal(made.read(name, stamp, part), made.read(name, stamp)[..., part])
+        np.testing.assert_array_equal(made.read('backgrounds', stamp, part), made.read('backgrounds')[part])
+
+
 def test_sumimage_is_the_mean_of_good_frames(path):
     images = layers()['images'].astype('f8')[tables().quality == 0]
     with cube.CubeFile(path) as made:
