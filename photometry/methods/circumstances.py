@@ -6,6 +6,8 @@ import numpy as np
 
 from photometry.core.quality import PixelFlag, StarFlag
 
+_SATURATED = int(PixelFlag.SATURATED)
+
 
 def mark(photometry):
     """Set the bits of moving objects in ``pixel_quality`` and return the keywords of the header.
@@ -24,28 +26,27 @@ def mark(photometry):
     if mask is None:
         return {}
     strap, bleed, moving = _straps(photometry, mask), _bled(photometry, mask), _moving(photometry, mask)
-    flags = StarFlag(0)
-    for number, flag in ((strap, StarFlag.STRAP), (bleed, StarFlag.BLEED), (moving, StarFlag.MOVING_OBJECT)):
-        flags |= flag if number else 0
-    photometry.details['star_flags'] = int(flags)
-    return {'STARFLAG': int(flags), 'N_STRAP': strap, 'N_BLEED': bleed, 'N_MOVING': moving}
+    flags = sum(int(flag) for number, flag in ((strap, StarFlag.STRAP), (bleed, StarFlag.BLEED),
+                                               (moving, StarFlag.MOVING_OBJECT)) if number)
+    photometry.details['star_flags'] = flags
+    return {'STARFLAG': flags, 'N_STRAP': strap, 'N_BLEED': bleed, 'N_MOVING': moving}
 
 
 def _straps(photometry, mask):
     """Pixels of the mask above straps; None where the source does not tell of straps."""
     columns = getattr(photometry.source.pixels.info, 'background_straps', None)
-    if columns is None:
-        return None
+    if not columns:
+        return None if columns is None else 0
     inside = np.asarray(columns, dtype=int) - photometry.stamp.col_min
     return int(mask[:, inside[(inside >= 0) & (inside < mask.shape[1])]].sum())
 
 
 def _bled(photometry, mask):
     """Pixels of the mask that are full, or hold charge, but not of the star itself."""
-    if not (photometry.columns['pixel_quality'] & PixelFlag.SATURATED).any():
+    if not (photometry.columns['pixel_quality'] & _SATURATED).any():
         return 0
     from scipy import ndimage
-    full = (np.bitwise_or.reduce(photometry.pixelflags_cube, axis=-1) & PixelFlag.SATURATED) != 0
+    full = (np.bitwise_or.reduce(photometry.pixelflags_cube, axis=-1) & _SATURATED) != 0
     labels, _ = ndimage.label(full, structure=np.ones((3, 3)))
     row, column = photometry.stamp.row_min, photometry.stamp.col_min
     row, column = (int(np.floor(place - first + 0.5)) for place, first in

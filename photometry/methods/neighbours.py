@@ -37,8 +37,11 @@ def describe(photometry):
     """
     light = _light_of(photometry)
     stars, mask = light.whole, photometry.final_phot_mask
-    held = np.full(stars.flux.size, np.nan) if mask is None else _parts(light.parts(mask.astype('float64')))
-    psf = _parts(light.parts(_psf_weights(light.template, photometry.cutout.variance)))
+    psf_weights = _psf_weights(light.template, photometry.cutout.variance)
+    if mask is None:
+        held, psf = np.full(stars.flux.size, np.nan), _parts(light.parts(psf_weights))
+    else:
+        held, psf = map(_parts, light.parts(np.stack([mask, psf_weights])))
     row, column = light.place
     distance = np.hypot(stars.row - row, stars.column - column)
     matters = np.fmax(np.abs(held), np.abs(psf)) >= LEAST_LIGHT

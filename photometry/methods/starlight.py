@@ -261,35 +261,35 @@ class StampLight:
         return own, whole.flux @ parts - self.flux * own + float((weights * whole.sky[self._part]).sum())
 
     def parts(self, weights, least=0.0):
-        """Light of each star of ``whole`` that a weighted sum holds in the mean image, e-/s: (stars,).
+        """Light of each star of ``whole`` that a weighted sum holds in the mean image, e-/s: (..., stars).
 
         Of wings only the star's own: what others shine from afar belongs to no single one.
 
         Parameters
         ----------
-        weights : ndarray (rows, columns)
-            At most 1.
+        weights : ndarray (..., rows, columns)
+            At most 1; those of one sum, or of several.
         least : float
             Light below which that of another star may be left out.
         """
         whole = self.whole
-        made = np.zeros(whole.flux.size)
-        height, width = self.stamp.shape
+        several, (height, width) = weights.shape[:-2], self.stamp.shape
+        made = np.zeros((*several, whole.flux.size))
         rows, columns = whole.row0 - self.stamp.row_min, whole.column0 - self.stamp.col_min
         bright = np.abs(whole.flux) > 0.9 * least
         bright[self.star] = True
-        lit = [np.flatnonzero(weights.any(axis=axis)) for axis in (1, 0)]
+        any_lit = weights.any(axis=tuple(range(len(several))))
+        lit = [np.flatnonzero(any_lit.any(axis=axis)) for axis in (1, 0)]
         if not lit[0].size:
             return made
         for first, on in zip((rows, columns), lit, strict=True):
             bright &= (first > on[0] - BOX) & (first <= on[-1])
         near = np.flatnonzero(bright)
-        padded = np.zeros((height + 2 * BOX, width + 2 * BOX))
-        padded[BOX:-BOX, BOX:-BOX] = weights
+        padded = np.zeros((*several, height + 2 * BOX, width + 2 * BOX))
+        padded[..., BOX:-BOX, BOX:-BOX] = weights
         step = np.arange(BOX)
         rows, columns = (axis[near, None] + BOX + step for axis in (rows, columns))
-        boxes = padded[rows[:, :, None], columns[:, None, :]]
-        made[near] = whole.flux[near] * np.einsum('np,np->n', whole.mean_cores[near],
-                                                  boxes.reshape(near.size, -1))
-        made[self.star] += self.flux * float((weights * self._wing).sum())
+        boxes = padded[..., rows[:, :, None], columns[:, None, :]].reshape(*several, near.size, -1)
+        made[..., near] = whole.flux[near] * np.einsum('np,...np->...n', whole.mean_cores[near], boxes)
+        made[..., self.star] += self.flux * (weights * self._wing).sum(axis=(-2, -1))
         return made
