@@ -48,9 +48,9 @@ def make_table(input_folder, todo, path, selection=None, *, overwrite=False) -> 
             raise InputMissingError(f'No row of {todo} passes the filters; nothing was written.')
         with results_table.written(path, cli.version(), overwrite=overwrite) as add:
             for ccd in ccds:
-                stars = _stars(catalogs, ccd, input_folder)
+                stars = catalog_of(catalogs, ccd, input_folder)
                 for part in results.of_ccd(connection, ccd, selection):
-                    values = _values(part, stars)
+                    values = values_of(part, stars)
                     counts.update(values['status'])
                     _add(add, values, todo)
     return counts
@@ -64,8 +64,17 @@ def _add(add, values, todo):
                             'make it again with run_make_todo.py --overwrite.') from error
 
 
-def _stars(catalogs, ccd, folder):
-    """The catalogue of a CCD, None where there is none."""
+def catalog_of(catalogs, ccd, folder):
+    """The catalogue of a CCD, None where there is none.
+
+    Parameters
+    ----------
+    catalogs : dict
+        (sector, camera, ccd) -> path.
+    ccd : tuple of int
+    folder : path-like
+        Where they were looked for.
+    """
     if ccd in catalogs:
         return catalog.read_catalog(catalogs[ccd])
     logger.warning('No catalogue of sector %d, camera %d, CCD %d lies below %s; its stars have no positions '
@@ -73,8 +82,8 @@ def _stars(catalogs, ccd, folder):
     return None
 
 
-def _values(rows, stars):
-    """Columns of the table, from rows of the list and the catalogue."""
+def values_of(rows, stars) -> dict:
+    """Columns of the table as lists, from rows of the list and the catalogue (or None)."""
     there = set(rows[0]._fields)
     made = {name: [getattr(row, name) for row in rows] if name in there else [None] * len(rows)
             for name in _NAMES}
