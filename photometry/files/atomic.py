@@ -110,7 +110,7 @@ def replaced_directory(path):
     """Give a temporary directory to fill, which becomes ``path`` when all went well.
 
     An older ``path`` stands aside until the new one has its name; after an exception it is
-    untouched. Who calls this has made sure that it may go.
+    untouched. Who calls this has made sure that it may go. What killed writers have left goes, too.
 
     Yields
     ------
@@ -128,9 +128,10 @@ def replaced_directory(path):
                 os.replace(path, aside)
             os.replace(temporary, path)
             sync(path.parent)
+        for left in left_behind(path):
+            shutil.rmtree(left, ignore_errors=True)
     finally:
-        for gone in (temporary, aside):
-            shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def left_behind(path):

@@ -14,8 +14,8 @@ EXAMPLES = """\
 def main(words=None):
     """Parse the command line and make the report."""
     made = cli.parser('run_report.py', 'Make the report of a run: what became of the stars, how precise they '
-                      'are, a table of all of them and a page for each, as files that a browser opens from disk.',
-                      EXAMPLES)
+                      'are, a table of all of them and a page for each, as files that a browser opens from '
+                      'disk.', EXAMPLES)
     made.add_argument('input', nargs='?', metavar='INPUT', help='directory with catalogues, cubes and the '
                       'todo list (default: TESSPHOT_INPUT)')
     cli.add_ccd_filters(made)

@@ -15,6 +15,9 @@ TOOLS = 'pan,wheel_zoom,box_zoom,reset,save'
 STATUS_COLORS = {'ok': PALE, 'warning': '#e09f3e', 'error': MODEL, 'skipped': ACCENT, 'waiting': '#8d99ae'}
 """Those of other statuses are drawn as `INK`."""
 
+FEW = 500
+"""Points that are drawn large."""
+
 READNOISE = 10.0
 """Electrons a pixel and read, of the curve of photons alone, which does not depend on it."""
 
@@ -41,17 +44,16 @@ def noise_against_magnitude(stars, floors):
                   y_axis_type='log')
     tmag, hour = stars['tmag'], stars['rms_hour']
     measured = np.where(hour > 0, hour, np.nan)
-    _dots(made, stars, tmag, measured, np.log10(measured), color=INK, legend_label='measured', size=3)
+    _dots(made, stars, tmag, measured, np.log10(measured), color=INK, legend_label='measured')
     own = np.array([floors.get(priority, np.nan) for priority in stars['priority'].tolist()])
-    _dots(made, stars, tmag, np.where(own > 0, own, np.nan), np.log10(own), color=ACCENT, size=3,
+    _dots(made, stars, tmag, np.where(own > 0, own, np.nan), np.log10(own), color=ACCENT,
           legend_label='photons, sky and read noise of its own aperture')
     grid = _grid(tmag)
     made.line(grid, noise.stassun_floor(grid), color=MODEL, line_width=2, legend_label='Stassun et al. 2018')
     flux = units.magnitude_to_flux(grid)
     made.line(grid, noise.star_floor(flux, flux, 0, 0, READNOISE), color='#6c7a89', line_width=2,
               line_dash='dashed', legend_label='photons alone')
-    made.legend.location = 'top_left'
-    made.legend.click_policy = 'hide'
+    _legend_above(made)
     return made
 
 
@@ -60,9 +62,9 @@ def over_floor(stars):
     made = canvas('Scatter over the floor of Stassun et al. 2018', 'TESS magnitude', 'ratio',
                   y_axis_type='log')
     tmag, ratio = stars['tmag'], np.where(stars.over_floor > 0, stars.over_floor, np.nan)
-    _dots(made, stars, tmag, ratio, np.log10(ratio), color=INK, size=3)
+    _dots(made, stars, tmag, ratio, np.log10(ratio), color=INK)
     made.line(*medians(tmag, ratio), color=MODEL, line_width=2, legend_label='median')
-    made.legend.location = 'top_left'
+    _legend_above(made)
     return made
 
 
@@ -78,7 +80,7 @@ def medians(tmag, values, step=0.5, least=5):
 def contamination(stars):
     """Light of the neighbours against magnitude."""
     made = canvas("Neighbours' part of the light in the aperture", 'TESS magnitude', 'contamination')
-    _dots(made, stars, stars['tmag'], stars['contamination'], color=INK, size=3)
+    _dots(made, stars, stars['tmag'], stars['contamination'], color=INK)
     return made
 
 
@@ -103,13 +105,12 @@ def places(stars, row, column):
     """
     made = _chip('Stars by status')
     for status in sorted(set(stars['status'])):
-        chosen = np.flatnonzero(stars['status'] == status)
-        some = stars.where(chosen)
-        _dots(made, some, column[chosen], row[chosen], legend_label=status, size=4,
-              color=STATUS_COLORS.get(status, INK))
-    if len(stars):
-        made.legend.click_policy = 'hide'
-        made.add_layout(made.legend[0], 'right')
+        chosen = np.flatnonzero((stars['status'] == status) & np.isfinite(row))
+        if chosen.size:
+            _dots(made, stars.where(chosen), column[chosen], row[chosen], legend_label=status,
+                  color=STATUS_COLORS.get(status, INK))
+    if made.legend:
+        _legend_above(made)
     return made
 
 
@@ -119,13 +120,21 @@ def over_the_chip(title, stars, row, column, values):
     made = _chip(title)
     known = np.isfinite(values)
     low, high = np.percentile(values[known], [2, 98]) if known.any() else (0, 1)
-    mapper = LinearColorMapper('Viridis256', low=low, high=high)
+    room = 0 if high > low else 0.01 * (abs(high) or 1)
+    mapper = LinearColorMapper('Viridis256', low=low - room, high=high + room)
     chosen = np.flatnonzero(known)
-    drawn = _dots(made, stars.where(chosen), column[chosen], row[chosen], size=4, value=values[chosen],
+    drawn = _dots(made, stars.where(chosen), column[chosen], row[chosen], value=values[chosen],
                   color={'field': 'value', 'transform': mapper})
     made.x_range.renderers = made.y_range.renderers = [drawn]
     made.add_layout(drawn.construct_color_bar(width=12), 'right')
     return made
+
+
+def _legend_above(made):
+    """Names that hide what they stand for, and no point."""
+    made.legend.click_policy = 'hide'
+    made.legend.orientation = 'horizontal'
+    made.add_layout(made.legend[0], 'above')
 
 
 def _chip(title):
@@ -142,6 +151,7 @@ def _dots(made, stars, x, y, height=None, value=None, **look):
     """
     from bokeh.models import ColumnDataSource, HoverTool, OpenURL, TapTool
     drawn = thinning.spread_out(x, y if height is None else height)
+    look.setdefault('size', 3 if drawn.size > FEW else 6)
     data = {'x': x[drawn].astype('f4'), 'y': y[drawn].astype('f4'),
             'priority': stars['priority'][drawn].astype('f8'),
             'star': [starids.name(star) for star in stars['starid'][drawn].tolist()]}
@@ -153,7 +163,8 @@ def _dots(made, stars, x, y, height=None, value=None, **look):
         told.append((made.title.text, '@value'))
     made.add_tools(HoverTool(renderers=[points], tooltips=told, point_policy='snap_to_data',
                              visible=False),
-                   TapTool(renderers=[points], callback=OpenURL(url='star.html#@priority{0}', same_tab=True)))
+                   TapTool(renderers=[points], visible=False,
+                           callback=OpenURL(url='star.html#@priority{0}', same_tab=True)))
     return points
 
 

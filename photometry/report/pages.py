@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from importlib import resources
 from pathlib import Path
+
+import numpy as np
 
 from photometry.files import atomic, results_table
 from photometry.report import charts, cube_charts, star_charts, star_data, star_table, tallies
@@ -46,7 +47,7 @@ def write(folder, run):
     facts = {'schema': SCHEMA, 'version': run.version, 'made': run.made, 'input': run.input,
              'output': run.output, 'todo': run.todo, 'filters': run.filters, 'stars': len(run.stars),
              'problems': list(run.problems)}
-    (folder / MARKER).write_text(json.dumps(facts, indent=1) + '\n', encoding='ascii')
+    atomic.write_bytes(folder / MARKER, json.dumps(facts, indent=1).encode('ascii') + b'\n')
 
 
 def ccd_page(key) -> str:
@@ -71,10 +72,12 @@ def _one_ccd(run, key, index):
 
     return {'key': key, 'number': len(stars), 'found': tallies.by_group(stars)[0][2],
             'statuses': tallies.statuses(stars), 'places': charts.places(stars, row, column),
+            'without_place': int(np.isnan(row).sum()),
             'zero_point': chart('Zero point (mag)', stars.zero_point),
             'over_floor': chart('Scatter over the floor', stars.over_floor),
             'contamination': chart('Contamination', stars['contamination']),
-            'cubes': [(cube_charts.motion(cube), cube_charts.background(cube)) for cube in run.cubes.get(key, [])]}
+            'cubes': [(cube_charts.motion(cube), cube_charts.background(cube))
+                      for cube in run.cubes.get(key, [])]}
 
 
 def _templates(run):
@@ -89,12 +92,12 @@ def _templates(run):
     made = jinja2.Environment(loader=jinja2.PackageLoader('photometry.report'), autoescape=True,
                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals.update(run=run, ccd_page=ccd_page)
-    made.filters['item'] = item
+    made.filters.update(item=item, duration=tallies.duration)
     return made
 
 
 def _write(path, templates, name, **values):
-    path.write_text(templates.get_template(name).render(**values), encoding='utf-8')
+    atomic.write_bytes(path, templates.get_template(name).render(**values).encode('utf-8', 'replace'))
 
 
 def _copy_assets(folder):
@@ -102,6 +105,6 @@ def _copy_assets(folder):
     from bokeh.resources import Resources
     atomic.make_directory(folder)
     for entry in resources.files('photometry.report').joinpath('assets').iterdir():
-        folder.joinpath(entry.name).write_bytes(entry.read_bytes())
+        atomic.write_bytes(folder / entry.name, entry.read_bytes())
     for path in Resources(mode='absolute', components=list(COMPONENTS)).js_files:
-        shutil.copyfile(path, folder / Path(path).name)
+        atomic.write_bytes(folder / Path(path).name, Path(path).read_bytes())

@@ -42,7 +42,8 @@ def rows_of(stars) -> dict:
         if column.name == 'starid':
             made[column.name] = list(map(str, values.tolist()))
         elif column.dtype == 'f8':
-            made[column.name] = [float(f'{value:.9g}') if value == value else None for value in values.tolist()]
+            made[column.name] = [float(f'{value:.9g}') if value == value else None
+                                 for value in values.tolist()]
         elif column.dtype == 'U':
             made[column.name] = values.tolist()
         else:
@@ -62,14 +63,15 @@ def write_curve(folder, priority, path):
 
 def write_index(folder):
     """Write which stars have their light curve in the report, so that no page asks in vain."""
-    there = sorted(int(path.stem) for path in (Path(folder) / CURVES).glob('*.js') if path.stem.lstrip('-').isdigit())
-    _write_call(atomic.make_directory(Path(folder) / CURVES) / 'index.js', 'have', there)
+    where = atomic.make_directory(Path(folder) / CURVES)
+    there = sorted(int(path.stem) for path in where.glob('*.js') if path.stem.lstrip('-').isdigit())
+    _write_call(where / 'index.js', 'have', there)
 
 
 def _write_call(path, function, *arguments):
     """A script that calls a function of the page; JSON in ASCII is JavaScript whatever stands in it."""
     text = ', '.join(json.dumps(argument, allow_nan=False) for argument in arguments)
-    Path(path).write_text(f'tessphot.{function}({text});\n', encoding='ascii')
+    atomic.write_bytes(path, f'tessphot.{function}({text});\n'.encode('ascii'))
 
 
 def choose(stars, most) -> np.ndarray:
@@ -84,8 +86,16 @@ def choose(stars, most) -> np.ndarray:
     """
     there = np.flatnonzero(stars['has_file'])
     by_light = there[np.argsort(stars['tmag'][there], kind='stable')]
-    even = by_light[np.unique(np.linspace(0, there.size - 1, min(most - most // 2, there.size)).astype(int))]
+    even = by_light[_evenly(stars['tmag'][by_light], most - most // 2)]
     left = np.setdiff1d(there, even)
     plain = stars['status'][left] != 'warning'
     odd = left[np.lexsort((-np.nan_to_num(stars.over_floor[left], nan=0.0), plain))]
     return np.sort(np.concatenate([even, odd[:most - even.size]]))
+
+
+def _evenly(tmag, number):
+    """Indices of sorted magnitudes, NaN last, that lie nearest above equal steps."""
+    known = tmag[np.isfinite(tmag)]
+    if not known.size:
+        return np.zeros(0, int)
+    return np.unique(np.searchsorted(known, np.linspace(known[0], known[-1], number)))

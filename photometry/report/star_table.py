@@ -10,14 +10,15 @@ WORDS = 'status', 'method_used', 'datasource', 'reason'
 """Columns of few different texts, kept as numbers in the order of the alphabet."""
 
 SHOWN = (
-    ('starid', 'star', 150, None), ('tmag', 'Tmag', 60, '0.00'), ('sector', 'sector', 50, '0'),
-    ('camera', 'cam.', 40, '0'), ('ccd', 'CCD', 40, '0'), ('cadence', 's', 50, '0'),
-    ('status', 'status', 70, None), ('method_used', 'method', 80, None), ('datasource', 'pixels', 60, None),
-    ('rms_hour', 'ppm in 1 h', 85, '0.0'), ('over_floor', 'over floor', 75, '0.00'), ('ptp', 'ppm p. to p.', 85, '0.0'),
-    ('variability', 'variability', 80, '0.00'), ('mean_flux', 'e-/s', 90, '0.0'),
-    ('zero_point', 'zero point', 75, '0.000'), ('contamination', 'contam.', 70, '0.0000'),
-    ('mask_size', 'px', 40, '0'), ('pos_row', 'row', 65, '0.0'), ('pos_column', 'column', 65, '0.0'),
-    ('elaptime', 's a star', 65, '0.000'), ('attempts', 'tries', 45, '0'), ('reason', 'reason', 110, None))
+    ('starid', 'star', 125, None), ('tmag', 'Tmag', 55, '0.00'), ('sector', 'sector', 50, '0'),
+    ('camera', 'cam.', 40, '0'), ('ccd', 'CCD', 40, '0'), ('cadence', 's', 45, '0'),
+    ('status', 'status', 65, None), ('method_used', 'method', 70, None), ('datasource', 'pixels', 50, None),
+    ('rms_hour', 'ppm in 1 h', 75, '0.0'), ('over_floor', 'over floor', 70, '0.00'),
+    ('ptp', 'ppm p. to p.', 80, '0.0'), ('variability', 'variability', 70, '0.00'),
+    ('mean_flux', 'e-/s', 80, '0.0'), ('zero_point', 'zero point', 70, '0.000'),
+    ('contamination', 'contam.', 60, '0.0000'), ('mask_size', 'px', 35, '0'), ('pos_row', 'row', 60, '0.0'),
+    ('pos_column', 'column', 60, '0.0'), ('elaptime', 's a star', 60, '0.000'),
+    ('attempts', 'tries', 40, '0'), ('reason', 'reason', 100, None))
 """Column, heading, width in px, format of a number."""
 
 

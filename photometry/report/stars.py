@@ -70,7 +70,8 @@ class Stars:
         found, inverse = np.unique(keys, axis=0, return_inverse=True)
         order = np.argsort(inverse, kind='stable')
         ends = np.cumsum(np.bincount(inverse.ravel(), minlength=len(found)))
-        return {tuple(key): part for key, part in zip(found.tolist(), np.split(order, ends[:-1]), strict=True)}
+        parts = np.split(order, ends[:-1])
+        return {tuple(key): part for key, part in zip(found.tolist(), parts, strict=True)}
 
 
 def _plain(values, dtype):

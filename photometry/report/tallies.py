@@ -9,7 +9,7 @@ import numpy as np
 from photometry.core import starids
 from photometry.report.stars import FAILED
 
-LINKED = 30
+LINKED = 12
 """Failed stars of a reason that are linked one by one; the table of all stars shows the others."""
 
 _ORDER = 'ok', 'warning', 'error', 'skipped', 'waiting'
@@ -23,7 +23,8 @@ def statuses(stars) -> list[str]:
 
 def by_group(stars) -> list:
     """(sector, camera, ccd, cadence), number of its stars, Counter by status; in order."""
-    return [(key, len(index), Counter(stars['status'][index].tolist())) for key, index in stars.groups.items()]
+    return [(key, len(index), Counter(stars['status'][index].tolist()))
+            for key, index in stars.groups.items()]
 
 
 def by_method(stars) -> list:
@@ -58,16 +59,16 @@ def times(stars) -> list:
     Returns
     -------
     list of dict
-        ``method``, ``stars``, ``hours`` in all, ``median``, ``most`` (95 % are quicker) and ``longest`` (s).
+        ``method``, ``stars``, ``total``, ``median``, ``most`` (95 % are quicker) and ``longest``, s.
     """
     took = stars['elaptime']
     made = []
     for method in sorted(set(stars['method_used'])):
         some = took[(stars['method_used'] == method) & np.isfinite(took)]
         if some.size:
-            made.append({'method': method, 'stars': some.size, 'hours': some.sum() / 3600,
+            made.append({'method': method, 'stars': some.size, 'total': some.sum(),
                          'median': np.median(some), 'most': np.percentile(some, 95), 'longest': some.max()})
-    return sorted(made, key=lambda one: -one['hours'])
+    return sorted(made, key=lambda one: -one['total'])
 
 
 def throughput(stars) -> dict | None:
@@ -76,7 +77,7 @@ def throughput(stars) -> dict | None:
     Returns
     -------
     dict or None
-        ``stars`` tried, ``hours`` of photometry, ``waited`` (hours of workers without a star), ``a_second``
+        ``stars`` tried, ``spent`` on photometry and ``waited`` by workers without a star (s), ``a_second``
         (stars of a worker, waiting included); None where no star was tried.
     """
     took, waited = stars['elaptime'], stars['worker_wait_time']
@@ -84,5 +85,13 @@ def throughput(stars) -> dict | None:
     spent, idle = took[tried].sum(), np.nansum(waited[tried])
     if not spent > 0:
         return None
-    return {'stars': int(tried.sum()), 'hours': spent / 3600, 'waited': idle / 3600,
+    return {'stars': int(tried.sum()), 'spent': spent, 'waited': idle,
             'a_second': tried.sum() / (spent + idle)}
+
+
+def duration(seconds) -> str:
+    """A time in words, three digits and the unit that fits."""
+    for unit, length in (('d', 86400), ('h', 3600), ('min', 60)):
+        if seconds >= 3 * length:
+            return f'{seconds / length:.3g} {unit}'
+    return f'{seconds:.3g} s' if seconds >= 0.1 else f'{1e3 * seconds:.3g} ms'

@@ -19,7 +19,7 @@ def spread_out(x, y, cells=CELLS, most=MOST):
     cells : tuple of int
         Number of cells along x and y.
     most : int
-        Of each cell the first ones are kept.
+        Of each cell these are kept, drawn by lot.
 
     Returns
     -------
@@ -27,6 +27,8 @@ def spread_out(x, y, cells=CELLS, most=MOST):
         Sorted indices, at most ``most`` times the cells.
     """
     known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    # By lot: those that are first in a sorted list lie on one side of each cell.
+    known = np.random.default_rng(0).permutation(known)
     cell = _cells(x[known], cells[0]) * cells[1] + _cells(y[known], cells[1])
     order = np.argsort(cell, kind='stable')
     first = np.flatnonzero(np.diff(cell[order], prepend=-1))

@@ -156,9 +156,9 @@ def _row(path):
     good = quality.good(columns['QUALITY'])
     tmag, flux = primary['TESSMAG'], columns['FLUX']
     mean, raw = (own_floor.typical(columns[name][good]) for name in ('FLUX', 'SAP_FLUX'))
+    hour = metrics.rms_timescale(columns['TIME'][good], flux[good])
     return Row(primary['TICID'], tmag, primary.get('STATUS', STATUS.OK.name), primary['PHOTMET'],
-               _zero_point(tmag, raw), _zero_point(tmag, mean),
-               metrics.rms_timescale(columns['TIME'][good], flux[good]), own_floor.own_floor(curve), path, curve)
+               _zero_point(tmag, raw), _zero_point(tmag, mean), hour, own_floor.own_floor(curve), path, curve)
 
 
 def _zero_point(tmag, flux):

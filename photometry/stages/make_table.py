@@ -48,7 +48,7 @@ def make_table(input_folder, todo, path, selection=None, *, overwrite=False) -> 
             raise InputMissingError(f'No row of {todo} passes the filters; nothing was written.')
         with results_table.written(path, cli.version(), overwrite=overwrite) as add:
             for ccd in ccds:
-                stars = catalog_of(catalogs, ccd, input_folder)
+                stars = _stars(catalogs, ccd, input_folder)
                 for part in results.of_ccd(connection, ccd, selection):
                     values = values_of(part, stars)
                     counts.update(values['status'])
@@ -64,17 +64,8 @@ def _add(add, values, todo):
                             'make it again with run_make_todo.py --overwrite.') from error
 
 
-def catalog_of(catalogs, ccd, folder):
-    """The catalogue of a CCD, None where there is none.
-
-    Parameters
-    ----------
-    catalogs : dict
-        (sector, camera, ccd) -> path.
-    ccd : tuple of int
-    folder : path-like
-        Where they were looked for.
-    """
+def _stars(catalogs, ccd, folder):
+    """The catalogue of a CCD, None where there is none."""
     if ccd in catalogs:
         return catalog.read_catalog(catalogs[ccd])
     logger.warning('No catalogue of sector %d, camera %d, CCD %d lies below %s; its stars have no positions '
@@ -83,7 +74,7 @@ def catalog_of(catalogs, ccd, folder):
 
 
 def values_of(rows, stars) -> dict:
-    """Columns of the table as lists, from rows of the list and the catalogue (or None)."""
+    """Columns of the table as lists, from rows of the list and the catalogue of their CCD or None."""
     there = set(rows[0]._fields)
     made = {name: [getattr(row, name) for row in rows] if name in there else [None] * len(rows)
             for name in _NAMES}

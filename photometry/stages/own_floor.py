@@ -16,19 +16,20 @@ def own_floor(curve) -> float:
     ----------
     curve : photometry.files.lightcurve.LightcurveFile
     """
-    is_tasoc = curve.layout == 'tasoc'
+    is_tasoc, primary = curve.layout == 'tasoc', curve.primary
     good = quality.good(curve.columns['PIXEL_QUALITY' if is_tasoc else 'QUALITY'])
-    plain, sky = (typical(curve.columns[name][good]) for name in ('FLUX_RAW' if is_tasoc else 'SAP_FLUX', 'FLUX_BKG'))
-    # The layout tasoc keeps no level of the star's own light, but what part of the sum it is.
-    pixels = int(((curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0).sum())
-    # Noise of the corrected flux: that of the mask over the part of the star in it.
+    plain, sky = (typical(curve.columns[name][good])
+                  for name in ('FLUX_RAW' if is_tasoc else 'SAP_FLUX', 'FLUX_BKG'))
+    # Noise of the corrected flux: that of the mask over the part of the star in it. The layout tasoc
+    # keeps no level of the star's own light, but what part of the sum it is.
     if is_tasoc:
-        within = plain * (curve.primary.get('CROWDSAP') or np.nan)
+        within = plain * (primary.get('CROWDSAP') or np.nan)
     else:
-        within = typical(curve.columns['FLUX'][good]) * (curve.primary['FLFRCSAP'] or np.nan)
-    readnoise = float(curve.primary.get('READNOIS') or READNOISE)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        return float(noise.star_floor(np.float64(within), plain, sky, pixels, readnoise))
+        within = typical(curve.columns['FLUX'][good]) * (primary.get('FLFRCSAP') or np.nan)
+    if not within > 0:
+        return np.nan
+    pixels = int(((curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0).sum())
+    return float(noise.star_floor(within, plain, sky, pixels, float(primary.get('READNOIS') or READNOISE)))
 
 
 def typical(values) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from photometry import cli
 from photometry.core import coordinates
 from photometry.core.errors import InputMissingError, OutputError, TessphotError
-from photometry.files import atomic, lightcurve, paths, wcs
+from photometry.files import atomic, catalog, lightcurve, paths, wcs
 from photometry.report import pages, star_data
 from photometry.report.run import Run
 from photometry.report.stars import Stars
@@ -33,7 +33,8 @@ _MOST_BYTES = 1 << 28
 """A light-curve file that is larger is none."""
 
 
-def make_report(input_folder, todo, output, folder, selection=None, *, curves=CURVES, overwrite=False) -> Counter:
+def make_report(input_folder, todo, output, folder, selection=None, *, curves=CURVES,
+                overwrite=False) -> Counter:
     """Write the report of a list of stars; the folder appears whole or not at all.
 
     Parameters
@@ -119,7 +120,7 @@ def _gather(input_folder, place, output, selection, curves):
     chosen = stars.where(star_data.choose(stars, curves))
     read, damaged = _read(chosen, files)
     cubes, troubles = report_cubes.read(input_folder, selection, set(stars.groups))
-    row, column = _positions(stars, cubes.wcs_texts)
+    row, column = _positions(stars, cubes.wcs_texts, problems)
     lost = int(((stars['lightcurve'] != '') & ~stars['has_file']).sum())
     if lost:
         problems.append(f'{lost} light curves that the list names do not lie below {output}.')
@@ -137,19 +138,34 @@ def _stars(input_folder, place, selection, files):
     parts, problems, wrong = [], [], 0
     with results.opened(place) as connection:
         for ccd in results.ccds(connection, selection):
-            is_one = all(type(number) is int for number in ccd)
-            stars = make_table.catalog_of(catalogs, ccd, input_folder) if is_one else None
+            listed = _catalog(catalogs.get(ccd), ccd, input_folder, problems)
             for part in results.of_ccd(connection, ccd, selection):
                 good = [row for row in part if rows.wrong_number(row) is None]
                 wrong += len(part) - len(good)
                 if good:
-                    values = make_table.values_of(good, stars)
-                    parts.append(values | {'has_file': [files.path(name) is not None for name in values['lightcurve']]})
+                    parts.append(_columns(good, listed, files))
     if not parts:
         raise InputMissingError(f'No row of {place} passes the filters; nothing was written.')
     if wrong:
         problems.append(f'{wrong} rows of the list hold numbers that no star can have; they are left out.')
     return Stars.of_parts(parts), problems
+
+
+def _catalog(path, ccd, folder, problems):
+    """The catalogue of a CCD, None where there is none or it cannot be read."""
+    try:
+        if path is not None:
+            return catalog.read_catalog(path)
+        problems.append('No catalogue of sector {}, camera {}, CCD {} lies below {}: where its stars are on '
+                        'the sky is missing.'.format(*ccd, folder))
+    except TessphotError as error:
+        problems.append(str(error))
+    return None
+
+
+def _columns(found, listed, files):
+    values = make_table.values_of(found, listed)
+    return values | {'has_file': [files.path(name) is not None for name in values['lightcurve']]}
 
 
 class _Files:
@@ -196,19 +212,25 @@ def _read(stars, files):
             damaged.append(str(error))
         except OSError as error:
             damaged.append(f'The light curve {path} cannot be read: {error.strerror or error}.')
+        except (KeyError, TypeError, ValueError) as error:  # of what should be numbers in its header
+            damaged.append(f'{path} is no light curve of ours ({error}); make it again.')
     if damaged[_MOST_SAID:]:
         damaged[_MOST_SAID:] = [f'{len(damaged) - _MOST_SAID} further light curves cannot be read.']
     return found, damaged
 
 
-def _positions(stars, texts):
-    """One-based rows and columns; of stars that were not measured by catalogue and WCS where there are both."""
-    row, column = stars['pos_row'].copy(), stars['pos_column'].copy()
+def _positions(stars, texts, problems):
+    """One-based rows and columns; by catalogue and WCS of stars that were not measured."""
+    row, column, ra, decl = (stars[name].copy() for name in ('pos_row', 'pos_column', 'ra', 'decl'))
     for key, index in stars.groups.items():
-        index = index[np.isnan(row[index]) & np.isfinite(stars['ra'][index]) & np.isfinite(stars['decl'][index])]
+        index = index[np.isnan(row[index]) & np.isfinite(ra[index] + decl[index])]
         if index.size and key in texts:
-            down, right = wcs.sky_to_pixel(wcs.wcs_from_text(texts[key]), stars['ra'][index], stars['decl'][index])
-            row[index], column[index] = coordinates.to_one_based(down), coordinates.to_one_based(right)
+            try:
+                found = wcs.sky_to_pixel(wcs.wcs_from_text(texts[key]), ra[index], decl[index])
+            except TessphotError as error:
+                problems.append(str(error))
+                continue
+            row[index], column[index] = map(coordinates.to_one_based, found)
     return row, column
 
 

@@ -54,7 +54,7 @@ def read(folder, selection, keys):
             except TessphotError as error:
                 problems.append(str(error))
         if cubes[MOST:]:
-            problems.append('{} further cubes of cutouts of sector {}, camera {}, CCD {} are not drawn.'.format(
+            problems.append('{} further cubes of sector {}, camera {}, CCD {} are not drawn.'.format(
                 len(cubes) - MOST, *ccd))
     problems += ['No cube of sector {}, camera {}, CCD {} of {} s lies below {}: motion and background are '
                  'missing.'.format(*key, folder) for key in sorted(keys - set(made.series))]
@@ -67,10 +67,11 @@ def _enter(made, path, keys):
         key = info.sector, info.camera, info.ccd, info.cadence
         if key not in keys:
             return
-        background = {words: source.read('backgrounds', stamp)[0, 0] for words, stamp in _places(source.limits).items()}
-        kernel = source.movement_kernel
+        background = {words: source.read('backgrounds', stamp)[0, 0]
+                      for words, stamp in _places(source.limits).items()}
+        rows, columns = source.movement_kernel[:, :2].T
         made.series.setdefault(key, []).append(CubeSeries(
-            path.name, key, source.time, source.good, kernel[:, 0], kernel[:, 1], background))
+            path.name, key, source.time, source.good, rows, columns, background))
         if source.wcs_text:
             made.wcs_texts.setdefault(key, source.wcs_text)
 

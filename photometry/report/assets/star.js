@@ -7,7 +7,7 @@ const tessphot = {};  // called by the scripts that hold the data
 
 const star = (() => {
   const at = id => document.getElementById(id);
-  let facts, model, row, file;
+  let facts, model, row, file, turn = 0;
 
   async function start(given, item) {
     facts = given;
@@ -17,12 +17,15 @@ const star = (() => {
     for (const id of ["column", "flagged", "relative"]) at(id).addEventListener("change", drawSeries);
     for (const id of ["period", "epoch"]) at(id).addEventListener("input", drawSeries);
     at("file").addEventListener("change", event => open(event.target.files[0]));
-    const drop = document.body;
-    drop.addEventListener("dragover", event => { event.preventDefault(); at("drop").classList.add("over"); });
-    drop.addEventListener("dragleave", () => at("drop").classList.remove("over"));
-    drop.addEventListener("drop", event => { event.preventDefault(); at("drop").classList.remove("over"); open(event.dataTransfer.files[0]); });
+    for (const kind of ["dragover", "dragleave", "drop"]) document.body.addEventListener(kind, dragged);
     window.addEventListener("hashchange", show);
     show();
+  }
+
+  function dragged(event) {
+    event.preventDefault();
+    at("drop").classList.toggle("over", event.type === "dragover");
+    if (event.type === "drop") open(event.dataTransfer.files[0]);
   }
 
   /* Scripts are all that a page from disk may load. */
@@ -37,7 +40,7 @@ const star = (() => {
   }
 
   async function show() {
-    const priority = Number(location.hash.slice(1));
+    const priority = Number(location.hash.slice(1)), now = ++turn;
     row = file = null;
     at("controls").hidden = at("pictures").hidden = true;
     at("header").replaceChildren();
@@ -50,11 +53,13 @@ const star = (() => {
       };
       await load(`rows/${chunk}.js`);
     }
+    if (now !== turn) return;  // another star was asked for meanwhile
     if (!row) return say("No star of this report has this number; choose one in the table.");
     showRow();
     let there = [];
     tessphot.have = numbers => { there = numbers; };
     await load("curves/index.js");
+    if (now !== turn) return;
     if (!there.includes(priority)) return sayHow();
     at("cure").textContent = "";
     tessphot.curve = (number, name, content) => open(new File([Uint8Array.from(atob(content), one => one.charCodeAt(0))], name));

@@ -25,12 +25,14 @@ const table = (() => {
   }
 
   function apply() {
-    const tests = [...new FormData(form())].filter(([, value]) => value.trim()).map(([name, value]) => test(name, value.trim()));
+    const asked = [...new FormData(form())].map(([name, value]) => [name, value.trim()]);
+    const tests = asked.filter(([, value]) => value).map(([name, value]) => test(name, value));
     const number = source.data.priority.length, passes = new Array(number);
     let passed = 0;
     for (let row = 0; row < number; row++) passed += passes[row] = tests.every(one => one(row));
     chosen.booleans = passes;
-    document.getElementById("shown").textContent = `${passed.toLocaleString("en")} of ${number.toLocaleString("en")} stars`;
+    const told = [passed, number].map(one => one.toLocaleString("en"));
+    document.getElementById("shown").textContent = `${told[0]} of ${told[1]} stars`;
   }
 
   /* Whether a row passes one filter. */
@@ -44,9 +46,18 @@ const table = (() => {
       const code = WORDS[name].indexOf(value);
       return row => values[row] === code;
     }
-    const [low, high] = value.includes("..") ? value.split("..") : [value, value];
-    const least = low === "" ? -Infinity : Number(low), most = high === "" ? Infinity : Number(high);
+    const [least, most] = ends(value);
     return row => values[row] >= least && values[row] <= most;
+  }
+
+  /* The interval behind a..b, a.., ..b; of a number alone what is rounded to it. */
+  function ends(value) {
+    if (value.includes("..")) {
+      const [low, high] = value.split("..").map(end => end.trim());
+      return [low === "" ? -Infinity : Number(low), high === "" ? Infinity : Number(high)];
+    }
+    const half = 0.5 * 10 ** -(value.split(".")[1] || "").length;
+    return [Number(value) - half, Number(value) + half];
   }
 
   return {start};
