@@ -15,6 +15,13 @@ const wanted = arguments[0];
 return window.Bokeh && Bokeh.documents.length >= wanted && Bokeh.documents.every(one => one.is_idle)
     && document.readyState === "complete" && performance.now();
 """
+_DATA = """
+for (const one of Bokeh.documents) {
+    const found = one.get_model_by_name(arguments[0]);
+    if (found) return Object.fromEntries(
+        Object.entries(found.data).map(([name, values]) => [name, Array.from(values)]));
+}
+"""
 _DEEP = """
 const found = [], look = root => {
     found.push(...root.querySelectorAll(arguments[0]));
@@ -81,9 +88,7 @@ class Browser:
 
     def data(self, name) -> dict:
         """Columns of a source of the page, by its name."""
-        return self.run('for (const one of Bokeh.documents) { const found = one.get_model_by_name(arguments[0]); '
-                        'if (found) return Object.fromEntries(Object.entries(found.data).map('
-                        '([key, values]) => [key, Array.from(values)])); }', name)
+        return self.run(_DATA, name)
 
     def complaints(self) -> list[str]:
         """What the pages have said on the console since this was asked last, but for Bokeh's timing."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from photometry.algorithms import noise
 from photometry.core import units
 from photometry.core.stamp import Stamp
 from photometry.core.status import STATUS
-from photometry.files import lightcurve, paths
+from photometry.files import fits_text, lightcurve, paths
 from photometry.files.lightcurve_writer import LightcurveWriter
 from photometry.files.todo_tables import diagnostics, todolist
 from photometry.todo import filling
@@ -24,6 +27,9 @@ PERIOD, DEPTH = 1.7, 0.02
 
 SENTENCES = {'no_flux': 'There is no light at its place.', 'flux_on_edge': 'Its light reaches the edge.',
              'timeout': 'It took more than 60 s.'}
+HOSTILE = '<script>document.title = "caught"</script><img src=x onerror=alert(1)>'
+"""A text that is caught when a page takes it for more than text."""
+
 SHARES = {STATUS.OK: 0.94, STATUS.WARNING: 0.02, STATUS.ERROR: 0.02, STATUS.SKIPPED: 0.01, None: 0.01}
 
 
@@ -45,7 +51,7 @@ class Truth:
     method: np.ndarray
     elaptime: np.ndarray
 
-    @property
+    @cached_property
     def measured(self) -> np.ndarray:
         """Whether a star has a light curve."""
         return np.isin(self.status.astype(object), (STATUS.OK, STATUS.WARNING))
@@ -68,15 +74,17 @@ def truth(number, ccds=((5, 2, 3), (5, 2, 4)), seed=1) -> Truth:
 
 def name_of(stars, index) -> str:
     """The light curve of a star, below the output directory."""
-    return paths.lightcurve_name(int(stars.starid[index]), *map(int, stars.ccd[index]), CADENCE, 60, 6).as_posix()
+    key = map(int, stars.ccd[index])
+    return paths.lightcurve_name(int(stars.starid[index]), *key, CADENCE, 60, 6).as_posix()
 
 
 def write_list(path, stars):
     """The todo list of a run that has ended."""
     with filling.opened(path) as connection:
         filling.fill(connection, (_row(stars, index) for index in range(len(stars.tmag))), {})
+        ended = sa.update(todolist).where(todolist.c.priority == sa.bindparam('at'))
         connection.execute(
-            sa.update(todolist).where(todolist.c.priority == sa.bindparam('at')).values(status=sa.bindparam('to')),
+            ended.values(status=sa.bindparam('to')),
             [{'at': index + 1, 'to': None if status is None else int(status)}
              for index, status in enumerate(stars.status)])
         tried = [index for index, status in enumerate(stars.status) if status not in (None, STATUS.SKIPPED)]
@@ -86,9 +94,9 @@ def write_list(path, stars):
 
 def _row(stars, index):
     sector, camera, ccd = map(int, stars.ccd[index])
-    return {'starid': int(stars.starid[index]), 'datasource': 'ffi', 'sector': sector, 'camera': camera, 'ccd': ccd,
-            'cadence': CADENCE, 'method': None, 'tmag': float(stars.tmag[index]), 'cbv_area': 111, 'tile': 1,
-            'cube': paths.cube_name(sector, camera, ccd)}
+    return {'starid': int(stars.starid[index]), 'datasource': 'ffi', 'sector': sector, 'camera': camera,
+            'ccd': ccd, 'cadence': CADENCE, 'method': None, 'tmag': float(stars.tmag[index]),
+            'cbv_area': 111, 'tile': 1, 'cube': paths.cube_name(sector, camera, ccd)}
 
 
 def _diagnosis(stars, index):
@@ -110,27 +118,35 @@ def light_curve(starid, tmag, ccd=(5, 2, 3), times=200, seed=1) -> lightcurve.Li
     """A light curve with dips, flagged cadences, a stamp and a neighbour."""
     rng = np.random.default_rng(seed)
     time = 1440 + np.arange(times) * CADENCE / 86400
-    flux = float(units.magnitude_to_flux(tmag)) * (1 - DEPTH * (time / PERIOD % 1 < 0.1) + rng.normal(0, 1e-4, times))
+    shape = 1 - DEPTH * (time / PERIOD % 1 < 0.1) + rng.normal(0, 1e-4, times)
+    flux = float(units.magnitude_to_flux(tmag)) * shape
     flags = np.where(np.arange(times) % 10 == 7, 128, 0)
     columns = {'TIME': time, 'TIMECORR': np.full(times, 0.003), 'CADENCENO': np.arange(times) + 4697,
-               'FLUX': np.where(flags, 3 * flux, flux), 'FLUX_ERR': np.full(times, 1.0), 'SAP_FLUX': 0.9 * flux,
-               'SAP_FLUX_ERR': np.full(times, 1.0), 'FLUX_BKG': 1200 + 100 * np.sin(time), 'QUALITY': flags,
+               'FLUX': np.where(flags, 3 * flux, flux), 'FLUX_ERR': np.full(times, 1.0),
+               'SAP_FLUX': 0.9 * flux, 'SAP_FLUX_ERR': np.full(times, 1.0), 'FLUX_BKG': 1200 + 100 * np.sin(time), 'QUALITY': flags,
                'POS_CORR1': 0.01 * (time - time[0]), 'POS_CORR2': rng.normal(0, 0.001, times)}
     stamp = Stamp(300, 307, 500, 509)
     aperture = np.ones(stamp.shape, int)
     aperture[2:5, 3:6] |= 2
     image = 2 + 1e4 * np.exp(-0.5 * ((np.arange(7) - 3)[:, None] ** 2 + (np.arange(9) - 4) ** 2))
     sector, camera, number = map(int, ccd)
-    cards = ''.join(f'{text:<80}' for text in ("CTYPE1P = 'RAWX    '", 'CRPIX1P =                  1.0',
-                    'CRVAL1P =                501.0', 'CDELT1P =                  1.0', "CTYPE2P = 'RAWY    '",
-                    'CRPIX2P =                  1.0', 'CRVAL2P =                301.0', 'CDELT2P =                  1.0'))
+    cards = ''.join(fits_text.card(*one) for axis, first, name in ((1, 501.0, 'RAWX'), (2, 301.0, 'RAWY'))
+                    for one in ((f'CTYPE{axis}P', name), (f'CRPIX{axis}P', 1.0), (f'CRVAL{axis}P', first),
+                                (f'CDELT{axis}P', 1.0)))
     return lightcurve.Lightcurve(
-        columns, {'CREATOR': 'tessphot 0 LightCurve', 'OBJECT': f'TIC {starid}', 'TICID': int(starid), 'SECTOR': sector,
-                  'CAMERA': camera, 'CCD': number, 'TESSMAG': float(tmag), 'FLFRCSAP': 0.9, 'AP_CONT': 0.01},
+        columns, {'CREATOR': 'tessphot 0 LightCurve', 'OBJECT': f'TIC {starid}', 'TICID': int(starid),
+                  'SECTOR': sector, 'CAMERA': camera, 'CCD': number, 'TESSMAG': float(tmag), 'FLFRCSAP': 0.9,
+                  'AP_CONT': 0.01},
         {'TSTART': float(time[0])}, image, aperture, cards,
         neighbours={'STARID': [7], 'TMAG': [12.0], 'FLUX': [100.0], 'ROW': [303.0], 'COLUMN': [507.5],
                     'DISTANCE': [3.0], 'LIGHT': [0.01], 'PSF_LIGHT': [0.01], 'CORREL': [0.0], 'FLAGS': [0]},
         extra={'READNOIS': (10.0, 'read noise')})
+
+
+def change(path, sql, *values):
+    """Change rows of the list behind everybody's back."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql, values)
 
 
 def write_curves(folder, stars, times=200):

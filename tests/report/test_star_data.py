@@ -16,9 +16,9 @@ HOSTILE = '</script><script>alert("x")</script>\u2028\'"\\ \x07 \ud800'
 
 def stars(number=5, **columns):
     part = {column.name: [None] * number for column in results_table.COLUMNS} | {
-        'priority': list(range(1, number + 1)), 'starid': list(range(11, 11 + number)), 'sector': [1] * number,
-        'camera': [1] * number, 'ccd': [1] * number, 'cadence': [1800] * number, 'status': ['ok'] * number,
-        'tmag': np.linspace(8, 15, number).tolist(), 'has_file': [True] * number}
+        'priority': list(range(1, number + 1)), 'starid': list(range(11, 11 + number)),
+        'sector': [1] * number, 'camera': [1] * number, 'ccd': [1] * number, 'cadence': [1800] * number,
+        'status': ['ok'] * number, 'tmag': np.linspace(8, 15, number).tolist(), 'has_file': [True] * number}
     return Stars.of_parts([part | columns])
 
 
