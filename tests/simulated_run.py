@@ -123,7 +123,8 @@ def light_curve(starid, tmag, ccd=(5, 2, 3), times=200, seed=1) -> lightcurve.Li
     flags = np.where(np.arange(times) % 10 == 7, 128, 0)
     columns = {'TIME': time, 'TIMECORR': np.full(times, 0.003), 'CADENCENO': np.arange(times) + 4697,
                'FLUX': np.where(flags, 3 * flux, flux), 'FLUX_ERR': np.full(times, 1.0),
-               'SAP_FLUX': 0.9 * flux, 'SAP_FLUX_ERR': np.full(times, 1.0), 'FLUX_BKG': 1200 + 100 * np.sin(time), 'QUALITY': flags,
+               'SAP_FLUX': 0.9 * flux, 'SAP_FLUX_ERR': np.full(times, 1.0),
+               'FLUX_BKG': 1200 + 100 * np.sin(time), 'QUALITY': flags,
                'POS_CORR1': 0.01 * (time - time[0]), 'POS_CORR2': rng.normal(0, 0.001, times)}
     stamp = Stamp(300, 307, 500, 509)
     aperture = np.ones(stamp.shape, int)

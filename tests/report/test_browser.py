@@ -171,7 +171,8 @@ def test_a_file_is_drawn_that_did_not_come_along(calm, pages, truth):
 
 
 @pytest.mark.parametrize(('change', 'words'), [
-    (lambda content: content[:-2880], 'ends within NEIGHBOURS'), (lambda content: b'<script>', 'a header does not end'),
+    (lambda content: content[:-2880], 'ends within NEIGHBOURS'),
+    (lambda content: b'<script>', 'a header does not end'),
     (lambda content: content.replace(b'LIGHTCURVE', b'SOMETHING '), 'no table LIGHTCURVE')])
 def test_what_is_no_light_curve_is_said(calm, pages, truth, tmp_path, change, words):
     first = simulated_run.name_of(truth, int(np.flatnonzero(truth.measured)[0]))
