@@ -3,8 +3,8 @@
 
     python benchmarks/report.py [--stars 100000] [--output FILE]
 
-A made list with stars on four CCDs; the light curves are one file of 1300 cadences under as many names. Without
-Chromium and its driver only the making is measured.
+A made list with stars on four CCDs; the light curves are one file of 1300 cadences under as many names.
+Without Chromium and its driver only the making is measured.
 """
 
 import record  # isort: skip  (holds BLAS to one thread, before numpy)
@@ -40,9 +40,9 @@ sys.exit(code)
 def make(folder):
     """Seconds and MB of a process of its own."""
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, '-c', _MAKE, str(folder), '-q', str(ROOT / 'benchmarks')], cwd=ROOT,
-                          env=record.compiled(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          check=True)
+    words = [sys.executable, '-c', _MAKE, str(folder), '-q', str(ROOT / 'benchmarks')]
+    done = subprocess.run(words, cwd=ROOT, env=record.compiled(), stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=True)
     return {'make, s': time.perf_counter() - began, 'memory, MB': float(done.stdout.split()[-1])}
 
 
@@ -55,7 +55,8 @@ def look(pages, stars):
                                      ('table', pages / 'stars.html', 1)):
             made[f'{name} opens, s'] = statistics.median(window.open(path, pictures=pictures)
                                                          for _ in range(ROUNDS))
-        made['table sorts, s'] = statistics.median(_sort(window, name) for name in ('Tmag', 'ppm in 1 h', 'status'))
+        made['table sorts, s'] = statistics.median(
+            _sort(window, name) for name in ('Tmag', 'ppm in 1 h', 'status'))
         made['table filters, s'] = _filter(window, str(stars.starid[0]))
         made['star is drawn, s'] = statistics.median(_star(window, pages) for _ in range(ROUNDS))
         assert not window.complaints()
@@ -83,7 +84,7 @@ def _star(window, pages):
     first = next((pages / 'curves').glob('[0-9]*.js')).stem
     began = time.perf_counter()
     window.open(pages / 'star.html', f'#{first}')
-    window.wait(lambda: window.run("return Bokeh.documents[0].get_model_by_name('good').data.time.length > 0"))
+    window.wait(lambda: window.data('good')['time'])
     return time.perf_counter() - began
 
 
