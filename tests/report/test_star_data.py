@@ -2,31 +2,14 @@
 
 import base64
 import gzip
-import json
-import re
 
 import numpy as np
+from report_data import called, stars
 
 from photometry.files import results_table
 from photometry.report import star_data
-from photometry.report.stars import Stars
 
 HOSTILE = '</script><script>alert("x")</script>\u2028\'"\\ \x07 \ud800'
-
-
-def stars(number=5, **columns):
-    part = {column.name: [None] * number for column in results_table.COLUMNS} | {
-        'priority': list(range(1, number + 1)), 'starid': list(range(11, 11 + number)),
-        'sector': [1] * number, 'camera': [1] * number, 'ccd': [1] * number, 'cadence': [1800] * number,
-        'status': ['ok'] * number, 'tmag': np.linspace(8, 15, number).tolist(), 'has_file': [True] * number}
-    return Stars.of_parts([part | columns])
-
-
-def called(path, function):
-    """The arguments of the one call that a script consists of."""
-    text = path.read_text('ascii')
-    inside = re.fullmatch(rf'tessphot\.{function}\((.*)\);\n', text, re.DOTALL)
-    return json.loads(f'[{inside[1]}]')
 
 
 def test_rows_hold_what_the_list_tells(tmp_path):

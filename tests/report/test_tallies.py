@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from report.test_star_data import stars
+from report_data import stars
 
 from photometry.report import tallies
 from photometry.report.stars import Stars

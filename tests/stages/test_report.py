@@ -9,7 +9,7 @@ import simulated_run
 import small_sector
 import todo_rows
 from bs4 import BeautifulSoup
-from report.test_star_data import called
+from report_data import called
 from simulated_run import HOSTILE
 
 from photometry.algorithms import noise
