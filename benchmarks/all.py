@@ -14,7 +14,7 @@ import record
 HERE = Path(__file__).parent
 NAMES = ('throughput', 'timing', 'orientation', 'simulate', 'background', 'motion', 'prepare',
          'aperture_cost', 'psf_cost', 'tpf', 'todo_list', 'queue_speed', 'tic_strip', 'archive_stars',
-         'movie', 'mpi_idle', 'scaling', 'supervision', 'growth', 'ccd', 'precision', 'transits')
+         'movie', 'mpi_idle', 'scaling', 'supervision', 'report', 'growth', 'ccd', 'precision', 'transits')
 
 
 def main(chosen):

@@ -14,9 +14,10 @@ HEIGHT = {room: -index for index, rung in enumerate(RUNGS) for room in rung}
 OWNERS = {'h5py': {'files'}, 'astropy.io.fits': {'files'}, 'tesswcs': {'files'},
           'sqlalchemy': {'files', 'todo'}, 'mpi4py': {'todo'}, 'photutils': {'algorithms'},
           'matplotlib': {'report'}, 'lightkurve': {'files'}, 'requests': {'files'}, 'urllib3': {'files'},
-          'spiceypy': {'files'}, 'imageio_ffmpeg': {'report'}, 'pickle': set(), 'configparser': set()}
+          'spiceypy': {'files'}, 'imageio_ffmpeg': {'report'}, 'bokeh': {'report'}, 'jinja2': {'report'},
+          'pickle': set(), 'configparser': set()}
 HEAVY = {'lightkurve', 'tesswcs', 'matplotlib', 'photutils', 'mpi4py', 'pyarrow', 'pandas', 'requests',
-         'urllib3', 'spiceypy', 'imageio_ffmpeg'}
+         'urllib3', 'spiceypy', 'imageio_ffmpeg', 'bokeh', 'jinja2'}
 RENDERING = {'photometry.algorithms.prf', 'photometry.algorithms.scene', 'photometry.methods'}
 BROAD = {'Exception', 'BaseException'}
 MODULES = sorted(ROOT.rglob('*.py'))

@@ -6,6 +6,7 @@ import fcntl
 import glob
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from photometry.core.errors import OutputError
@@ -106,6 +107,35 @@ def _in_place_of(path):
         with contextlib.suppress(OSError):
             if not placed:
                 os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def replaced_directory(path):
+    """Give a temporary directory to fill, which becomes ``path`` when all went well.
+
+    An older ``path`` stands aside until the new one has its name; after an exception it is
+    untouched. Who calls this has made sure that it may go. What killed writers have left goes, too.
+
+    Yields
+    ------
+    pathlib.Path
+        Beside ``path``, ending in ``.tmp``.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
+    aside = temporary.with_suffix('.old.tmp')
+    try:
+        with explained_output(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                os.replace(path, aside)
+            os.replace(temporary, path)
+            sync(path.parent)
+        for left in left_behind(path):
+            shutil.rmtree(left, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def left_behind(path):

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 import photometry
-from photometry.algorithms import metrics, noise
+from photometry.algorithms import metrics
 from photometry.core import quality, units
 from photometry.core.errors import InputMissingError, TessphotError, UsageError
 from photometry.core.status import STATUS
 from photometry.files import atomic, lightcurve
 from photometry.report import demo_picture
+from photometry.stages import own_floor
 
 logger = logging.getLogger(__name__)
 
@@ -154,23 +155,10 @@ def _row(path):
     columns, primary = curve.columns, curve.primary
     good = quality.good(columns['QUALITY'])
     tmag, flux = primary['TESSMAG'], columns['FLUX']
-    mean, raw, sky = (_median(columns[name][good]) for name in ('FLUX', 'SAP_FLUX', 'FLUX_BKG'))
-    pixels = int(((curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0).sum())
-    # Noise of the corrected flux: that of the mask over the part of the star in it.
-    floor = noise.star_floor(mean * (primary['FLFRCSAP'] or np.nan), raw, sky, pixels, _readnoise(primary))
+    mean, raw = (own_floor.typical(columns[name][good]) for name in ('FLUX', 'SAP_FLUX'))
+    hour = metrics.rms_timescale(columns['TIME'][good], flux[good])
     return Row(primary['TICID'], tmag, primary.get('STATUS', STATUS.OK.name), primary['PHOTMET'],
-               _zero_point(tmag, raw), _zero_point(tmag, mean),
-               metrics.rms_timescale(columns['TIME'][good], flux[good]), float(floor), path, curve)
-
-
-def _median(values):
-    """Median of what is finite; without a mask there is no plain sum."""
-    values = values[np.isfinite(values)]
-    return float(np.median(values)) if values.size else np.nan
-
-
-def _readnoise(primary):
-    return float(primary.get('READNOIS', 10.0))
+               _zero_point(tmag, raw), _zero_point(tmag, mean), hour, own_floor.own_floor(curve), path, curve)
 
 
 def _zero_point(tmag, flux):

@@ -50,7 +50,7 @@ def make_table(input_folder, todo, path, selection=None, *, overwrite=False) -> 
             for ccd in ccds:
                 stars = _stars(catalogs, ccd, input_folder)
                 for part in results.of_ccd(connection, ccd, selection):
-                    values = _values(part, stars)
+                    values = values_of(part, stars)
                     counts.update(values['status'])
                     _add(add, values, todo)
     return counts
@@ -73,8 +73,8 @@ def _stars(catalogs, ccd, folder):
     return None
 
 
-def _values(rows, stars):
-    """Columns of the table, from rows of the list and the catalogue."""
+def values_of(rows, stars) -> dict:
+    """Columns of the table as lists, from rows of the list and the catalogue of their CCD or None."""
     there = set(rows[0]._fields)
     made = {name: [getattr(row, name) for row in rows] if name in there else [None] * len(rows)
             for name in _NAMES}

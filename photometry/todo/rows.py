@@ -39,10 +39,9 @@ def task_from_row(row) -> Task:
     InputBadError
         When a value has a wrong type or range, or the cube lies outside INPUT.
     """
-    for name, (least, most) in _LIMITS.items():
-        value = getattr(row, name)
-        if type(value) is not int or not least <= value <= most:
-            raise InputBadError(f'The row has {name} {str(value)[:40]!r}, which no star can have.')
+    wrong = wrong_number(row)
+    if wrong:
+        raise InputBadError(f'The row has {wrong} {str(getattr(row, wrong))[:40]!r}, which no star can have.')
     _check_text('datasource', row.datasource, _DATASOURCE)
     if row.method is not None:
         _check_text('method', row.method, _METHOD)
@@ -52,6 +51,15 @@ def task_from_row(row) -> Task:
     tmag = float(row.tmag) if isinstance(row.tmag, int | float) else None
     return Task(row.starid, row.sector, row.camera, row.ccd, row.cadence, row.datasource, row.priority,
                 tmag, row.method or None, row.cube, tile, row.attempts, row.skipped_by)
+
+
+def wrong_number(row) -> str | None:
+    """The first column of a row whose number no star can have; columns that it lacks are not looked at."""
+    for name, (least, most) in _LIMITS.items():
+        value = getattr(row, name, least)
+        if type(value) is not int or not least <= value <= most:
+            return name
+    return None
 
 
 def _check_text(name, value, pattern):

@@ -36,6 +36,20 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ['a.txt']
 
 
+def test_a_directory_is_replaced_as_a_whole_or_not_at_all(tmp_path):
+    path = tmp_path / 'pages'
+    (tmp_path / '.pages.0a1b2c3d.tmp').mkdir()  # of a writer that was killed
+    with atomic.replaced_directory(path) as temporary:
+        (temporary / 'old').touch()
+    with pytest.raises(ZeroDivisionError), atomic.replaced_directory(path) as temporary:
+        (temporary / 'half').touch()
+        raise ZeroDivisionError
+    assert os.listdir(path) == ['old'] and os.listdir(tmp_path) == ['pages']
+    with atomic.replaced_directory(path) as temporary:
+        (temporary / 'new').touch()
+    assert os.listdir(path) == ['new'] and os.listdir(tmp_path) == ['pages']
+
+
 def test_a_file_size_limit_is_explained(tmp_path):
     previous = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
