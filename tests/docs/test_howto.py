@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simulated
+from light_curves import TIMES, content_of
 
 from photometry import STATUS
 from photometry.algorithms.sky import Region
 from photometry.core import quality
 from photometry.core.errors import NoFluxError
+from photometry.files.lightcurve_writer import LightcurveWriter
 from photometry.pixels.base import PixelSource
 
 DOCS = Path(__file__).parents[2] / 'docs'
@@ -62,3 +64,23 @@ def test_the_source_begins_what_a_source_must_have():
     said = (DOCS / 'howto' / 'add_source.md').read_text()
     assert 'photometry/pixels/base.py' in said
     assert {name for name in dir(source) if not name.startswith('_')} <= wanted
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_sectors_are_stitched(tmp_path):
+    page, wave = defined('howto/stitch_sectors.md'), np.sin(np.arange(TIMES) / 5)
+    for sector, level in ((5, 1000.0), (6, 900.0), (33, 950.0)):
+        content = content_of({'SECTOR': sector, 'PHOTMET': 'linpsf'})
+        content.columns['FLUX'] = level * (1 + 0.01 * wave)
+        content.columns['FLUX'][7] = np.nan
+        content.columns['TIME'] = content.columns['TIME'] + 27 * (sector - 5)
+        name = f'tess00025155310-s{sector:03d}-2-3-c1800-dr07-v01-tessphot_lc.fits'
+        LightcurveWriter().write(tmp_path / 'c1800' / '00025' / name, content)
+    curves = page['sectors_of'](tmp_path, 25155310)
+    assert [curve.meta['SECTOR'] for curve in curves] == [5, 6, 33]
+    assert np.allclose(page['levels'](curves)[:, 0], [1000, 900, 950], rtol=0.003)
+    found, good = page['joined'](curves), quality.good(content.columns['QUALITY'])
+    good[7] = False
+    assert len(found) == 3 * good.sum() and (np.diff(found.time.value) > 0).all()
+    assert np.allclose(found.flux.value, np.tile(1 + 0.01 * wave[good], 3), atol=0.003)
+    assert len(page['sectors_of'](tmp_path, 25155310, SECTOR=6)) == 1
