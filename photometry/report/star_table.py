@@ -18,7 +18,7 @@ SHOWN = (
     ('mean_flux', 'e-/s', 80, '0.0'), ('zero_point', 'zero point', 70, '0.000'),
     ('contamination', 'contam.', 60, '0.0000'), ('mask_size', 'px', 35, '0'), ('pos_row', 'row', 60, '0.0'),
     ('pos_column', 'column', 60, '0.0'), ('elaptime', 's a star', 60, '0.000'),
-    ('attempts', 'tries', 40, '0'), ('reason', 'reason', 100, None))
+    ('star_flags', 'flags', 45, '0'), ('attempts', 'tries', 40, '0'), ('reason', 'reason', 100, None))
 """Column, heading, width in px, format of a number."""
 
 
