@@ -116,3 +116,13 @@ def write_ffi(folder, facts, image, uncertainty, wcs_text, leading=0.):
         content += hdu(_cut(simulated_ffi.image_cards(facts, kind, wcs_text), whole), whole.tobytes())
     path.write_bytes(content)
     return path
+
+
+def measured(folder):
+    """The same directory with a small sector that the programs have worked through; its faint stars wait."""
+    from photometry.programs import make_todo, prepare_photometry, tessphot
+    make(folder, plan(size=72, frames=8, number=20))
+    assert prepare_photometry.main([str(folder), '-q']) == 0
+    assert make_todo.main([str(folder), '-q']) == 0
+    assert tessphot.main([str(folder), '-q', '--all', '--tmag-max', '12']) in (0, 3)
+    return folder

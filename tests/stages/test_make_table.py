@@ -8,7 +8,7 @@ from astropy.io import fits
 from pyarrow import parquet
 
 from photometry.files import catalog, paths
-from photometry.programs import make_table, make_todo, merge_todo, prepare_photometry, tessphot
+from photometry.programs import make_table, merge_todo
 from photometry.todo.manager import TaskManager
 
 
@@ -16,11 +16,7 @@ from photometry.todo.manager import TaskManager
 def measured(tmp_path_factory):
     """A directory with light curves of a few stars; others wait."""
     folder = tmp_path_factory.mktemp('sector')
-    small_sector.make(folder, small_sector.plan(size=72, frames=8, number=20))
-    assert prepare_photometry.main([str(folder), '-q']) == 0
-    assert make_todo.main([str(folder), '-q']) == 0
-    assert tessphot.main([str(folder), '-q', '--all', '--tmag-max', '12']) in (0, 3)
-    return folder
+    return small_sector.measured(folder)
 
 
 @pytest.fixture

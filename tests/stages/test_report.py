@@ -15,7 +15,7 @@ from simulated_run import HOSTILE
 from photometry.algorithms import noise
 from photometry.core.status import STATUS
 from photometry.files import lightcurve
-from photometry.programs import make_todo, prepare_photometry, report, tessphot
+from photometry.programs import report
 from photometry.stages import own_floor
 from photometry.todo.manager import TaskManager
 
@@ -188,11 +188,7 @@ def test_the_floor_is_that_of_the_aperture(tmp_path):
 def measured(tmp_path_factory):
     """A run of the programs themselves: cubes, catalogue, light curves; faint stars wait."""
     folder = tmp_path_factory.mktemp('sector')
-    small_sector.make(folder, small_sector.plan(size=72, frames=8, number=20))
-    assert prepare_photometry.main([str(folder), '-q']) == 0
-    assert make_todo.main([str(folder), '-q']) == 0
-    assert tessphot.main([str(folder), '-q', '--all', '--tmag-max', '12']) in (0, 3)
-    return folder
+    return small_sector.measured(folder)
 
 
 def test_a_finished_run_misses_nothing(measured, monkeypatch):
