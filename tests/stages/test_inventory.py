@@ -4,7 +4,6 @@ import dataclasses
 import gzip
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 
@@ -366,9 +365,9 @@ def test_spoilt_lists_are_named(tmp_path, content):
 def test_strange_rows_of_a_list(tmp_path):
     files.stars(tmp_path)
     listed(tmp_path, statuses=(None, 1, 77))
-    with sqlite3.connect(tmp_path / 'todo.sqlite') as database:
-        database.execute("UPDATE todolist SET sector = 'x' WHERE starid = 2")
-        database.execute('UPDATE todolist SET sector = 5e300 WHERE starid = 1')
+    for sector, starid in (('x', 2), (5e300, 1)):
+        todo_rows.change(tmp_path / 'todo.sqlite', 'UPDATE todolist SET sector = ? WHERE starid = ?',
+                         sector, starid)
     found = files.take(tmp_path)
     assert [one.key for one in found.ccds] == [(5, 2, 2)] and sum(found.todo.counts.values()) == 3
 

@@ -1,7 +1,6 @@
 """The report of a run tells what its list, its light curves and its cubes hold, whatever they hold."""
 
 import json
-import sqlite3
 
 import numpy as np
 import pytest
@@ -142,10 +141,8 @@ def test_numbers_that_no_star_can_have(folder):
 def test_an_empty_list_and_wrong_filters_are_said(folder, tmp_path, capsys):
     assert report.main([str(folder), '--sector', '9']) == 4
     assert 'No row of' in capsys.readouterr().err
-    with sqlite3.connect(folder / 'todo.sqlite') as database:
-        database.execute('DELETE FROM diagnostics')
-        database.execute('DELETE FROM todolist')
-    database.close()
+    for table in ('diagnostics', 'todolist'):
+        todo_rows.change(folder / 'todo.sqlite', f'DELETE FROM {table}')
     assert report.main([str(folder)]) == 4
     assert report.main([str(folder), '--todo', 'nowhere.sqlite']) == 4
     assert not (folder / 'report').exists() and not list(folder.glob('.report*'))
