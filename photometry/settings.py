@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from photometry.core.errors import InputMissingError, UsageError
+from photometry.files.hlsp import Collection
 
 _MAX_BYTES = 1 << 16
 _MAX_LINE = 1000
@@ -136,17 +137,6 @@ class FlagsSettings:
 
 
 @dataclass(frozen=True)
-class HlspSettings:
-    """Section [hlsp]."""
-
-    id: str
-    name: str
-    lead: str
-    doi: str
-    reference: str
-
-
-@dataclass(frozen=True)
 class LimitsSettings:
     """Section [limits]."""
 
@@ -183,7 +173,7 @@ class Settings:
     times: TimesSettings
     lightcurve: LightcurveSettings
     flags: FlagsSettings
-    hlsp: HlspSettings
+    hlsp: Collection
     limits: LimitsSettings
     fetch: FetchSettings
 
@@ -225,7 +215,7 @@ _SECTIONS = {
     'times': TimesSettings,
     'lightcurve': LightcurveSettings,
     'flags': FlagsSettings,
-    'hlsp': HlspSettings,
+    'hlsp': Collection,
     'limits': LimitsSettings,
     'fetch': FetchSettings,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from photometry.core import starids
+from photometry.files import paths
 
 LICENCE = 'CC BY 4.0', 'https://creativecommons.org/licenses/by/4.0/'
 """The one that MAST asks for, and where it stands."""
@@ -76,15 +76,8 @@ def file_name(collection, starid, sector, camera, ccd, cadence, version, source=
     source : str
         ``ffi`` or ``tpf``, in place of an instrument: TESS has but one.
     """
-    target = f's{sector:04d}-{camera}-{ccd}-{target_name(starid)}-c{cadence:04d}'
+    target = f's{sector:04d}-{camera}-{ccd}-{paths.target_name(starid)}-c{cadence:04d}'
     return f'hlsp_{collection}_tess_{source}_{target}_tess_v{version:02d}_lc.fits'
-
-
-def target_name(starid):
-    """A star in the name of a file: sixteen digits of its TIC number, else what it is called."""
-    if starid > 0:
-        return f'{starid:016d}'
-    return starids.name(starid).lower().replace(' dr3', '').replace(' ', '')
 
 
 def primary(collection, lightcurve):

@@ -14,6 +14,7 @@ import numpy as np
 
 from photometry.core.coordinates import to_zero_based
 from photometry.core.errors import InputBadError, InputMissingError
+from photometry.core.quality import ApertureFlag
 from photometry.files import lightcurve_schema, schema
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,16 @@ class LightcurveFile:
     weightmap: np.ndarray | None = None
     neighbours: dict | None = None
     corner: tuple[int, int] = (0, 0)
+
+    @property
+    def quality(self):
+        """Flags of the cadences, (times,): in the layout ``tasoc`` they stand under another name."""
+        return self.columns['PIXEL_QUALITY' if self.layout == 'tasoc' else 'QUALITY']
+
+    @property
+    def mask(self):
+        """Pixels of the photometry mask, (rows, columns) of bool."""
+        return (self.aperture & ApertureFlag.PHOTOMETRY) != 0
 
 
 def read_lightcurve(path) -> LightcurveFile:

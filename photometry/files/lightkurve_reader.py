@@ -35,12 +35,10 @@ def read(path, flux_column=None, quality_bitmask='default'):
     from lightkurve.utils import TessQualityFlags
     found = lightcurve.read_lightcurve(path)
     columns = _with_units(found)
-    tasoc = found.layout == 'tasoc'
-    chosen = (flux_column or ('flux_corr' if tasoc else 'flux')).lower()
+    chosen = (flux_column or ('flux_corr' if found.layout == 'tasoc' else 'flux')).lower()
     if chosen not in columns:
         raise KeyError(f'{path} has no column {chosen}; it has {", ".join(columns)}.')
-    bits = columns['pixel_quality' if tasoc else 'quality']
-    keep = TessQualityFlags.create_quality_mask(bits, bitmask=quality_bitmask)
+    keep = TessQualityFlags.create_quality_mask(found.quality, bitmask=quality_bitmask)
     flux, none = columns[chosen], columns[chosen] * np.nan
     made = TessLightCurve(time=Time(found.columns['TIME'][keep], format='btjd', scale='tdb'),
                           flux=flux[keep], flux_err=columns.get(chosen + '_err', none)[keep])

@@ -49,8 +49,7 @@ def read_moving_objects(path) -> MovingObjects:
         interpolated over.
     """
     path = Path(path)
-    places = {name for pair in star_table.POSITIONS for names in pair[:2] for name in names}
-    wanted = places | {*NAMES, *TIMES}
+    wanted = star_table.POSITION_NAMES.union(NAMES, TIMES)
     raw = table_formats.read_columns(path, lambda name: name.lower() in wanted)
     lower = {name.lower(): values for name, values in raw.columns.items()}
     time = _times(path, lower)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from photometry.core import starids
 from photometry.core.errors import InputMissingError
 
 _FFI = re.compile(r'tess(?P<stamp>\d+)-s(?P<sector>\d{4})-(?P<camera>[1-4])-(?P<ccd>[1-4])-'
@@ -190,14 +191,27 @@ def lightcurve_name(starid, sector, camera, ccd, cadence, data_rel, version,
     return star_folder(starid, cadence) / (name + ('.gz' if compress else ''))
 
 
+def target_name(starid) -> str:
+    """A star in the name of an archive's file: sixteen digits of its TIC number, else what it is called."""
+    if starid > 0:
+        return f'{starid:016d}'
+    return starids.name(starid).lower().replace(' dr3', '').replace(' ', '')
+
+
 def star_of(name) -> str | None:
-    """The star as the name of a light curve tells it: its number or, in an archive's, its target."""
+    """The star as the name of a light curve tells it: one of `star_names`."""
     match = _LIGHTCURVE.match(name)
     return match and (match['number'] or match['target'])
 
 
-def find_lightcurves(directory, starid, names) -> list[Path]:
-    """Light-curve files of a star in an output directory, sorted; ``names`` are those `star_of` may tell."""
+def star_names(starid) -> tuple[str, str]:
+    """What a star is called in the names of light curves: by its number or, in an archive's, as a target."""
+    return f'{starid:011d}', target_name(starid)
+
+
+def find_lightcurves(directory, starid) -> list[Path]:
+    """Light-curve files of a star in an output directory, sorted."""
+    names = star_names(starid)
     found = Path(directory).glob(f'c*/{star_folder(starid, 0).name}/*_lc.fits*')
     return sorted(path for path in found if star_of(path.name) in names)
 

@@ -59,8 +59,10 @@ GREATEST_SHIFT = 1.33
 """mag, a little more than G - Tmag of the reddest stars of that range."""
 
 _MEAN_SHIFT = -0.430
-_EVERY = frozenset(name for names in NAMES.values() for name in names) | frozenset(
-    name for first, second, _ in POSITIONS for name in (*first, *second))
+POSITION_NAMES = frozenset(name for first, second, _ in POSITIONS for name in (*first, *second))
+"""Names under which a part of a position may stand."""
+
+_EVERY = frozenset(name for names in NAMES.values() for name in names) | POSITION_NAMES
 _KEPT = frozenset(('', '0', '0.0', 'null', 'none', 'nan', '--'))
 _STARID = re.compile(r'(?:TIC\s*)?(\d{1,11})(?:\.0*)?', re.IGNORECASE)
 

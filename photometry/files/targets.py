@@ -86,7 +86,7 @@ def _once(path, found):
 
 def _of_table(path):
     """Targets of a table that says what its columns are."""
-    places = {name for pair in star_table.POSITIONS for names in pair[:2] for name in names}
+    places = star_table.POSITION_NAMES
     wanted = places.union(star_table.NAMES['starid'])
     raw = table_formats.read_columns(path, lambda name: name.lower() in wanted)
     starid = star_table.tic_numbers(path, raw)

@@ -19,7 +19,7 @@ from photometry.algorithms.crossings import Crossings
 from photometry.catalogs.nearby import Nearby
 from photometry.core import plugins, starids, tiles
 from photometry.core.errors import IncompatibleError, InputBadError
-from photometry.files import ephemeris, hlsp, moving_objects, paths, prf, schema, spice
+from photometry.files import ephemeris, moving_objects, paths, prf, schema, spice
 from photometry.files import wcs as wcs_file
 from photometry.files.lightcurve_writer import LightcurveWriter
 from photometry.methods import finding
@@ -127,7 +127,7 @@ class WorkerContext:
         wanted = self.settings.lightcurve
         compress = wanted.compress or wanted.layout == 'tasoc'  # the established name ends in .gz
         return LightcurveWriter(wanted.layout, compress, self.options.source_date_epoch,
-                                hlsp.Collection(**self.settings.sections('hlsp')['hlsp']))
+                                self.settings.hlsp)
 
     @cached_property
     def software(self):

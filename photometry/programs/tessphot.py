@@ -217,10 +217,10 @@ def _job(arguments, folder, todo):
 
 def _check(settings):
     """Find now what would fail with the first star, and what an archive will ask for that is left open."""
-    from photometry.files import hlsp, moving_objects
+    from photometry.files import moving_objects
     if settings.flags.moving_objects:
         moving_objects.read_moving_objects(settings.flags.moving_objects)
-    missing = hlsp.Collection(**settings.sections('hlsp')['hlsp']).missing()
+    missing = settings.hlsp.missing()
     if settings.lightcurve.layout == 'hlsp' and missing:
         logger.warning('Light curves for an archive should name their collection; set %s in section [hlsp] '
                        'of the settings.', ', '.join(missing))

@@ -76,7 +76,7 @@ def pair(axes, time, columns, rows, title, label):
 def stamp(axes, curve, title=''):
     """Mean image on a logarithmic scale with the photometry mask outlined."""
     axes.imshow(curve.sumimage, norm=light_norm(curve.sumimage), cmap=LIGHT)
-    outline(axes, (curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0)
+    outline(axes, curve.mask)
     axes.set(title=title, xticks=[], yticks=[])
 
 

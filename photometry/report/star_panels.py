@@ -14,11 +14,6 @@ FAINTEST = 18.0
 """Magnitude from which stars are drawn as the smallest circle."""
 
 
-def mask_of(curve):
-    """Pixels of the photometry mask, (rows, columns) of bool."""
-    return (curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0
-
-
 def mean_image(axes, curve, around):
     """Mean image with the mask, the stars of the catalogue by magnitude, and the star itself.
 
@@ -30,7 +25,7 @@ def mean_image(axes, curve, around):
     """
     _image(axes, curve, curve.sumimage, 'Mean image', 'e-/s', norm=panels.light_norm(curve.sumimage),
            cmap=LIGHT)
-    panels.outline(axes, mask_of(curve), to_one_based(np.array(curve.corner)), path_effects=halo(),
+    panels.outline(axes, curve.mask, to_one_based(np.array(curve.corner)), path_effects=halo(),
                    label='photometry mask')
     limits = axes.axis()
     axes.scatter(to_one_based(around.column), to_one_based(around.row), circle(around.tmag),

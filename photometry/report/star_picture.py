@@ -77,7 +77,7 @@ def _images(figure, curve, around):
 
 def _series(figure, curve):
     tasoc = curve.layout == 'tasoc'
-    flags = curve.columns['PIXEL_QUALITY' if tasoc else 'QUALITY']
+    flags = curve.quality
     good, time = quality.good(flags), curve.columns['TIME']
     total, plain = ('FLUX_CORR', 'FLUX_RAW') if tasoc else ('FLUX', 'SAP_FLUX')
     upper, second, third, lower = figure.subplots(4, 1, sharex=True, height_ratios=[2, 1, 1, 1])
@@ -113,7 +113,7 @@ def _words(axes, curve):
     """A few figures of the header, as text."""
     primary = curve.primary
     lines = [f"method {primary.get('PHOTMET')}, {primary.get('STATUS', '')}",
-             f'{star_panels.mask_of(curve).sum()} px in the mask']
+             f'{curve.mask.sum()} px in the mask']
     for name, words in (('AP_CONT', 'light of neighbours'), ('FLFRCSAP', 'light in the mask')):
         value = primary.get(name)
         if isinstance(value, float) and np.isfinite(value):

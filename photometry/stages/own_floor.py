@@ -17,7 +17,7 @@ def own_floor(curve) -> float:
     curve : photometry.files.lightcurve.LightcurveFile
     """
     is_tasoc, primary = curve.layout == 'tasoc', curve.primary
-    good = quality.good(curve.columns['PIXEL_QUALITY' if is_tasoc else 'QUALITY'])
+    good = quality.good(curve.quality)
     plain, sky = (typical(curve.columns[name][good])
                   for name in ('FLUX_RAW' if is_tasoc else 'SAP_FLUX', 'FLUX_BKG'))
     # Noise of the corrected flux: that of the mask over the part of the star in it. The layout tasoc
@@ -28,7 +28,7 @@ def own_floor(curve) -> float:
         within = typical(curve.columns['FLUX'][good]) * (primary.get('FLFRCSAP') or np.nan)
     if not within > 0:
         return np.nan
-    pixels = int(((curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0).sum())
+    pixels = int(curve.mask.sum())
     return float(noise.star_floor(within, plain, sky, pixels, float(primary.get('READNOIS') or READNOISE)))
 
 

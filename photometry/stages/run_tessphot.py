@@ -16,7 +16,7 @@ from photometry.core import starids
 from photometry.core.errors import ExitCode, InputBadError, InputMissingError, Reason, UsageError
 from photometry.core.status import STATUS
 from photometry.core.task import Task
-from photometry.files import atomic, hlsp, paths
+from photometry.files import atomic, paths
 from photometry.stages import workforce
 from photometry.stages.todo_status import in_words as in_numbers
 from photometry.todo import owner, places, stopping, summary
@@ -122,7 +122,7 @@ def clear_left_behind(output_folder, starids):
         return False
     starids = [starid for starid in starids if type(starid) is int]
     numbers = {f'{starid:011d}' for starid in starids}
-    names = numbers | {hlsp.target_name(starid) for starid in starids}
+    names = {name for starid in starids for name in paths.star_names(starid)}
     left = []
     for start in {number[:5] for number in numbers}:
         for folder in Path(output_folder).glob(f'c*/{start}'):

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from photometry.algorithms import masks
-from photometry.core import quality, starids
+from photometry.core import starids
 from photometry.core.coordinates import to_one_based
 from photometry.core.errors import InputMissingError, UsageError
 from photometry.core.stamp import Stamp
 from photometry.core.task import Task
-from photometry.files import hlsp, paths
+from photometry.files import paths
 from photometry.files.lightcurve import read_lightcurve
 from photometry.methods.context import JobOptions, WorkerContext
 from photometry.report.movie_picture import Layout
@@ -106,8 +106,7 @@ def find_lightcurve(folder, starid, filters):
     UsageError
         When there are several, of different cubes.
     """
-    names = f'{starid:011d}', hlsp.target_name(starid)
-    found = [curve for curve in map(read_lightcurve, paths.find_lightcurves(folder, starid, names))
+    found = [curve for curve in map(read_lightcurve, paths.find_lightcurves(folder, starid))
              if _passes(curve, filters)]
     if len({curve.primary.get('CUBE') for curve in found}) > 1:
         sectors = ', '.join(sorted({f"{curve.primary.get('SECTOR')}" for curve in found}))
@@ -151,4 +150,4 @@ def _stamp(curve, row, column, tmag, limits):
 def _mask(curve, stamp):
     if curve is None or curve.aperture.shape != stamp.shape:
         return np.zeros(stamp.shape, dtype=bool)
-    return (curve.aperture & quality.ApertureFlag.PHOTOMETRY) != 0
+    return curve.mask

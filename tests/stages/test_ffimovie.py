@@ -17,7 +17,7 @@ from stages import movie_cubes
 from photometry.core.coordinates import angular_distance, local_axes, on_camera, unit_vectors
 from photometry.core.errors import ExitCode, InputMissingError, OutputError, UsageError
 from photometry.core.quality import PixelFlag
-from photometry.files import hlsp, paths, sector_wcs, wcs
+from photometry.files import paths, sector_wcs, wcs
 from photometry.programs import ffimovie as program
 from photometry.report import movie_file, movie_picture
 from photometry.stages import ffimovie, movie_frames, movie_plan, tessphot
@@ -275,7 +275,7 @@ def test_light_curves_are_found_by_either_name(tmp_path):
     (tmp_path / 'c1800' / '00000').mkdir(parents=True)
     for name in (*names, 'tess00000001001-s005-2-2-c1800-dr07-v06-tessphot_lc.fits'):
         (tmp_path / 'c1800' / '00000' / name).touch()
-    found = paths.find_lightcurves(tmp_path, 1000, ('00000001000', hlsp.target_name(1000)))
+    found = paths.find_lightcurves(tmp_path, 1000)
     assert {path.name for path in found} == set(names)
 
 
